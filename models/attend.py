@@ -1,0 +1,46 @@
+"""softmax(q·kᵀ · scale + bias) · v, computed fused, or explicitly when someone is looking (Vaswani et al. 2017, eq. 1)."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.parts.masks import Visibility
+from models.taps import Tap
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, visibility: Visibility, scale: float, scores_tap: Tap, probs_tap: Tap
+) -> Tensor:
+    """q (B, H, T, d_head) and k, v (B, K, S, d_head), with K dividing H, give (B, H, T, d_head).
+
+    Query head h reads key-value head ⌊h·K/H⌋. The fused pass never holds the (T, S) probabilities; the explicit one is
+    taken only when a tap asks for them.
+    """
+    if scores_tap.watched or probs_tap.watched:
+        return _explicit(q, k, v, visibility, scale, scores_tap, probs_tap)
+    n_heads, n_new, n_groups = q.shape[1], q.shape[2], k.shape[1]
+    if n_new == 1 and n_groups < n_heads and visibility.mask is None:
+        # One new token that sees everything: the query heads of a group are as good as rows of one head,
+        # and the group's keys need no copies.
+        rows = q.reshape(q.shape[0], n_groups, n_heads // n_groups, q.shape[3])  # (B, K, H/K, d_head)
+        return F.scaled_dot_product_attention(rows, k, v, scale=scale).reshape(q.shape)
+    return F.scaled_dot_product_attention(
+        q,
+        k,
+        v,
+        attn_mask=visibility.mask,
+        is_causal=visibility.is_causal,
+        scale=scale,
+        enable_gqa=n_groups < n_heads,
+    )
+
+
+def _explicit(
+    q: Tensor, k: Tensor, v: Tensor, visibility: Visibility, scale: float, scores_tap: Tap, probs_tap: Tap
+) -> Tensor:
+    repeats = q.shape[1] // k.shape[1]
+    k = k.repeat_interleave(repeats, dim=1)  # (B, H, S, d_head)
+    v = v.repeat_interleave(repeats, dim=1)  # (B, H, S, d_head)
+    scores = q @ k.transpose(-2, -1) * scale  # (B, H, T, S)
+    scores = scores_tap(visibility.apply(scores))
+    probs = probs_tap(scores.softmax(dim=-1))  # (B, H, T, S)
+    return probs @ v

@@ -1,0 +1,98 @@
+"""Prompt ids → a stream of steps, one for each new token."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.errors import InputError
+from models.sampling import Sampling, choose, shape
+from models.transformer import Transformer
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One generated token.
+
+    `probability` is the token's chance after the sampling stages, `raw_probability` the model's own (temperature 1,
+    nothing excluded). `logits` (V,), raw, are there when asked for. `finish` tells why generation ends here: "stop" (an
+    id of `stop_ids` was chosen), "length" (`max_new_tokens` reached), "context" (`max_seq_len` full), or None.
+    """
+
+    token_id: int
+    probability: float
+    raw_probability: float
+    finish: str | None = None
+    logits: Tensor | None = None
+
+
+def generate(
+    model: Transformer,
+    input_ids: Sequence[int] | Tensor,
+    sampling: Sampling | None = None,
+    max_new_tokens: int = 64,
+    stop_ids: Collection[int] = (),
+    keep_logits: bool = False,
+) -> Iterator[Step]:
+    """Continue a prompt, one `Step` a token, with a KV cache; the same `sampling.seed` gives the same tokens.
+
+    input_ids: a sequence of ids, or a tensor (1, T). Raises `InputError` for an empty prompt, one longer than the
+    model's context, and ids outside its vocabulary, when the first step is asked for.
+    """
+    sampling = sampling or Sampling()
+    prompt = torch.as_tensor(input_ids, dtype=torch.long, device=model.tok_embed.weight.device).reshape(1, -1)
+    _check_prompt(prompt, model)
+    context = model.config.max_seq_len
+    n_prompt = prompt.shape[1]
+    generator = torch.Generator().manual_seed(sampling.seed)
+    seen = torch.zeros(model.config.vocab_size, dtype=torch.bool)
+    seen[prompt[0].cpu()] = True
+    cache = model.new_cache(capacity=min(context, n_prompt + max_new_tokens))
+
+    new_ids = prompt
+    for n_done in range(1, max_new_tokens + 1):
+        # Inference mode is entered for one token at a time: kept open across the yield it would leak into the caller.
+        with torch.inference_mode():
+            logits = model(new_ids, cache=cache, only_last=True).logits[0, -1].cpu()  # (V,)
+            step = _step(logits, sampling, seen, generator)
+        finish = _finish(step[0], stop_ids, n_done, max_new_tokens, n_prompt, context)
+        yield Step(*step, finish=finish, logits=logits if keep_logits else None)
+        if finish:
+            return
+        seen[step[0]] = True
+        new_ids = prompt.new_tensor([[step[0]]])
+
+
+def _step(logits: Tensor, sampling: Sampling, seen: Tensor, generator: torch.Generator) -> tuple[int, float, float]:
+    """(token id, its probability after the stages, its raw probability)."""
+    if sampling.temperature == 0 and sampling.repetition_penalty == 1.0:
+        token_id, probability = int(logits.argmax()), 1.0
+    else:
+        token_id, probability = choose(shape(logits, sampling, seen.nonzero()[:, 0]), generator)
+    raw_probability = float((logits[token_id] - logits.logsumexp(dim=-1)).exp())
+    return token_id, probability, raw_probability
+
+
+def _finish(
+    token_id: int, stop_ids: Collection[int], n_done: int, max_new_tokens: int, n_prompt: int, context: int
+) -> str | None:
+    if token_id in stop_ids:
+        return "stop"
+    if n_done == max_new_tokens:
+        return "length"
+    # The newest token has not been read yet: reading it takes a place of its own.
+    if n_prompt + n_done >= context:
+        return "context"
+    return None
+
+
+def _check_prompt(prompt: Tensor, model: Transformer) -> None:
+    cfg = model.config
+    if prompt.shape[1] == 0:
+        raise InputError("prompt_empty")
+    if prompt.shape[1] > cfg.max_seq_len:
+        raise InputError("prompt_too_long", n_tokens=prompt.shape[1], max_seq_len=cfg.max_seq_len)
+    for token_id in (int(prompt.min()), int(prompt.max())):
+        if not 0 <= token_id < cfg.vocab_size:
+            raise InputError("token_out_of_range", token_id=token_id, vocab_size=cfg.vocab_size)

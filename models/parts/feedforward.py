@@ -1,0 +1,58 @@
+"""The feed-forward layer: each token on its own, through a wider hidden layer and back."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.parts.linear import FusedLinear
+from models.taps import Tap
+
+
+def gelu_quick(x: Tensor) -> Tensor:
+    """x · σ(1.702 x), the cheap approximation of GELU that CLIP uses (Hendrycks & Gimpel 2016, section 2)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "gelu_quick": gelu_quick,
+    "silu": F.silu,
+}
+
+
+class PlainFeedForward(nn.Module):
+    """down(act(up(x))): two matrices (Vaswani et al. 2017, section 3.3). Takes and gives (B, T, D)."""
+
+    def __init__(self, d_model: int, d_ff: int, activation: str = "gelu_tanh", bias: bool = True):
+        super().__init__()
+        self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
+        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
+        self.activation = ACTIVATIONS[activation]
+        self.out = Tap("out")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.down_proj(self.activation(self.up_proj(x))))
+
+
+class GatedFeedForward(nn.Module):
+    """down(act(gate(x)) ⊙ up(x)): three matrices; with SiLU this is SwiGLU (Shazeer 2020, arXiv:2002.05202, eq. 6)."""
+
+    def __init__(self, d_model: int, d_ff: int, activation: str = "silu", bias: bool = False):
+        super().__init__()
+        widths = {"gate_proj": d_ff, "up_proj": d_ff}
+        self.gate_up_proj = FusedLinear(d_model, widths, biased=widths if bias else ())
+        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
+        self.activation = ACTIVATIONS[activation]
+        self.out = Tap("out")
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up_proj(x).chunk(2, dim=-1)  # (B, T, d_ff) each
+        return self.out(self.down_proj(self.activation(gate) * up))
+
+
+FEEDFORWARDS: dict[str, type[nn.Module]] = {"plain": PlainFeedForward, "gated": GatedFeedForward}

@@ -1,0 +1,34 @@
+"""Normalisation: bring each token's vector to a common scale, over its last dimension."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LayerNorm(nn.Module):
+    """(x - mean) / √(variance + eps) · weight + bias (Ba et al. 2016, arXiv:1607.06450); the variance is the biased one."""
+
+    def __init__(self, width: int, eps: float = 1e-5, bias: bool = True):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(nn.Module):
+    """x / √(mean(x²) + eps) · weight: no mean is taken out, and there is no bias (Zhang & Sennrich 2019, arXiv:1910.07467)."""
+
+    def __init__(self, width: int, eps: float = 1e-5, bias: bool = False):
+        super().__init__()
+        assert not bias, "ModelConfig refuses a bias on RMSNorm"
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+NORMS: dict[str, type[nn.Module]] = {"layernorm": LayerNorm, "rmsnorm": RMSNorm}

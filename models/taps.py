@@ -1,0 +1,160 @@
+"""Looking inside a running model, and reaching in.
+
+A `Tap` marks a point of the computation: `x = self.resid_mid(x + attn_out)` returns its argument untouched unless somebody
+in this very context is looking. Observers live in a `ContextVar`, never on the model, so two visitors can run one cached
+model at the same time and each sees only their own numbers.
+
+    with capture("*.attn.probs") as trace:
+        model(input_ids)
+    trace["layers.3.attn.probs"]                                  # (B, H, T, S)
+
+    with patch({"layers.3.attn.head_out": lambda value: value * 0}):
+        model(input_ids)
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import Tensor, nn
+
+from models.errors import InputError
+
+
+@dataclass(frozen=True)
+class TapSpec:
+    """What a tap shows: its dimensions in the letters of the shape legend, and one sentence."""
+
+    dims: tuple[str, ...]
+    meaning: str
+
+
+_RESIDUAL = ("B", "T", "D")
+
+TAP_SPECS: dict[str, TapSpec] = {
+    "embed": TapSpec(_RESIDUAL, "What enters the first layer: token embeddings, with positions added where they are."),
+    "layers.{i}.resid_pre": TapSpec(_RESIDUAL, "The residual stream as layer i receives it."),
+    "layers.{i}.attn.q": TapSpec(("B", "H", "T", "d_head"), "Queries, after the rotation where there is one."),
+    "layers.{i}.attn.k": TapSpec(("B", "K", "S", "d_head"), "Keys, after the rotation, those of the cache included."),
+    "layers.{i}.attn.v": TapSpec(("B", "K", "S", "d_head"), "Values, those of the cache included."),
+    "layers.{i}.attn.scores": TapSpec(("B", "H", "T", "S"), "Scaled q·k plus position bias, masked entries at -inf."),
+    "layers.{i}.attn.probs": TapSpec(("B", "H", "T", "S"), "Attention probabilities; each row sums to one."),
+    "layers.{i}.attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of values, before o_proj."),
+    "layers.{i}.attn.out": TapSpec(_RESIDUAL, "What attention adds to the residual stream."),
+    "layers.{i}.resid_mid": TapSpec(_RESIDUAL, "The residual stream between attention and feed-forward."),
+    "layers.{i}.ffn.out": TapSpec(_RESIDUAL, "What the feed-forward layer adds to the residual stream."),
+    "layers.{i}.resid_post": TapSpec(_RESIDUAL, "The residual stream as layer i leaves it."),
+    "final_norm": TapSpec(_RESIDUAL, "The residual stream as the head reads it."),
+    "logits": TapSpec(("B", "T", "V"), "One score for each entry of the vocabulary."),
+}
+
+
+class Trace(Mapping[str, Tensor]):
+    """What a `capture` saw, by tap name; of several passes, the last one's value."""
+
+    def __init__(self, patterns: tuple[str, ...]):
+        self._patterns = patterns
+        self._seen: dict[str, Tensor] = {}
+
+    def wants(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._patterns)
+
+    def visit(self, name: str, value: Tensor) -> Tensor:
+        if self.wants(name):
+            self._seen[name] = value.detach()
+        return value
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._seen:
+            raise InputError("unknown_tap", name=name, known=", ".join(list(self._seen)[:5]) or "–")
+        return self._seen[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+
+class _Patches:
+    def __init__(self, edits: Mapping[str, Callable[[Tensor], Tensor]]):
+        self._edits = edits
+        self.applied: set[str] = set()
+
+    def wants(self, name: str) -> bool:
+        return name in self._edits
+
+    def visit(self, name: str, value: Tensor) -> Tensor:
+        if name not in self._edits:
+            return value
+        self.applied.add(name)
+        return self._edits[name](value)
+
+
+_PATCHES: ContextVar[tuple[_Patches, ...]] = ContextVar("patches", default=())
+_TRACES: ContextVar[tuple[Trace, ...]] = ContextVar("traces", default=())
+
+
+class Tap:
+    """A named point of the computation; `name` is local until `name_taps` has put the module's path before it."""
+
+    __slots__ = ("local_name", "name")
+
+    def __init__(self, local_name: str):
+        self.local_name = local_name
+        self.name = local_name
+
+    def __call__(self, value: Tensor) -> Tensor:
+        patches, traces = _PATCHES.get(), _TRACES.get()
+        if not patches and not traces:
+            return value
+        for observer in (*patches, *traces):
+            value = observer.visit(self.name, value)
+        return value
+
+    @property
+    def watched(self) -> bool:
+        """True while an observer of this context wants this tap."""
+        return any(observer.wants(self.name) for observer in (*_PATCHES.get(), *_TRACES.get()))
+
+
+def name_taps(model: nn.Module) -> None:
+    """Give every tap of `model` its full name, the path of its module before the local one."""
+    for path, module in model.named_modules():
+        for value in vars(module).values():
+            if isinstance(value, Tap):
+                value.name = f"{path}.{value.local_name}" if path else value.local_name
+
+
+@contextmanager
+def capture(*patterns: str) -> Iterator[Trace]:
+    """Collect the tensors whose tap names match any of `patterns` (`*` matches anything, dots included).
+
+    Captured tensors are detached and not copied. Do not keep a capture open across a `yield` of a generator: its
+    context would leak into the caller's.
+    """
+    trace = Trace(patterns)
+    token = _TRACES.set((*_TRACES.get(), trace))
+    try:
+        yield trace
+    finally:
+        _TRACES.reset(token)
+
+
+@contextmanager
+def patch(edits: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Replace the tensor at each named tap by what its function returns (the same shape).
+
+    Captures see the replaced value. Raises `InputError` at the end for a name that no tap answered to.
+    """
+    patches = _Patches(edits)
+    token = _PATCHES.set((*_PATCHES.get(), patches))
+    try:
+        yield
+    finally:
+        _PATCHES.reset(token)
+    for name in edits:
+        if name not in patches.applied:
+            raise InputError("unknown_tap", name=name, known=", ".join(list(TAP_SPECS)[:5]))

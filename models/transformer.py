@@ -1,0 +1,151 @@
+"""The one transformer: embed → layers → norm → head. Every difference between architectures is a field of its config."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.cache import KVCache
+from models.config import ModelConfig
+from models.errors import InputError
+from models.heads import LMHead
+from models.parts.attention import ATTENTIONS
+from models.parts.blocks import BLOCKS
+from models.parts.feedforward import FEEDFORWARDS
+from models.parts.masks import Visibility, visibility
+from models.parts.norms import NORMS
+from models.parts.positions import NoPosition, build_position
+from models.taps import Tap, name_taps
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """What a pass returns: logits (B, T, V), and the cache it was given."""
+
+    logits: Tensor
+    cache: KVCache | None = None
+
+
+class Transformer(nn.Module):
+    """A decoder-only language model as `config` describes it. See `build` for one with initialised weights."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.tok_embed = nn.Embedding(config.vocab_size, config.d_model)
+        self.position = build_position(config)
+        self.embed_norm = _norm(config) if config.embed_norm else None
+        self.layers = nn.ModuleList(_layer(config, self.position) for _ in range(config.n_layers))
+        self.final_norm = _norm(config) if config.final_norm else None
+        self.lm_head = LMHead(config.d_model, config.vocab_size, config.tie_embeddings, "head" in config.biases)
+        self.embed, self.normed, self.logits = Tap("embed"), Tap("final_norm"), Tap("logits")
+        name_taps(self)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        cache: KVCache | None = None,
+        only_last: bool = False,
+    ) -> ModelOutput:
+        """input_ids (B, T) give logits (B, T, V), or (B, 1, V) with `only_last`.
+
+        attention_mask: (B, S) with 1 = token and 0 = padding, or (B, 1, T, S), boolean (True = may look) or float (added
+        to the scores); S counts the cached tokens too. position_ids: (B, T), by default the places in the sequence.
+        Raises `InputError` where ids, positions or shapes do not fit.
+        """
+        n_past, n_new = cache.length if cache is not None else 0, input_ids.shape[1]
+        self._check(input_ids, attention_mask, n_past)
+        if position_ids is None:
+            position_ids = torch.arange(n_past, n_past + n_new, device=input_ids.device)[None]  # (1, T)
+        views = self._visibilities(n_past, n_new, attention_mask, input_ids.device)
+        angles = self.position.angles(position_ids)
+
+        x = self.position.embed(self.tok_embed(input_ids), position_ids)  # (B, T, D)
+        if self.embed_norm is not None:
+            x = self.embed_norm(x)
+        x = self.embed(x)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, visibility=views[i % len(views)], angles=angles, cache=cache, layer=i)
+        if cache is not None:
+            cache.advance(n_new)
+        if only_last:
+            x = x[:, -1:]
+        if self.final_norm is not None:
+            x = self.final_norm(x)
+        x = self.normed(x)
+        return ModelOutput(self.logits(self.lm_head(x, self.tok_embed.weight)), cache)
+
+    def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
+        """An empty cache for `batch` sequences of up to `capacity` tokens (default: the model's context)."""
+        cfg, weight = self.config, self.tok_embed.weight
+        capacity = cfg.max_seq_len if capacity is None else capacity
+        return KVCache(cfg.n_layers, batch, cfg.n_kv_heads, capacity, cfg.d_head, weight.dtype, weight.device)
+
+    def _visibilities(self, n_past: int, n_new: int, attention_mask: Tensor | None, device) -> list[Visibility]:
+        """One for each entry of the mask pattern, shared by the layers that repeat it."""
+        q_pos = torch.arange(n_past, n_past + n_new, device=device)[:, None]  # (T, 1)
+        k_pos = torch.arange(n_past + n_new, device=device)[None, :]  # (1, S)
+        bias = self.position.bias(q_pos, k_pos)
+        if bias is not None:
+            bias = bias.to(self.tok_embed.weight.dtype)
+        cfg = self.config
+        return [
+            visibility(cfg.layer(i), n_past, n_new, attention_mask, bias, device) for i in range(len(cfg.mask_pattern))
+        ]
+
+    def _check(self, input_ids: Tensor, attention_mask: Tensor | None, n_past: int) -> None:
+        if input_ids.dim() != 2 or input_ids.shape[1] == 0:
+            raise InputError("batch_shape", field="input_ids", value=tuple(input_ids.shape), expected="(B, T), T ≥ 1")
+        if attention_mask is not None and attention_mask.dim() == 2:
+            expected = (input_ids.shape[0], n_past + input_ids.shape[1])
+            if tuple(attention_mask.shape) != expected:
+                raise InputError(
+                    "batch_shape", field="attention_mask", value=tuple(attention_mask.shape), expected=expected
+                )
+
+
+def _norm(cfg: ModelConfig) -> nn.Module:
+    return NORMS[cfg.norm](cfg.d_model, cfg.norm_eps, bias="norm" in cfg.biases)
+
+
+def _layer(cfg: ModelConfig, position: NoPosition) -> nn.Module:
+    attn = ATTENTIONS[cfg.attention](cfg, position)
+    ffn = FEEDFORWARDS[cfg.ffn](cfg.d_model, cfg.d_ff, cfg.activation, bias="ffn" in cfg.biases)
+    return BLOCKS[cfg.block](attn, ffn, norm=lambda: _norm(cfg))
+
+
+def allocate(cfg: ModelConfig, device: str = "cpu") -> Transformer:
+    """A model whose weights are memory that nobody has written yet, for a loader to fill; in eval mode."""
+    with torch.device("meta"):
+        model = Transformer(cfg)
+    if device != "meta":
+        model.to_empty(device=device)
+    return model.eval()
+
+
+def build(cfg: ModelConfig, seed: int = 0, device: str = "cpu") -> Transformer:
+    """A model with random weights, the same for the same seed; in eval mode. On "meta" it has shapes and no memory.
+
+    Matrices are drawn from N(0, 0.02²), those that write to the residual stream from N(0, 0.02² / 2·n_layers)
+    (Radford et al. 2019, section 2.3); norms start at one, biases at zero.
+    """
+    model = allocate(cfg, device)
+    if device != "meta":
+        _initialise(model, seed)
+    return model
+
+
+@torch.no_grad()
+def _initialise(model: Transformer, seed: int) -> None:
+    generator = torch.Generator(device=model.tok_embed.weight.device).manual_seed(seed)
+    residual_std = 0.02 / (2 * model.config.n_layers) ** 0.5
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif parameter.dim() == 1:
+            parameter.fill_(1.0)
+        else:
+            writes_to_stream = name.endswith(("o_proj.weight", "down_proj.weight"))
+            parameter.normal_(0.0, residual_std if writes_to_stream else 0.02, generator=generator)

@@ -1,0 +1,134 @@
+"""Weights under the names that files use: between a module's fused parameters and one tensor for each map.
+
+A module may keep several maps in one parameter (`FusedLinear`); files, other projects and the parameter table name
+each map on its own: `layers.0.attn.q_proj.weight`. `Row`s say how a file of another project spells and packs the same
+tensors.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.parts.linear import FusedLinear
+
+NAMED_AT_MOST = 8
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How one tensor of a file holds one or more of ours.
+
+    pack: our tensors, in order, to the file's tensor; unpack: the file's tensor and our output widths to our tensors.
+    Both also take tensors on the meta device, which is how the file's shape is known before anything is read.
+    """
+
+    pack: Callable[[Sequence[Tensor]], Tensor]
+    unpack: Callable[[Tensor, Sequence[int]], Sequence[Tensor]]
+
+
+STACKED = Packing(pack=torch.cat, unpack=lambda packed, widths: packed.split(list(widths)))
+"""One below the other along the output, as `nn.Linear` keeps its weight: (out, in)."""
+
+TRANSPOSED = Packing(
+    pack=lambda tensors: torch.cat(list(tensors)).T,
+    unpack=lambda packed, widths: packed.T.split(list(widths)),
+)
+"""As `STACKED`, but the file has (in, out): the `Conv1D` of GPT and GPT-2."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor of a file: its name there, the names it has here, and how it holds them."""
+
+    there: str
+    here: tuple[str, ...]
+    packing: Packing = STACKED
+
+
+def named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Every parameter and persistent buffer of `model` under its single name, in the order of the module.
+
+    The tensors are detached views: writing into them changes the model.
+    """
+    fused = {path: module for path, module in model.named_modules() if isinstance(module, FusedLinear)}
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        path, _, leaf = name.rpartition(".")
+        if path not in fused:
+            tensors[name] = tensor
+        elif leaf == "weight":
+            tensors.update(_parts(path, fused[path]))
+    return tensors
+
+
+def _parts(path: str, module: FusedLinear) -> Iterable[tuple[str, Tensor]]:
+    owner = path.rpartition(".")[0]
+    for name, (weight, bias) in module.parts().items():
+        full_name = f"{owner}.{name}" if owner else name
+        yield f"{full_name}.weight", weight.detach()
+        if bias is not None:
+            yield f"{full_name}.bias", bias.detach()
+
+
+def same_names(model: nn.Module) -> list[Row]:
+    """The rows of a file that uses our own names."""
+    return [Row(name, (name,)) for name in named_tensors(model)]
+
+
+def assign(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    rows: Iterable[Row] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Copy `tensors` into `model`, whose parameters take `dtype`.
+
+    rows: how the names of `tensors` stand for the model's; None where they are the same. Raises
+    `InputError("weights_mismatch")` that names every missing, unknown or wrongly shaped tensor (the first few of each),
+    before anything is written. Peak memory is the model and one tensor.
+    """
+    targets = named_tensors(model)
+    rows = same_names(model) if rows is None else list(rows)
+    _check_fit({row.there: _shape_there(row, targets) for row in rows}, tensors)
+    targets = named_tensors(model.to(dtype))
+    for row in rows:
+        destinations = [targets[name] for name in row.here]
+        pieces = row.packing.unpack(tensors[row.there], [target.shape[0] for target in destinations])
+        for target, piece in zip(destinations, pieces, strict=True):
+            target.copy_(piece)
+
+
+def pack(model: nn.Module, rows: Iterable[Row], dtype: torch.dtype) -> dict[str, Tensor]:
+    """The model's weights as a file with these rows has them: copies of type `dtype` that share no memory."""
+    sources = named_tensors(model)
+    return {
+        row.there: row.packing.pack([sources[name] for name in row.here]).to(dtype, copy=True).contiguous()
+        for row in rows
+    }
+
+
+def _shape_there(row: Row, targets: Mapping[str, Tensor]) -> tuple[int, ...]:
+    return tuple(row.packing.pack([torch.empty_like(targets[name], device="meta") for name in row.here]).shape)
+
+
+def _check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor]) -> None:
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected]
+    misshapen = [
+        f"{name} {tuple(found[name].shape)} ≠ {shape}"
+        for name, shape in expected.items()
+        if name in found and tuple(found[name].shape) != shape
+    ]
+    if missing or unknown or misshapen:
+        raise InputError(
+            "weights_mismatch", missing=_first(missing), unknown=_first(unknown), misshapen=_first(misshapen)
+        )
+
+
+def _first(names: list[str]) -> str:
+    shown = ", ".join(names[:NAMED_AT_MOST]) or "–"
+    hidden = len(names) - NAMED_AT_MOST
+    return f"{shown} … (+{hidden})" if hidden > 0 else shown

@@ -1,0 +1,187 @@
+"""What stands between the browser and Gradio's server: four small ASGI layers.
+
+Gradio writes the page's head itself and compresses its assets anew for every request; these layers add what must run
+before Gradio's own scripts, serve the assets compressed once, bound what a visitor may send, and set security headers.
+"""
+
+import asyncio
+import mimetypes
+from collections.abc import Callable
+from pathlib import Path
+
+import brotli
+import gradio
+from starlette.middleware import Middleware
+
+FRONTEND = (Path(gradio.__file__).parent / "templates" / "frontend").resolve()
+COMPRESSED = {".js", ".css", ".svg", ".json", ".html"}
+MAX_BODY = 1_000_000  # bytes; 100,000 Chinese characters are 300,000
+
+# Scripts and styles are inline in Gradio's page, and its templates are compiled with eval. Nothing may come from, or go
+# to, another host. Hugging Face shows a Space in a frame, hence no limit on frame-ancestors.
+CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; "
+    "connect-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+SECURITY_HEADERS = [
+    (b"content-security-policy", CONTENT_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),  # the address holds what the visitor typed
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+]
+
+
+def layers(head: str) -> list[Middleware]:
+    """The layers, outermost first, for `launch(app_kwargs={"middleware": …})`; `head` is put at the top of <head>."""
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(BodyLimit, limit=MAX_BODY),
+        Middleware(AssetCache),
+        Middleware(PageHead, head=head),
+    ]
+
+
+class SecurityHeaders:
+    """Adds `SECURITY_HEADERS` to every answer."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def send_guarded(message):
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *SECURITY_HEADERS]}
+            await send(message)
+
+        await self.app(scope, receive, send_guarded if scope["type"] == "http" else send)
+
+
+class BodyLimit:
+    """Refuses a request body of more than `limit` bytes with 413, whether or not its length was announced."""
+
+    def __init__(self, app, limit: int):
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        announced = _header(scope, b"content-length")
+        if announced.isdigit() and int(announced) > self.limit:
+            return await _answer(send, 413, [], b"")
+        read = 0
+
+        async def receive_limited():
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.limit:
+                raise _BodyTooLarge
+            return message
+
+        try:
+            await self.app(scope, receive_limited, send)
+        except _BodyTooLarge:
+            await _answer(send, 413, [], b"")
+
+
+class _BodyTooLarge(Exception):
+    pass
+
+
+class AssetCache:
+    """Serves Gradio's files compressed once instead of once per request; names with a hash in them never change."""
+
+    def __init__(self, app):
+        self.app = app
+        self.answers: dict[str, tuple[list, bytes] | None] = {}
+        self.locks: dict[str, asyncio.Lock] = {}
+
+    async def __call__(self, scope, receive, send):
+        path = scope.get("path", "")
+        if not (_is_get(scope) and path.startswith(("/assets/", "/static/")) and _takes_brotli(scope)):
+            return await self.app(scope, receive, send)
+        file = FRONTEND / path.lstrip("/")
+        if path not in self.answers:
+            if not (file.resolve().is_relative_to(FRONTEND) and file.is_file()):
+                return await self.app(scope, receive, send)
+            async with self.locks.setdefault(path, asyncio.Lock()):
+                if path not in self.answers:
+                    self.answers[path] = await asyncio.to_thread(_compressed_file, file, path.startswith("/assets/"))
+        headers, body = self.answers[path]
+        await _answer(send, 200, headers, body)
+
+
+def _compressed_file(file: Path, hashed: bool) -> tuple[list, bytes]:
+    body = file.read_bytes()
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    age = b"public, max-age=31536000, immutable" if hashed else b"public, max-age=86400"
+    headers = [(b"content-type", kind.encode()), (b"cache-control", age)]
+    if file.suffix in COMPRESSED:
+        body = brotli.compress(body, quality=9)
+        headers += [(b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
+    return headers, body
+
+
+class PageHead:
+    """Puts `head` at the top of the page's <head>, where it runs before Gradio reads the browser's language."""
+
+    def __init__(self, app, head: str):
+        self.app = app
+        self.head = head.encode()
+        self.compressed: dict[bytes, bytes] = {}
+
+    async def __call__(self, scope, receive, send):
+        if not _is_get(scope) or scope["path"] != "/":
+            return await self.app(scope, receive, send)
+        status, headers, page = await _collect(self.app, scope, receive)
+        if status != 200:
+            return await _answer(send, status, headers, page)
+        page = page.replace(b"<head>", b"<head>" + self.head, 1)
+        headers = [(name, value) for name, value in headers if name != b"content-length"]
+        if _takes_brotli(scope):
+            headers += [(b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
+            page = self._compress(page)
+        await _answer(send, 200, headers, page)
+
+    def _compress(self, page: bytes) -> bytes:
+        if page not in self.compressed:
+            if len(self.compressed) > 16:  # one page for each host name that visitors use
+                self.compressed.clear()
+            self.compressed[page] = brotli.compress(page, quality=7)
+        return self.compressed[page]
+
+
+async def _collect(app: Callable, scope: dict, receive: Callable) -> tuple[int, list, bytes]:
+    """The whole answer of `app`: status, headers, body."""
+    start, parts = {}, []
+
+    async def keep(message):
+        if message["type"] == "http.response.start":
+            start.update(message)
+        elif message["type"] == "http.response.body":
+            parts.append(message.get("body", b""))
+
+    await app(scope, receive, keep)
+    return start["status"], start["headers"], b"".join(parts)
+
+
+async def _answer(send: Callable, status: int, headers: list, body: bytes) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    if status != 200:
+        headers = [pair for pair in headers if pair[0] != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _is_get(scope: dict) -> bool:
+    return scope["type"] == "http" and scope["method"] == "GET"
+
+
+def _takes_brotli(scope: dict) -> bool:
+    return b"br" in _header(scope, b"accept-encoding")
+
+
+def _header(scope: dict, name: bytes) -> bytes:
+    return dict(scope["headers"]).get(name, b"")

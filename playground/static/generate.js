@@ -1,0 +1,264 @@
+/* Generate: the text as it streams, each token coloured by the probability that the model gave it.
+ *
+ * The component's value is a growing text of JSON lines (written by playground/views/generation.py): "start", then for
+ * each token a "step", in between "progress", for large vocabularies one "logits", last "end". The value only ever grows
+ * within a run, so only the new lines are read. Everything that a visitor wrote is put on the page as textContent.
+ */
+
+const Generate = (() => {
+  const TEMPLATE_PARTS = ["badge", "meta", "notes", "story", "prompt", "tokens", "ending", "legend", "status", "next", "live"];
+  const CIVIDIS = ["#00204c", "#00346e", "#3c4a6b", "#5b5f6d", "#757575", "#928c78", "#b0a572", "#d1bf66", "#ffe945"]
+    .map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+  const COMPRESSED = "deflate:";
+
+  /** The sequential colour of a share between 0 and 1. */
+  function colour(share) {
+    const place = Math.min(Math.max(share, 0), 1) * (CIVIDIS.length - 1);
+    const below = Math.min(Math.floor(place), CIVIDIS.length - 2);
+    const mixed = CIVIDIS[below].map((from, channel) => from + (CIVIDIS[below + 1][channel] - from) * (place - below));
+    return `rgb(${mixed.map(Math.round).join(" ")})`;
+  }
+
+  async function inflate(base64) {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).text();
+  }
+
+  const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const grouped = (number) => (number < 10000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f"));
+
+  function percent(share) {
+    const value = 100 * share;
+    if (value === 0) return "0\u202f%";
+    if (value < 0.01) return "<\u202f0.01\u202f%";
+    return `${value.toFixed(value < 1 ? 2 : 1)}\u202f%`;
+  }
+
+  /** Connects one component; called once by its js_on_load. */
+  function mount(element, props, watch) {
+    const part = Object.fromEntries(TEMPLATE_PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
+    const view = new View(part);
+    let turn = 0;
+    const read = async () => {
+      const value = props.value || "";
+      const mine = (turn += 1);
+      const text = value.startsWith(COMPRESSED) ? await inflate(value.slice(COMPRESSED.length)) : value;
+      if (mine === turn) view.read(text);                 // a newer value may have come while this one was inflated
+    };
+    watch("value", read);
+    read();
+    addEventListener("lineage:sampling", (event) => view.move(event.detail));
+  }
+
+  class View {
+    constructor(part) {
+      this.part = part;
+      this.consumed = 0;
+      this.steps = [];
+      this.cells = [];
+      this.pinned = null;                                 // the token that the visitor chose; null: the newest
+      this.hovered = null;
+      this.settings = null;
+      this.next = new NextToken(part.next, { fill, grouped, percent });
+      this.listen();
+    }
+
+    /** Takes in the lines that are new in `text`. */
+    read(text) {
+      const first = text.slice(0, text.indexOf("\n") + 1);
+      if (first !== this.first) {
+        this.first = first;
+        this.consumed = 0;
+      }
+      const complete = text.lastIndexOf("\n") + 1;
+      if (complete <= this.consumed) return;
+      const lines = text.slice(this.consumed, complete).split("\n");
+      this.consumed = complete;
+      for (const line of lines) {
+        if (line) {
+          const { kind, ...message } = JSON.parse(line);
+          this[`on_${kind}`](message);
+        }
+      }
+      this.draw();
+    }
+
+    on_start(message) {
+      Object.assign(this, message, { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null });
+      this.settings = { ...message.controls, ...this.moved };
+      this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
+      this.part.tokens.replaceChildren();
+      this.drawFrame();
+    }
+
+    on_step(step) {
+      if (step.codes) step.logits = Sampling.decodeCodes(step.codes, this.scale);
+      else if (step.halves) step.logits = Sampling.decodeHalves(step.halves);
+      this.steps.push(step);
+    }
+
+    on_logits({ first, halves }) {
+      halves.forEach((text, index) => { this.steps[first + index].logits = Sampling.decodeHalves(text); });
+    }
+
+    on_progress(progress) { this.progress = progress; }
+
+    on_end(end) { this.finished = end; }
+
+    /** Sliders moved: only the bars change. */
+    move(settings) {
+      this.moved = settings;
+      if (!this.words) return;
+      this.settings = { ...this.settings, ...settings };
+      this.drawNext();
+    }
+
+    bytes(id) { return this.pieces[id] ?? new Uint8Array(); }
+
+    /** A token by itself, for lists. */
+    name(id) {
+      if (id in this.specials) return this.specials[id];
+      if (id >= this.pieces.length) return `⟨${id}⟩`;
+      return TokenCells.name(this.pieces[id]);
+    }
+
+    // ---- what is drawn ----
+
+    drawFrame() {
+      const { part, words } = this;
+      part.badge.hidden = this.source !== "recorded";
+      part.badge.textContent = words.recorded;
+      part.meta.textContent = this.meta;
+      part.notes.replaceChildren(...this.notes.map((note) => lineage.element("p", {}, note)));
+      part.prompt.textContent = this.prompt;
+      part.tokens.setAttribute("aria-label", words.tokens);
+      part.live.textContent = "";
+      part.ending.textContent = "";
+      part.legend.hidden = this.empty;
+      part.legend.querySelector(".generate-legend-low").textContent = words.legend_low;
+      part.legend.querySelector(".generate-legend-high").textContent = words.legend_high;
+      part.legend.querySelector(".generate-legend-scale").style.background =
+        `linear-gradient(to right, ${CIVIDIS.map((_, stop) => colour(stop / (CIVIDIS.length - 1))).join(", ")})`;
+      part.next.hidden = this.empty;
+    }
+
+    draw() {
+      if (this.empty) {
+        this.part.status.textContent = "";
+        return;
+      }
+      this.drawTokens();
+      this.drawStatus();
+      this.drawNext();
+    }
+
+    drawTokens() {
+      const box = this.part.tokens;
+      const cells = TokenCells.cells(this.steps.map((step) => this.bytes(step.id)), this.finished !== null);
+      cells.forEach((cell, index) => {
+        const old = this.cells[index];
+        if (old && old.kind === cell.kind && old.text === cell.text) return;
+        const span = box.children[index] ?? box.appendChild(lineage.element("span", { role: "option" }));
+        this.drawToken(span, cell, this.steps[index]);
+      });
+      this.cells = cells;
+      this.mark();
+    }
+
+    drawToken(span, cell, step) {
+      let text = cell.kind === "bytes" ? `⟨${cell.text}⟩` : cell.text;
+      if (cell.kind === "special") text = this.name(step.id);
+      else if (cell.kind === "text") text = text.replace(/\r?\n/g, "↵\n").replaceAll("\t", "⇥\t");
+      span.className = `token token-${cell.kind}${/^\s+$/.test(cell.text) ? " token-space" : ""}`;
+      span.textContent = text;
+      span.style.setProperty("--value", colour(step.raw));
+      const values = { token: this.name(step.id), probability: percent(step.raw), rank: grouped(step.rank) };
+      span.setAttribute("aria-label", fill(this.words.token, values));
+      span.title = fill(this.words.token, values);
+    }
+
+    /** Which token is shown in the bars: the hovered, else the chosen, else the newest. */
+    shown() { return this.hovered ?? this.pinned ?? this.steps.length - 1; }
+
+    mark() {
+      const current = this.pinned ?? this.steps.length - 1;
+      Array.from(this.part.tokens.children).forEach((span, index) => {
+        span.setAttribute("aria-selected", String(index === current));
+        span.tabIndex = index === current ? 0 : -1;
+        span.classList.toggle("token-shown", index === this.shown());
+      });
+    }
+
+    drawStatus() {
+      const { part, words, progress, finished } = this;
+      const rate = progress && progress.seconds > 0 ? progress.tokens / progress.seconds : 0;
+      const values = { tokens: grouped(this.steps.length), most: grouped(this.most), rate: grouped(Math.round(rate)) };
+      const counted = this.source === "recorded" ? fill(words.counted, values) : fill(words.progress, values);
+      part.status.textContent = finished ? `${finished.sentence} ${counted}` : counted;
+      part.story.setAttribute("aria-busy", String(!finished));
+      if (finished && this.source === "live") {
+        part.live.textContent = `${finished.sentence} ${this.cells.map((cell) => cell.text).join("")}`;
+      }
+    }
+
+    drawNext() {
+      const index = this.shown();
+      const step = this.steps[index];
+      this.part.next.hidden = !step;
+      if (!step) return;
+      const seen = this.prompt_ids.concat(this.steps.slice(0, index).map(({ id }) => id));
+      this.next.draw(this, step, index, seen);
+    }
+
+    // ---- what a visitor does with the tokens ----
+
+    listen() {
+      const box = this.part.tokens;
+      const indexOf = (event) => Array.prototype.indexOf.call(box.children, event.target);
+      const point = (index) => {
+        this.hovered = index >= 0 ? index : null;
+        this.mark();
+        this.drawNext();
+      };
+      box.addEventListener("pointerover", (event) => event.pointerType !== "touch" && point(indexOf(event)));
+      box.addEventListener("pointerleave", () => point(-1));
+      box.addEventListener("click", (event) => indexOf(event) >= 0 && this.pin(indexOf(event)));
+      box.addEventListener("focusin", (event) => indexOf(event) >= 0 && this.pin(indexOf(event)));
+      box.addEventListener("keydown", (event) => {
+        const here = indexOf(event);
+        const last = this.steps.length - 1;
+        const goal = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: last }[event.key];
+        if (here < 0 || goal === undefined) return;
+        event.preventDefault();
+        box.children[Math.min(Math.max(goal, 0), last)].focus();
+      });
+    }
+
+    /** Chooses a token; the newest one is not held, so that the bars go on with the stream. */
+    pin(index) {
+      this.pinned = index === this.steps.length - 1 ? null : index;
+      this.hovered = null;
+      this.mark();
+      this.drawNext();
+    }
+  }
+
+  /** The sampling sliders' values, from Gradio's own change events; nothing goes to the server. */
+  function moved(temperature, top_k, top_p, min_p, repetition_penalty) {
+    const detail = { temperature, top_k, top_p, min_p, repetition_penalty };
+    if (Object.values(detail).some((value) => typeof value !== "number")) return;   // a number field being retyped
+    dispatchEvent(new CustomEvent("lineage:sampling", { detail }));
+  }
+
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const button = document.getElementById("generate-run");
+    if (button && button.offsetParent && !button.disabled) {
+      event.preventDefault();
+      button.click();
+    }
+  });
+
+  return { mount, moved, colour, inflate };
+})();

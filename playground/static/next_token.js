@@ -1,0 +1,121 @@
+/* The next-token distribution: a table with bars in it. Each row sets the model's own probability beside what the sampling
+ * stages leave of it; both are computed here, over the whole vocabulary, whenever a slider moves.
+ */
+
+class NextToken {
+  static ROWS = 12;
+  static SCALES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];   // full lengths that a bar may have
+
+  constructor(box, format) {
+    this.format = format;
+    this.title = box.querySelector(".next-title");
+    this.sentence = box.querySelector(".next-sentence");
+    this.remark = box.querySelector(".next-remark");
+    this.table = box.querySelector("table");
+    this.body = this.table.tBodies[0];
+    this.rest = this.table.tFoot.rows[0];
+  }
+
+  /** Shows the distribution that `step`, token number `index`, was drawn from. `seen` are the ids before it. */
+  draw(view, step, index, seen) {
+    const { fill, grouped, percent } = this.format;
+    const { words } = view;
+    this.heading(view);
+    this.title.textContent = fill(words.next_title, { number: grouped(index + 1), total: grouped(view.steps.length) });
+    const spread = step.logits ? this.compute(step, seen, view.settings) : this.recall(step);
+    const { rows, kept, keptMass, size } = spread;
+
+    const sentence = size === null ? words.next_top_only : kept === 1 ? words.next_one : words.next_many;
+    this.sentence.textContent = fill(sentence, {
+      kept: grouped(kept), vocabulary: grouped(size ?? 0), mass: percent(keptMass), token: view.name(rows[0].id),
+    });
+    this.remark.textContent = this.remarkOn(view, step, size === null);
+
+    const peak = Math.max(...rows.map(({ raw, left }) => Math.max(raw, left)));
+    const full = NextToken.SCALES.find((scale) => scale >= peak * 0.999) ?? 1;
+    this.table.querySelector(".next-scale").textContent = fill(words.next_scale, { full: `${full * 100}\u202f%` });
+    rows.forEach((row, place) => this.fillRow(this.row(place), row, full, view, row.id === step.id));
+    while (this.body.rows.length > rows.length) this.body.deleteRow(-1);
+    this.rest.hidden = !(spread.others > 0);
+    if (spread.others > 0) {
+      this.rest.cells[0].textContent = fill(words.next_rest, { count: grouped(spread.others) });
+      this.rest.cells[2].textContent = percent(spread.othersRaw);
+      this.rest.cells[3].textContent = percent(spread.othersLeft);
+    }
+  }
+
+  heading({ words }) {
+    if (this.words === words) return;
+    this.words = words;
+    const [token, , model, left] = this.table.tHead.rows[0].cells;
+    token.textContent = words.next_token;
+    model.textContent = words.next_model;
+    left.textContent = words.next_left;
+    this.table.caption.textContent = words.next_caption;
+  }
+
+  /** From the logits over the whole vocabulary. */
+  compute(step, seen, settings) {
+    const raw = (step.softmax ??= Sampling.softmax(step.logits));
+    const { probabilities: left, removedBy } = Sampling.stages(step.logits, seen, settings);
+    let kept = 0;
+    let keptMass = 0;
+    for (let id = 0; id < raw.length; id += 1) {
+      if (left[id] > 0) {
+        kept += 1;
+        keptMass += raw[id];
+      }
+    }
+    const order = (step.order ??= Sampling.ranking(step.logits));
+    const chosen = new Set(order.slice(0, NextToken.ROWS));
+    if (settings.repetition_penalty !== 1) {             // the only stage that changes the order
+      Sampling.ranking(left).slice(0, 3).forEach((id) => chosen.add(id));
+    }
+    chosen.add(step.id);
+    const rows = Array.from(chosen, (id) => ({ id, raw: raw[id], left: left[id], removedBy: removedBy[id] }))
+      .sort((a, b) => b.raw - a.raw || a.id - b.id);
+    const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
+    return {
+      rows, kept, keptMass: Math.min(keptMass, 1), size: raw.length, others: raw.length - rows.length,
+      othersRaw: Math.max(1 - sum("raw"), 0), othersLeft: Math.max(1 - sum("left"), 0),
+    };
+  }
+
+  /** From the few candidates that the server sent along, where the logits were too many to keep. */
+  recall(step) {
+    const rows = step.top.map(([id, raw, left]) => ({ id, raw, left, removedBy: 0 }));
+    if (!rows.some(({ id }) => id === step.id)) rows.push({ id: step.id, raw: step.raw, left: step.probability, removedBy: 0 });
+    return { rows, kept: 0, keptMass: 0, size: null, others: 0 };
+  }
+
+  remarkOn(view, step, fixed) {
+    const { fill, percent } = this.format;
+    const drawn = fill(view.words.next_drawn, {
+      token: view.name(step.id), raw: percent(step.raw), probability: percent(step.probability),
+    });
+    const same = Object.entries(view.settings).every(([name, value]) => view.drawn_with[name] === value);
+    return same || fixed ? drawn : `${drawn} ${view.words.next_moved}`;
+  }
+
+  row(place) {
+    if (this.body.rows[place]) return this.body.rows[place];
+    const row = this.body.insertRow();
+    const bars = lineage.element("td", { class: "next-bars", "aria-hidden": "true" });
+    bars.append(lineage.element("span", { class: "bar-model" }), lineage.element("span", { class: "bar-left" }));
+    row.append(lineage.element("th", { scope: "row" }), bars, lineage.element("td"), lineage.element("td"));
+    return row;
+  }
+
+  fillRow(row, { id, raw, left, removedBy }, full, view, drawn) {
+    const { percent } = this.format;
+    const [name, bars, model, rest] = row.cells;
+    name.textContent = view.name(id);
+    name.title = drawn ? view.words.next_chosen : "";
+    row.classList.toggle("next-drawn", drawn);
+    row.classList.toggle("next-removed", left === 0);
+    bars.children[0].style.setProperty("--length", raw / full);
+    bars.children[1].style.setProperty("--length", left / full);
+    model.textContent = percent(raw);
+    rest.textContent = left > 0 || removedBy === 0 ? percent(left) : view.words.next_removed[removedBy - 1];
+  }
+}

@@ -1,0 +1,201 @@
+/* The page itself: language, light and dark, and the address. Runs before Gradio's own scripts.
+   `lineage.boot` (defaults, words, fields) is set just before this file by the server. */
+"use strict";
+
+lineage.MAX_PROMPT = 1500; // characters of a prompt that an address carries …
+lineage.MAX_ENCODED = 7000; // … and its length once encoded: proxies refuse addresses of more than about 8 kB
+
+// Private windows and framed pages may forbid storage: then choices last as long as the page.
+lineage.remember = (store, key, value) => {
+  try {
+    const storage = window[store];
+    if (value === undefined) return storage.getItem(`lineage.${key}`);
+    if (value === null) storage.removeItem(`lineage.${key}`);
+    else storage.setItem(`lineage.${key}`, value);
+  } catch (error) {
+    console.debug("storage is not available", error);
+  }
+  return value ?? null;
+};
+
+/* ---- Language: Gradio asks navigator.language, once, when it starts ---- */
+
+lineage.lang = (() => {
+  const known = (lang) => lineage.boot.languages.find((name) => name === lang);
+  const inAddress = known(new URLSearchParams(location.search).get("lang"));
+  const ofBrowser = /^zh/i.test(navigator.language) ? "zh" : "en";
+  return inAddress || known(lineage.remember("localStorage", "lang")) || ofBrowser;
+})();
+
+lineage.say = (key) => lineage.boot.words[lineage.lang][key];
+
+{
+  const locale = lineage.lang === "zh" ? "zh-CN" : "en";
+  Object.defineProperty(navigator, "language", { get: () => locale, configurable: true });
+  Object.defineProperty(navigator, "languages", { get: () => [locale], configurable: true });
+  document.documentElement.lang = locale;
+  document.title = lineage.boot.titles[lineage.lang];
+}
+
+lineage.speak = (lang) => {
+  lineage.remember("localStorage", "lang", lang);
+  lineage.state.lang = lang;
+  lineage.flush();
+  location.reload();
+};
+
+/* ---- Light and dark: Gradio follows the system through matchMedia; a visitor's own choice is put in between ---- */
+
+lineage.theme = lineage.remember("localStorage", "theme") || "auto";
+{
+  const query = "(prefers-color-scheme: dark)";
+  const ask = window.matchMedia.bind(window);
+  const system = ask(query);
+  const chosen = new EventTarget();
+  Object.defineProperties(chosen, {
+    matches: { get: () => (lineage.theme === "auto" ? system.matches : lineage.theme === "dark") },
+    media: { value: query },
+  });
+  const show = () => {
+    document.documentElement.classList.toggle("dark", chosen.matches);
+    chosen.dispatchEvent(new Event("change"));
+  };
+  system.addEventListener("change", show);
+  window.matchMedia = (text) => (text === query ? chosen : ask(text));
+  lineage.setTheme = (theme) => {
+    lineage.theme = theme;
+    lineage.remember("localStorage", "theme", theme === "auto" ? null : theme);
+    show();
+  };
+  show();
+}
+
+/* ---- The address: every choice is in it, written without the server ---- */
+
+lineage.state = {};
+lineage.writing = false; // until the server has read the address, nothing may overwrite it
+lineage.timer = 0;
+
+/** What the page was opened with, as one string for the server. */
+lineage.arrival = () => {
+  const query = new URLSearchParams(location.search);
+  query.set("lang", lineage.lang);
+  const long = query.has("long") ? lineage.remember("sessionStorage", "prompt") : null;
+  if (long !== null) {
+    query.set("prompt", long);
+    query.delete("long");
+  }
+  return query.toString();
+};
+
+/** The server's reading of the address, as a query: from now on changes are written. */
+lineage.ready = (query) => {
+  lineage.state = { ...lineage.boot.defaults, ...Object.fromEntries(new URLSearchParams(query)) };
+  lineage.writing = true;
+  lineage.flush();
+  document.documentElement.dataset.ready = "true";
+};
+
+lineage.write = (name, value) => {
+  if (!lineage.writing) return;
+  lineage.state[name] = value === null || value === undefined ? "" : String(value);
+  clearTimeout(lineage.timer);
+  lineage.timer = setTimeout(lineage.flush, 150); // browsers limit how often an address may change
+};
+
+lineage.tooLong = () => {
+  const prompt = lineage.state.prompt ?? "";
+  return prompt.length > lineage.MAX_PROMPT || encodeURIComponent(prompt).length > lineage.MAX_ENCODED;
+};
+
+lineage.query = () => {
+  const pairs = [];
+  for (const name of lineage.boot.fields) {
+    const value = lineage.state[name];
+    if (value === undefined || (value === lineage.boot.defaults[name] && name !== "lang")) continue;
+    if (name === "prompt" && lineage.tooLong()) pairs.push("long=1");
+    else pairs.push(`${name}=${encodeURIComponent(value).replace(/%(2C|3D|3A)/g, decodeURIComponent)}`);
+  }
+  return pairs.join("&");
+};
+
+lineage.flush = () => {
+  if (!lineage.writing) return;
+  clearTimeout(lineage.timer);
+  lineage.remember("sessionStorage", "prompt", lineage.tooLong() ? lineage.state.prompt : null);
+  history.replaceState(history.state, "", `${location.pathname}?${lineage.query()}`);
+};
+addEventListener("pagehide", () => lineage.flush());
+
+lineage.open = (tab) => document.getElementById(`tab-${tab}-button`)?.click();
+
+/* ---- The header's tools: language, light and dark, copy link ---- */
+
+lineage.element = (name, attributes = {}, ...children) => {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+
+lineage.choice = (name, label, options, current, choose) => {
+  const group = lineage.element("div", { role: "group", "aria-label": label, class: "switch", id: name });
+  for (const [value, text, title] of options) {
+    const button = lineage.element("button", { type: "button", "aria-pressed": String(value === current), value });
+    button.textContent = text;
+    if (title) {
+      button.title = title;
+      button.setAttribute("aria-label", title);
+    }
+    button.addEventListener("click", () => {
+      for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
+      choose(value);
+    });
+    group.append(button);
+  }
+  return group;
+};
+
+lineage.copyLink = async (outcome) => {
+  lineage.flush();
+  const field = outcome.querySelector("input");
+  field.value = location.href;
+  outcome.hidden = false;
+  field.focus();
+  field.select();
+  let copied = true;
+  try {
+    await navigator.clipboard.writeText(field.value);
+  } catch {
+    copied = document.execCommand("copy"); // framed pages often may not use the clipboard directly
+  }
+  const words = [lineage.say(copied ? "copied" : "select")];
+  if (lineage.tooLong()) words.push(lineage.say("no_prompt"));
+  outcome.querySelector("output").textContent = words.join(" ");
+};
+
+/** Fills the header's corner; called once by its component. */
+lineage.tools = (corner) => {
+  if (corner.childElementCount) return;
+  const languages = lineage.boot.languages.map((lang) => [lang, lineage.boot.names[lang]]);
+  const themes = ["light", "auto", "dark"].map((name, i) => [name, "☀◐☾"[i], lineage.say(name)]);
+  const link = lineage.element("button", { type: "button", id: "copy-link", class: "plain" });
+  link.textContent = lineage.say("copy");
+  const close = lineage.element("button", { type: "button", class: "plain", "aria-label": lineage.say("close") }, "×");
+  const field = lineage.element("input", { readonly: "", "aria-label": lineage.say("link"), id: "link-field" });
+  const row = lineage.element("div", { class: "link-row" }, field, close);
+  const outcome = lineage.element("div", { id: "link-outcome", hidden: "" }, lineage.element("output"), row);
+  const hide = () => {
+    outcome.hidden = true;
+    link.focus();
+  };
+  link.addEventListener("click", () => lineage.copyLink(outcome));
+  close.addEventListener("click", hide);
+  outcome.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  corner.append(
+    lineage.choice("language", lineage.say("language"), languages, lineage.lang, lineage.speak),
+    lineage.choice("theme", lineage.say("theme"), themes, lineage.theme, lineage.setTheme),
+    link,
+    outcome,
+  );
+};

@@ -1,0 +1,100 @@
+"""What a tab is, and what the page lends it.
+
+A tab module exposes `TAB = Tab(id="build", layout=layout)`. The shell calls `layout(page)` inside the tab's own Gradio
+context; the function creates its components, binds them to the session and connects its events through `page`.
+Its words are in `playground/i18n/<id>.toml` (the title under `<id>.tab`), its looks in `playground/static/<id>.css`.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import gradio as gr
+
+from playground.session import FIELDS
+
+# Computing: at most two at once on the whole machine, whatever the handler.
+CPU = {"concurrency_id": "cpu", "concurrency_limit": 2}
+# Light handlers: never wait behind computing, show no spinner, are no API endpoint.
+UI = {
+    "concurrency_id": "ui",
+    "concurrency_limit": None,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+
+
+@dataclass(frozen=True)
+class TabParts:
+    """What a layout hands back to the shell: the files of `playground/static/` that the tab's views run on."""
+
+    scripts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab of the page. `id` is its name in the address and the prefix of its words."""
+
+    id: str
+    layout: Callable[["Page"], TabParts]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A handler that waits for the page: `tab` is None for every load, else the tab that must be opened."""
+
+    tab: str | None
+    fn: Callable
+    inputs: list
+    outputs: list
+    options: dict
+
+
+@dataclass
+class Page:
+    """What the shell lends to a tab.
+
+    `lang` holds "en" or "zh", `model` the design string of the model in hand: use both as inputs, and write `model` to
+    change the model in hand (its `change` event reaches every tab). `CPU` and `UI` are event options:
+    `button.click(run, inputs, outputs, **page.CPU)`.
+    """
+
+    lang: gr.State
+    model: gr.Textbox
+    tab: str = ""  # the tab being laid out
+    bound: dict[str, gr.components.Component] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
+    CPU = CPU
+    UI = UI
+
+    def bind(self, name: str, component) -> None:
+        """Ties `component` to the field `name` of `Session`: its value comes from the address when the page loads, and
+        goes into the address when it changes, without the server.
+
+        The component must live in the browser (not `gr.State`); to keep it out of sight use `visible="hidden"`.
+        """
+        if name not in FIELDS or name in self.bound:
+            raise ValueError(f"{name} is no free field of the session")
+        self.bound[name] = component
+        component.change(None, [component], None, js=f"(value) => lineage.write({json.dumps(name)}, value)", **UI)
+
+    def on_load(self, fn: Callable, inputs=(), outputs=(), **options) -> None:
+        """Runs `fn` once per page load, after every bound component has its value from the address."""
+        self.listeners.append(Listener(None, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
+
+    def on_tab(self, fn: Callable, inputs=(), outputs=(), **options) -> None:
+        """Runs `fn` whenever this tab is opened, the page's load included if the address names this tab.
+
+        `fn` is a plain function, not a generator; without `outputs` it returns nothing.
+        """
+        self.listeners.append(Listener(self.tab, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
+
+    def open_tab(self, event: Callable, tab: str) -> None:
+        """Opens another tab when `event` fires, in the browser: `page.open_tab(button.click, "generate")`."""
+        event(None, None, None, js=f"() => lineage.open({json.dumps(tab)})", **UI)
+
+
+def _listed(components) -> list:
+    if components is None:
+        return []
+    return list(components) if isinstance(components, (list, tuple)) else [components]

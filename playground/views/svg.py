@@ -1,0 +1,116 @@
+"""Drawing primitives of the architecture diagrams: boxes, arrows, joins, and the marks of what differs.
+
+Coordinates are user units, one unit a CSS pixel at full size, y downwards. Colours, fonts and motion are classes, set in
+`static/build.css`. Every text goes through `html.escape`.
+"""
+
+from dataclasses import dataclass
+from html import escape
+
+LINE = 15  # from one baseline of a box to the next
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Boxes, by key, that differ from the preset of departure, that only the preset has, and that changed just now."""
+
+    differs: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
+
+    def classes(self, key: str) -> str:
+        """The CSS classes of the box `key`, with a leading space."""
+        return f"{' differs' if key in self.differs else ''}{' just-changed' if key in self.changed else ''}"
+
+
+class Drawing:
+    """One SVG, drawn piece by piece; lines lie below boxes, whatever the order of drawing."""
+
+    def __init__(self, width: int, marks: Marks):
+        self.width = width
+        self.marks = marks
+        self._below: list[str] = []
+        self._above: list[str] = []
+
+    def box(
+        self,
+        key: str,
+        kind: str,
+        at: tuple[float, float, float, float],
+        title: str,
+        details: tuple[str, ...] = (),
+        count: str = "",
+        hover: str = "",
+        ghost: bool = False,
+        letter: str = "",
+    ) -> None:
+        """A part: `at` = x, y, width, height; `details` one line each; `count` at the bottom right, `hover` its exact form.
+
+        A ghost stands where a part was taken away. `letter` names the figure that draws the inside of this part.
+        """
+        x, y, width, height = at
+        lines = 1 + len(details)
+        baseline = y + (height - LINE * (lines - 1)) / 2 + 4.5
+        shape = f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"/>'
+        bar = f'<path class="bar" d="M{x + 4:g} {y:g}h-1a3 5 0 0 0-3 5v{height - 10:g}a3 5 0 0 0 3 5h1z"/>'
+        texts = [_text(x + 12, baseline, title, "part")]
+        texts += [_text(x + 12, baseline + LINE * (i + 1), line, "detail") for i, line in enumerate(details)]
+        if count:
+            texts.append(_text(x + width - 8, baseline + LINE * len(details), count, "count", hover))
+        if letter:
+            texts.append(f'<circle class="letter" cx="{x + width - 14:g}" cy="{y + 14:g}" r="8"/>')
+            texts.append(_text(x + width - 14, y + 17.5, letter, "letter"))
+        mark = ""
+        if key in self.marks.differs:
+            mark = (
+                f'<rect class="outline" x="{x - 3:g}" y="{y - 3:g}" width="{width + 6:g}" height="{height + 6:g}" rx="7"/>'
+                f'<path class="diamond" d="M{x - 3:g} {y - 10:g}l6 7-6 7-6-7z"/>'
+            )
+        kind_class = "ghost" if ghost else f"kind-{kind}"
+        bar = "" if ghost else bar
+        self._above.append(
+            f'<g class="box {kind_class}{self.marks.classes(key)}" data-box="{escape(key)}">'
+            f"{shape}{bar}{''.join(texts)}{mark}</g>"
+        )
+
+    def line(self, *points: tuple[float, float], style: str = "flow", arrow: bool = True) -> None:
+        """A path of straight pieces, with an arrowhead at its end."""
+        path = "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+        self._below.append(f'<path class="{style}" d="{path}"/>')
+        if arrow:
+            (x0, y0), (x1, y1) = points[-2:]
+            dx, dy = (x1 > x0) - (x1 < x0), (y1 > y0) - (y1 < y0)
+            head = f"M{x1:g} {y1:g}l{-7 * dx - 4 * dy:g} {-7 * dy + 4 * dx:g}l{8 * dy:g} {-8 * dx:g}z"
+            self._below.append(f'<path class="{style} head" d="{head}"/>')
+
+    def join(self, x: float, y: float, sign: str = "+", kind: str = "residual") -> None:
+        """A circle in which paths meet: "+" adds, "×" multiplies element by element."""
+        cross = "M-5 0h10M0-5v10" if sign == "+" else "M-3.5-3.5l7 7M3.5-3.5l-7 7"
+        self._above.append(
+            f'<g class="join kind-{kind}" transform="translate({x:g} {y:g})"><circle r="9"/><path d="{cross}"/></g>'
+        )
+
+    def dot(self, x: float, y: float) -> None:
+        """Where a path leaves another."""
+        self._above.append(f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="3"/>')
+
+    def text(self, x: float, y: float, words: str, style: str = "detail", hover: str = "", turned: bool = False) -> None:
+        """Words at a baseline; `turned` reads upwards."""
+        self._above.append(_text(x, y, words, style, hover, turned))
+
+    def raw(self, markup: str, below: bool = False) -> None:
+        """Markup made by a view (frames, curves, grids); never text of a visitor."""
+        (self._below if below else self._above).append(markup)
+
+    def svg(self, height: float, name: str, description: str) -> str:
+        """The finished picture; `description` says in words what it shows."""
+        return (
+            f'<svg class="{name}" viewBox="0 0 {self.width} {height:g}" role="img" aria-label="{escape(description)}">'
+            f"{''.join(self._below)}{''.join(self._above)}</svg>"
+        )
+
+
+def _text(x: float, y: float, words: str, style: str, hover: str = "", turned: bool = False) -> str:
+    turn = f' transform="rotate(-90 {x:g} {y:g})"' if turned else ""
+    title = f"<title>{escape(hover)}</title>" if hover else ""
+    return f'<text class="{style}" x="{x:g}" y="{y:g}"{turn}>{escape(words)}{title}</text>'
