@@ -131,8 +131,11 @@ class ModelConfig:
         A field that had its derived value (`d_head` = `d_model / n_heads`, …) is derived again from the new ones.
         """
         self._refuse_unknown(changes)
-        for field, derived in self._derived_values().items():
-            if field not in changes and getattr(self, field) == derived:
+        derived = self._derived_values()
+        if self.d_model % self.n_heads:
+            del derived["d_head"]  # rounded down, it can only be a choice
+        for field, value in derived.items():
+            if field not in changes and getattr(self, field) == value:
                 changes[field] = None
         return replace(self, **changes)
 
@@ -169,8 +172,9 @@ class ModelConfig:
         """Lists become tuples, and biases take one order, so that equal choices are equal configurations."""
         for field in ("mask_pattern", "biases"):
             value = getattr(self, field)
-            value = (value,) if isinstance(value, str) else tuple(value)
             choice = "mask" if field == "mask_pattern" else field
+            if not isinstance(value, list | tuple | set | frozenset):
+                value = (value,)
             for entry in value:
                 _check_choice(choice, entry, field)
             if field == "biases":
@@ -187,6 +191,9 @@ class ModelConfig:
                 _check_integer(field, getattr(self, field))
         for field in ("rope_theta", "norm_eps"):
             _check_number(field, getattr(self, field))
+        if self.rope_scaling is not None and not isinstance(self.rope_scaling, RopeScaling):
+            _check_choice("rope_scaling", self.rope_scaling)
+            raise InputError("missing_field", field="rope_scaling.factor")
         for field in ("final_norm", "embed_norm", "qk_norm", "tie_embeddings"):
             if not isinstance(getattr(self, field), bool):
                 raise InputError("not_a_flag", field=field, value=getattr(self, field))

@@ -44,6 +44,9 @@ MESSAGES: dict[str, str] = {
     "llama3_frequencies": (
         "llama3 scaling needs low_freq_factor below high_freq_factor; got {low_freq_factor} and {high_freq_factor}."
     ),
+    # Forms
+    "number_empty": "{field} is empty; give a number from {low} to {high}.",
+    "not_an_object": "{field} must be an object of field names and values.",
     # Presets
     "unknown_preset": "No preset is called {name}; nearest names: {similar}.",
     # Running
@@ -59,6 +62,7 @@ MESSAGES: dict[str, str] = {
     "tokenizer_size": "A byte-level tokenizer needs at least {minimum} ids; {vocab_size} is too few.",
     "tokenizer_missing": "{folder} has no tokenizer: expected tokenizer.json, or vocab.json with merges.txt.",
     "tokenizer_broken": "{file} is not a tokenizer that can be read: {reason}",
+    "tokenizer_spelling": "The vocabulary entry {token} has the character {character}, which spells no byte.",
     "tokenizer_kind": "{file} is a {kind} tokenizer without byte-level pieces; byte-level BPE can be read.",
     # Training
     "recipe_unknown": "No recipe is called {name}; there are: {known}. The path of a .toml file will do, too.",

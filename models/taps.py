@@ -71,6 +71,12 @@ class Trace(Mapping[str, Tensor]):
             raise InputError("unknown_tap", name=name, known=", ".join(list(self._seen)[:5]) or "–")
         return self._seen[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._seen
+
+    def get(self, name: str, default: Tensor | None = None) -> Tensor | None:
+        return self._seen.get(name, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._seen)
 

@@ -55,12 +55,13 @@ class Transformer(nn.Module):
         to the scores); S counts the cached tokens too. position_ids: (B, T), by default the places in the sequence.
         Raises `InputError` where ids, positions or shapes do not fit.
         """
-        n_past, n_new = cache.length if cache is not None else 0, input_ids.shape[1]
+        n_past = cache.length if cache is not None else 0
         self._check(input_ids, attention_mask, n_past)
+        n_new = input_ids.shape[1]
         if position_ids is None:
             position_ids = torch.arange(n_past, n_past + n_new, device=input_ids.device)[None]  # (1, T)
         views = self._visibilities(n_past, n_new, attention_mask, input_ids.device)
-        angles = self.position.angles(position_ids)
+        angles = self.position.angles(position_ids, self.tok_embed.weight.dtype)
 
         x = self.position.embed(self.tok_embed(input_ids), position_ids)  # (B, T, D)
         if self.embed_norm is not None:
@@ -85,9 +86,8 @@ class Transformer(nn.Module):
 
     def _visibilities(self, n_past: int, n_new: int, attention_mask: Tensor | None, device) -> list[Visibility]:
         """One for each entry of the mask pattern, shared by the layers that repeat it."""
-        q_pos = torch.arange(n_past, n_past + n_new, device=device)[:, None]  # (T, 1)
-        k_pos = torch.arange(n_past + n_new, device=device)[None, :]  # (1, S)
-        bias = self.position.bias(q_pos, k_pos)
+        n_total = n_past + n_new
+        bias = self.position.bias(range(n_past, n_total), range(n_total), device)
         if bias is not None:
             bias = bias.to(self.tok_embed.weight.dtype)
         cfg = self.config

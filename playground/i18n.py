@@ -17,9 +17,9 @@ from pathlib import Path
 from models.errors import MESSAGES, InputError
 
 LANGUAGES = ("en", "zh")
-# The browser knows Chinese under its regional names only; both get the simplified text.
-BROWSER_LOCALES = {"en": ("en",), "zh": ("zh-CN", "zh-TW")}
+BROWSER_LOCALES = {"en": "en", "zh": "zh-CN"}  # `page.js` makes every browser ask for one of these
 FOLDER = Path(__file__).with_suffix("")
+_labels: set[str] = set()
 
 
 @cache
@@ -47,11 +47,15 @@ def _entries(table: dict, prefix: str = ""):
 
 
 def label(key: str):
-    """A marker that the browser replaces by the text in its language; for labels, placeholders and button texts."""
+    """A marker that the browser replaces by the text in its language; for labels, placeholders and button texts.
+
+    The browser gets the words that were asked for while the page was built; a handler uses `say` instead.
+    """
     from gradio.i18n import I18nData  # views use this module too, and must not need Gradio
 
     if key not in catalogue():
         raise KeyError(key)
+    _labels.add(key)
     return I18nData(key)
 
 
@@ -66,9 +70,7 @@ def explain(lang: str, error: InputError) -> str:
 
 
 def browser_words() -> dict[str, dict[str, str]]:
-    """Locale → key → text, as `gr.I18n(**browser_words())` wants it."""
+    """Locale → key → text of the labels so far, as `gr.I18n(**browser_words())` wants it."""
     return {
-        locale: {key: texts[lang] for key, texts in catalogue().items()}
-        for lang, locales in BROWSER_LOCALES.items()
-        for locale in locales
+        locale: {key: catalogue()[key][lang] for key in sorted(_labels)} for lang, locale in BROWSER_LOCALES.items()
     }

@@ -4,7 +4,7 @@ An address is written by strangers: `Session.from_query` never raises. A value t
 default, one out of range is moved to the nearest allowed, and each such change is listed in `problems`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import isfinite
 from urllib.parse import quote
 
@@ -89,9 +89,17 @@ class Session:
 
     def to_query(self) -> str:
         """The address's parameters, defaults left out; the language stays, since its default is the reader's own."""
-        pairs = [(name, getattr(self, name)) for name in FIELDS]
-        chosen = [(name, value) for name, value in pairs if name == "lang" or value != DEFAULTS[name]]
-        return "&".join(f"{name}={quote(_text(value), safe='~,=:')}" for name, value in chosen)
+        defaults = Session().texts()
+        chosen = {name: text for name, text in self.texts().items() if name == "lang" or text != defaults[name]}
+        return "&".join(f"{name}={quote(text, safe='~,=:')}" for name, text in chosen.items())
+
+    def texts(self) -> dict[str, str]:
+        """Every field as an address holds it; an empty text is None."""
+        return {name: "" if getattr(self, name) is None else _text(getattr(self, name)) for name in FIELDS}
+
+    def with_problem(self, problem: Problem, **changes) -> "Session":
+        """This session with `changes` made, and the reason added to `problems`."""
+        return replace(self, problems=(*self.problems, problem), **changes)
 
 
 FIELDS = tuple(field.name for field in fields(Session) if field.name != "problems")
@@ -187,6 +195,8 @@ def _text(value) -> str:
 
 
 def _read_number(name: str, text: str):
+    if not text and DEFAULTS[name] is None:
+        return None, None
     whole = not isinstance(DEFAULTS[name], float)
     value = int(text) if whole else float(text)
     if not isfinite(value):

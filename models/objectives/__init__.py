@@ -1,7 +1,7 @@
 """What a model is trained to predict: from ids to inputs, targets and the places that count.
 
-An objective is a function ``(ids (B, L), generator) -> Example``; the generator is the only source of chance, so that
-a training can be repeated. Registry: ``OBJECTIVES``.
+An objective is a function `(ids (B, L), generator) -> Example`; the generator is the only source of chance, so that
+a training can be repeated. Registry: `OBJECTIVES`.
 """
 
 from models.objectives.causal import causal

@@ -1,7 +1,5 @@
 """Next-token prediction (Radford et al., 2018, equation 1): at each place, predict the token that follows."""
 
-from __future__ import annotations
-
 from torch import Generator, Tensor
 
 from models.objectives.example import Example

@@ -1,7 +1,5 @@
 """What an objective hands to the trainer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -54,14 +54,16 @@ class Attention(nn.Module):
     ) -> Tensor:
         """x (B, T, D) gives (B, T, D); with a cache, T new tokens read the cached ones too."""
         n_batch, n_new, _ = x.shape
-        heads = self.qkv_proj(x).view(n_batch, n_new, -1, self.d_head)  # (B, T, H + 2K, d_head)
+        n_q, n_kv = self.n_heads, self.n_kv_heads
+        heads = self.qkv_proj(x).view(n_batch, n_new, -1, self.d_head).transpose(1, 2)  # (B, H + 2K, T, d_head)
+        v = heads[:, n_q + n_kv :]  # (B, K, T, d_head)
         if self.q_norm is None:
-            turning, v = heads.split((self.n_heads + self.n_kv_heads, self.n_kv_heads), dim=2)
-            q, k = self._rotate(turning, angles).split((self.n_heads, self.n_kv_heads), dim=2)
+            # Queries and keys lie side by side and turn alike: one rotation for both.
+            turned = self._rotate(heads[:, : n_q + n_kv], angles)
+            q, k = turned[:, :n_q], turned[:, n_q:]  # (B, H, T, d_head), (B, K, T, d_head)
         else:
-            q, k, v = heads.split((self.n_heads, self.n_kv_heads, self.n_kv_heads), dim=2)
-            q, k = self._rotate(self.q_norm(q), angles), self._rotate(self.k_norm(k), angles)
-        q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B, H, T, d_head), (B, K, T, d_head)
+            q = self._rotate(self.q_norm(heads[:, :n_q]), angles)
+            k = self._rotate(self.k_norm(heads[:, n_q : n_q + n_kv]), angles)
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, K, S, d_head)
         q, k, v = self.q(q), self.k(k), self.v(v)

@@ -22,16 +22,16 @@ class NoPosition(nn.Module):
         """x (B, T, D) with position information added; positions (B or 1, T)."""
         return x
 
-    def angles(self, positions: Tensor) -> Angles | None:
-        """Cosines and signed sines of `positions` (B or 1, T), looked up once a pass for all layers."""
+    def angles(self, positions: Tensor, dtype: torch.dtype) -> Angles | None:
+        """Cosines and signed sines of `positions` (B or 1, T), computed once a pass for all layers."""
         return None
 
     def rotate(self, x: Tensor, angles: Angles | None) -> Tensor:
-        """Queries or keys x (B, T, heads, d_head), turned by their positions."""
+        """Queries or keys x (B, heads, T, d_head), turned by their positions."""
         return x
 
-    def bias(self, q_pos: Tensor, k_pos: Tensor) -> Tensor | None:
-        """What is added to the scores, (H, T, S), for q_pos (T, 1) and k_pos (1, S)."""
+    def bias(self, q_pos: range, k_pos: range, device: torch.device) -> Tensor | None:
+        """What is added to the scores of queries at places q_pos and keys at k_pos, (H, T, S)."""
         return None
 
 
@@ -77,7 +77,7 @@ class Rotary(NoPosition):
         self.interleaved = layout == "interleaved"
         self.frequencies = scale_frequencies(inverse_frequencies(rotary_dim, theta), scaling)  # (rotary_dim/2,)
 
-    def angles(self, positions: Tensor) -> Angles:
+    def angles(self, positions: Tensor, dtype: torch.dtype) -> Angles:
         phase = positions[..., None].float() * self.frequencies.to(positions.device)  # (B, T, rotary_dim/2)
         cos, sin = phase.cos(), phase.sin()
         if self.interleaved:
@@ -86,10 +86,10 @@ class Rotary(NoPosition):
         else:
             cos = torch.cat((cos, cos), dim=-1)
             sin = torch.cat((-sin, sin), dim=-1)
-        return cos.unsqueeze(2), sin.unsqueeze(2)  # (B, T, 1, rotary_dim)
+        return cos.unsqueeze(1).to(dtype), sin.unsqueeze(1).to(dtype)  # (B, 1, T, rotary_dim)
 
     def rotate(self, x: Tensor, angles: Angles) -> Tensor:
-        cos, sin = (table.to(x.dtype) for table in angles)
+        cos, sin = angles
         if x.shape[-1] == self.rotary_dim:
             return torch.addcmul(x * cos, self._partners(x), sin)
         turned, still = x[..., : self.rotary_dim], x[..., self.rotary_dim :]
@@ -109,9 +109,10 @@ class ALiBi(NoPosition):
         super().__init__()
         self.slopes = alibi_slopes(n_heads)  # (H,)
 
-    def bias(self, q_pos: Tensor, k_pos: Tensor) -> Tensor:
-        distance = (k_pos - q_pos).to(torch.float32)  # (T, S)
-        return self.slopes.to(distance.device)[:, None, None] * distance  # (H, T, S)
+    def bias(self, q_pos: range, k_pos: range, device: torch.device) -> Tensor:
+        queries = torch.arange(q_pos.start, q_pos.stop, dtype=torch.float32, device=device)
+        keys = torch.arange(k_pos.start, k_pos.stop, dtype=torch.float32, device=device)
+        return self.slopes.to(device)[:, None, None] * (keys[None, :] - queries[:, None])  # (H, T, S)
 
 
 def inverse_frequencies(width: int, theta: float) -> Tensor:

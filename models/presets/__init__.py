@@ -14,7 +14,7 @@ from models.config import ModelConfig
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent
-WEIGHTS = FOLDER.parents[1] / "assets" / "zoo"
+ZOO = FOLDER.parents[1] / "assets" / "zoo"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def preset_info(name: str) -> PresetInfo:
         published_params=about.get("published_params"),
         params=about["params"],
         assumed=tuple(about["assumed"]),
-        trained=(WEIGHTS / name / "model.safetensors").is_file(),
+        trained=(ZOO / name / "config.json").is_file(),
     )
 
 

@@ -1,8 +1,8 @@
 """One interface over every way of cutting text into tokens.
 
-``interface.Tokenizer`` says what a tokenizer can do; a module per family wraps the library that does it
-(``byte_level``: the ``tokenizers`` library); ``files.load`` chooses the class for a folder. A new family is a new
-module and one more case in ``files``.
+`interface.Tokenizer` says what a tokenizer can do; a module per family wraps the library that does it
+(`byte_level`: the `tokenizers` library); `files.load` chooses the class for a folder. A new family is a new
+module and one more case in `files`.
 """
 
 from models.tokenizers.byte_level import bytes_tokenizer, train_byte_bpe

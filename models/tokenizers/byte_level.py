@@ -4,8 +4,6 @@ Text is turned into UTF-8 bytes first, so nothing is ever unknown (Radford et al
 Unsupervised Multitask Learners", section 2.2). The vocabulary file spells each byte as one printable character.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -25,7 +23,7 @@ def byte_characters() -> list[str]:
     """The printable character that stands for each byte 0..255.
 
     Bytes that Latin-1 prints stand for themselves; the other 68 (controls, space, soft hyphen) take the code points
-    from 256 up, which makes the space ``Ġ``.
+    from 256 up, which makes the space `Ġ`.
     """
     printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
     spare = iter(range(256, 512))
@@ -36,9 +34,9 @@ BYTE_OF_CHARACTER = {character: byte for byte, character in enumerate(byte_chara
 
 
 class ByteLevelTokenizer(Tokenizer):
-    """A byte-level ``tokenizers.Tokenizer`` behind the house interface."""
+    """A byte-level `tokenizers.Tokenizer` behind the house interface."""
 
-    def __init__(self, engine: hf.Tokenizer, name: str, algorithm: str) -> None:
+    def __init__(self, engine: hf.Tokenizer, name: str, algorithm: str, end_of_text: str = END_OF_TEXT) -> None:
         # Without this the engine turns a typed "<|endoftext|>" into the special token.
         engine.encode_special_tokens = True
         engine.no_padding()
@@ -46,9 +44,10 @@ class ByteLevelTokenizer(Tokenizer):
         self.name = name
         self.algorithm = algorithm
         self._engine = engine
-        self.eos_id = engine.token_to_id(END_OF_TEXT)
+        self.eos_id = engine.token_to_id(end_of_text)
         added = engine.get_added_tokens_decoder()
-        self._tokens = [engine.id_to_token(i) for i in range(engine.get_vocab_size())]
+        n_ids = 1 + max(engine.get_vocab().values())
+        self._tokens = [engine.id_to_token(i) or "" for i in range(n_ids)]
         self._bytes = [
             spelled_bytes(token) if i not in added else b"" if added[i].special else added[i].content.encode()
             for i, token in enumerate(self._tokens)
@@ -76,9 +75,11 @@ class ByteLevelTokenizer(Tokenizer):
         self._engine.save(str(Path(folder) / FILE))
 
 
-def spelled_bytes(token: str | None) -> bytes:
-    """The bytes that a vocabulary entry spells; an id without an entry stands for nothing."""
-    return bytes(BYTE_OF_CHARACTER[character] for character in token or "")
+def spelled_bytes(token: str) -> bytes:
+    """The bytes that a vocabulary entry spells. Raises InputError("tokenizer_spelling") for characters of no byte."""
+    if unknown := [character for character in token if character not in BYTE_OF_CHARACTER]:
+        raise InputError("tokenizer_spelling", token=token, character=unknown[0])
+    return bytes(BYTE_OF_CHARACTER[character] for character in token)
 
 
 def bytes_tokenizer() -> ByteLevelTokenizer:
@@ -92,10 +93,10 @@ def bytes_tokenizer() -> ByteLevelTokenizer:
 
 
 def train_byte_bpe(texts: Iterable[str], vocab_size: int, name: str = "byte-bpe") -> ByteLevelTokenizer:
-    """Learn a byte-level BPE of ``vocab_size`` ids: end of text (id 0), the 256 bytes, then merges by frequency.
+    """Learn a byte-level BPE of `vocab_size` ids: end of text (id 0), the 256 bytes, then merges by frequency.
 
-    ``texts`` may be a generator; a text that occurs twice counts twice. Raises InputError("tokenizer_size") where
-    ``vocab_size`` leaves no room for the bytes.
+    `texts` may be a generator; a text that occurs twice counts twice. Raises InputError("tokenizer_size") where
+    `vocab_size` leaves no room for the bytes.
     """
     if vocab_size < 257:
         raise InputError("tokenizer_size", vocab_size=vocab_size, minimum=257)

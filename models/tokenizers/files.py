@@ -1,7 +1,5 @@
 """Which tokenizer a folder holds: read the files, choose the class."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -16,10 +14,10 @@ from models.tokenizers.interface import END_OF_TEXT, Tokenizer
 
 
 def load(folder: str | Path) -> Tokenizer:
-    """The tokenizer of a folder: ``tokenizer.json``, or the ``vocab.json`` and ``merges.txt`` of older GPT-2 folders.
+    """The tokenizer of a folder: `tokenizer.json`, or the `vocab.json` and `merges.txt` of older GPT-2 folders.
 
-    Raises InputError: "tokenizer_missing" where there is none of these, "tokenizer_broken" where the file cannot be
-    read, "tokenizer_kind" where it holds a kind that this version does not know.
+    Raises InputError: "tokenizer_missing" where there is none of these, "tokenizer_broken" where a file cannot be
+    read, "tokenizer_kind" or "tokenizer_spelling" where it holds a kind that is not known here.
     """
     folder = Path(folder)
     if (folder / FILE).is_file():
@@ -41,9 +39,21 @@ def _from_tokenizer_json(path: Path) -> Tokenizer:
     byte_level = any(step.get("type") == "ByteLevel" for step in _steps(parts["pre_tokenizer"], "pretokenizers"))
     if kind != "BPE" or not byte_level:
         raise InputError("tokenizer_kind", file=path.name, kind=kind)
-    if not parts["model"]["merges"]:
-        return ByteLevelTokenizer(engine, name=path.parent.name, algorithm="bytes")
-    return ByteLevelTokenizer(engine, name=path.parent.name, algorithm="byte-level BPE")
+    algorithm = "byte-level BPE" if parts["model"]["merges"] else "bytes"
+    return ByteLevelTokenizer(engine, path.parent.name, algorithm, _end_of_text(path.parent))
+
+
+def _end_of_text(folder: Path) -> str:
+    """The end-of-text token that a Hugging Face folder names in its tokenizer_config.json, or the usual one."""
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return END_OF_TEXT
+    try:
+        named = json.loads(path.read_text(encoding="utf-8")).get("eos_token")
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError("tokenizer_broken", file=path.name, reason=str(error)) from error
+    # Older files describe the token by an object with its content.
+    return (named.get("content") if isinstance(named, dict) else named) or END_OF_TEXT
 
 
 def _steps(part: dict | None, key: str) -> list[dict]:

@@ -13,8 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from models.config import ModelConfig
 from models.errors import InputError
 
+FORMAT = "lineage"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -40,6 +42,11 @@ def read_config(folder: Path) -> dict:
     if not (folder / CONFIG).is_file():
         raise InputError("weights_no_config", folder=str(folder))
     return read_json(folder / CONFIG)
+
+
+def own_config(values: dict) -> ModelConfig:
+    """The configuration in a config.json of our own format; raises `InputError` for wrong and missing fields."""
+    return ModelConfig.from_dict({name: value for name, value in values.items() if name != "format"})
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:

@@ -7,11 +7,10 @@ import torch
 from models.errors import InputError
 from models.tokenizers import Tokenizer
 from models.transformer import Transformer
-from models.weights.files import CONFIG, WEIGHTS, write_json, write_tensors
+from models.weights.files import CONFIG, FORMAT, WEIGHTS, write_json, write_tensors
 from models.weights.layouts import LAYOUTS
 from models.weights.layouts.layout import Layout
 from models.weights.tensors import pack, same_names
-from models.weights.zoo import FORMAT
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -52,13 +51,13 @@ def export_hf(model: Transformer, tokenizer: Tokenizer | None, folder: str | Pat
 
 
 def _nearest_layout(model: Transformer) -> Layout:
-    losses = {layout.architecture: layout.losses(model.config) for layout in LAYOUTS.values()}
-    nearest = min(LAYOUTS.values(), key=lambda layout: len(losses[layout.architecture]))
-    if lost := losses[nearest.architecture]:
+    found = ((layout, layout.losses(model.config)) for layout in LAYOUTS.values())
+    nearest, losses = min(((layout, lost) for layout, lost in found if lost is not None), key=lambda pair: len(pair[1]))
+    if losses:
         raise InputError(
             "weights_not_exportable",
             architecture=nearest.architecture,
-            losses="; ".join(f"{field} = {_plain(mine)} → {_plain(theirs)}" for field, mine, theirs in lost),
+            losses="; ".join(f"{field} = {_plain(mine)} → {_plain(theirs)}" for field, mine, theirs in losses),
         )
     return nearest
 

@@ -84,7 +84,7 @@ def assign(
     rows: Iterable[Row] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Copy `tensors` into `model`, whose parameters take `dtype`.
+    """Copy `tensors` into `model`, whose parameters take `dtype`; a model on the meta device comes to the processor.
 
     rows: how the names of `tensors` stand for the model's; None where they are the same. Raises
     `InputError("weights_mismatch")` that names every missing, unknown or wrongly shaped tensor (the first few of each),
@@ -93,7 +93,10 @@ def assign(
     targets = named_tensors(model)
     rows = same_names(model) if rows is None else list(rows)
     _check_fit({row.there: _shape_there(row, targets) for row in rows}, tensors)
-    targets = named_tensors(model.to(dtype))
+    model.to(dtype)
+    if next(model.parameters()).is_meta:
+        model.to_empty(device="cpu")
+    targets = named_tensors(model)
     for row in rows:
         destinations = [targets[name] for name in row.here]
         pieces = row.packing.unpack(tensors[row.there], [target.shape[0] for target in destinations])

@@ -1,104 +1,18 @@
-"""Loading a model wherever it is: shipped with the project, in a folder of ours or Hugging Face's, or on the hub."""
+"""The trained models that come with the project: a folder each, under assets/zoo."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from models.config import ModelConfig
-from models.errors import InputError
-from models.tokenizers import Tokenizer
-from models.tokenizers import load as load_tokenizer
-from models.transformer import Transformer, allocate
-from models.weights.files import CONFIG, read_config, read_tensors
-from models.weights.hub import fetch, is_hub_id
-from models.weights.layouts import LAYOUTS
-from models.weights.layouts.layout import settle_head
-from models.weights.tensors import assign
+from models.weights.files import CONFIG, own_config, read_config
 
 ZOO = Path(__file__).resolve().parents[2] / "assets" / "zoo"
-FORMAT = "lineage"
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model ready to use, in eval mode.
-
-    origin: "zoo" (shipped), "folder", "hub" or "random". tokenizer is None where the folder has none that this core can
-    read; `tokenizer_problem` then says why.
-    """
-
-    model: Transformer
-    tokenizer: Tokenizer | None
-    config: ModelConfig
-    origin: str
-    tokenizer_problem: InputError | None = None
 
 
 def zoo() -> list[str]:
-    """Names of the trained models that come with the project, sorted."""
+    """Names of the shipped models, sorted."""
     return sorted(path.parent.name for path in ZOO.glob(f"*/{CONFIG}"))
-
-
-def load(name_or_folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
-    """A model by the name of a shipped one, the path of a folder, or a hub id (looked for in this order).
-
-    A folder is one that `save` wrote, or a plain Hugging Face folder (config.json and safetensors) of a family in
-    `LAYOUTS`. Weights are copied into parameters of type `dtype`. Raises `InputError` with what is wrong otherwise;
-    nothing is downloaded but for a hub id.
-    """
-    name = str(name_or_folder)
-    if name in zoo():
-        return _load_folder(ZOO / name, "zoo", dtype)
-    folder = Path(name_or_folder).expanduser()
-    if folder.is_dir():
-        return _load_folder(folder, "folder", dtype)
-    if isinstance(name_or_folder, Path) or not is_hub_id(name):
-        raise InputError("weights_no_folder", folder=name)
-    return _load_folder(fetch(name), "hub", dtype)
 
 
 def zoo_config(name: str) -> ModelConfig:
     """The configuration of a shipped model, without its weights."""
-    return _own_config(read_config(ZOO / name))
-
-
-def _load_folder(folder: Path, origin: str, dtype: torch.dtype) -> Loaded:
-    values = read_config(folder)
-    read = _read_own if values.get("format") == FORMAT else _read_hugging_face
-    with torch.inference_mode(False), torch.no_grad():
-        model = read(folder, values, dtype)
-    tokenizer, problem = None, None
-    try:
-        tokenizer = load_tokenizer(folder)
-    except InputError as error:
-        problem = error
-    return Loaded(model, tokenizer, model.config, origin, problem)
-
-
-def _read_own(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
-    model = allocate(_own_config(values))
-    assign(model, read_tensors(folder), dtype=dtype)
-    return model
-
-
-def _own_config(values: dict) -> ModelConfig:
-    return ModelConfig.from_dict({name: value for name, value in values.items() if name != "format"})
-
-
-def _read_hugging_face(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
-    model_type = values.get("model_type")
-    if model_type not in LAYOUTS:
-        raise InputError(
-            "weights_unknown_type", folder=str(folder), model_type=model_type or "–", known=", ".join(LAYOUTS)
-        )
-    if values.get("quantization_config"):
-        raise InputError("weights_quantized", folder=str(folder))
-    layout = LAYOUTS[model_type]
-    cfg = layout.read_config(values)
-    embedding = next(row.there for row in layout.rows(cfg) if row.here == ("tok_embed.weight",))
-    tensors = layout.spell(read_tensors(folder), cfg)
-    tensors, cfg = settle_head(tensors, cfg, embedding, tying_stated=values.get("tie_word_embeddings") is not None)
-    model = allocate(cfg)
-    assign(model, tensors, layout.rows(cfg), dtype)
-    return model
+    return own_config(read_config(ZOO / name))

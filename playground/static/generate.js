@@ -6,7 +6,8 @@
  */
 
 const Generate = (() => {
-  const TEMPLATE_PARTS = ["badge", "meta", "notes", "story", "prompt", "tokens", "ending", "legend", "status", "next", "live"];
+  const PARTS = ["badge", "meta", "error", "notes", "story", "prompt", "tokens", "status", "legend", "next", "live"];
+  const STAGES = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
   const CIVIDIS = ["#00204c", "#00346e", "#3c4a6b", "#5b5f6d", "#757575", "#928c78", "#b0a572", "#d1bf66", "#ffe945"]
     .map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
   const COMPRESSED = "deflate:";
@@ -37,7 +38,7 @@ const Generate = (() => {
 
   /** Connects one component; called once by its js_on_load. */
   function mount(element, props, watch) {
-    const part = Object.fromEntries(TEMPLATE_PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
+    const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
     const view = new View(part);
     let turn = 0;
     const read = async () => {
@@ -59,7 +60,6 @@ const Generate = (() => {
       this.cells = [];
       this.pinned = null;                                 // the token that the visitor chose; null: the newest
       this.hovered = null;
-      this.settings = null;
       this.next = new NextToken(part.next, { fill, grouped, percent });
       this.listen();
     }
@@ -86,20 +86,22 @@ const Generate = (() => {
 
     on_start(message) {
       Object.assign(this, message, { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null });
-      this.settings = { ...message.controls, ...this.moved };
+      this.settings = Object.fromEntries(STAGES.map((name) => [name, Number(lineage.state[name])]));
       this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
       this.part.tokens.replaceChildren();
       this.drawFrame();
     }
 
     on_step(step) {
-      if (step.codes) step.logits = Sampling.decodeCodes(step.codes, this.scale);
-      else if (step.halves) step.logits = Sampling.decodeHalves(step.halves);
+      if (step.codes) step.logits = Sampling.decodeCodes(step.codes, this.scale, step.peak);
+      else if (step.halves) step.logits = Sampling.decodeHalves(step.halves, step.peak);
       this.steps.push(step);
     }
 
-    on_logits({ first, halves }) {
-      halves.forEach((text, index) => { this.steps[first + index].logits = Sampling.decodeHalves(text); });
+    on_logits({ first, steps }) {
+      steps.forEach(({ halves, peak }, index) => {
+        this.steps[first + index].logits = Sampling.decodeHalves(halves, peak);
+      });
     }
 
     on_progress(progress) { this.progress = progress; }
@@ -108,9 +110,8 @@ const Generate = (() => {
 
     /** Sliders moved: only the bars change. */
     move(settings) {
-      this.moved = settings;
       if (!this.words) return;
-      this.settings = { ...this.settings, ...settings };
+      this.settings = settings;
       this.drawNext();
     }
 
@@ -134,7 +135,8 @@ const Generate = (() => {
       part.prompt.textContent = this.prompt;
       part.tokens.setAttribute("aria-label", words.tokens);
       part.live.textContent = "";
-      part.ending.textContent = "";
+      part.error.textContent = this.error ?? "";
+      part.error.hidden = !this.error;
       part.legend.hidden = this.empty;
       part.legend.querySelector(".generate-legend-low").textContent = words.legend_low;
       part.legend.querySelector(".generate-legend-high").textContent = words.legend_high;

@@ -98,7 +98,8 @@ lineage.ready = (query) => {
 
 lineage.write = (name, value) => {
   if (!lineage.writing) return;
-  lineage.state[name] = value === null || value === undefined ? "" : String(value);
+  const emptied = value === null || value === undefined || (value === "" && name !== "prompt");
+  lineage.state[name] = emptied ? lineage.boot.defaults[name] : String(value);
   clearTimeout(lineage.timer);
   lineage.timer = setTimeout(lineage.flush, 150); // browsers limit how often an address may change
 };

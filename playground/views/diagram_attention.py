@@ -12,7 +12,8 @@ WIDTH = 400
 COLUMN = 120  # width of the q, k and v columns
 Q, K, V = 6, 140, 274  # their left edges
 MEET = (Q + K + COLUMN) / 2  # where q and k meet
-CELL, BETWEEN = 13, 3  # a head in the picture of sharing
+CELL, STEP, BETWEEN = 12, 15, 4  # a head in the picture of sharing, from head to head, more from group to group
+MOST_HEADS, FEWER_HEADS = 13, 12  # up to so many heads are all drawn; of more, the first so many
 
 
 def attention(cfg: ModelConfig, marks: Marks, lang: str) -> str:
@@ -86,12 +87,14 @@ class _Attention:
 
     def _rotary(self) -> None:
         self._down()
-        cfg, at = self.cfg, (Q, self.y, K + COLUMN - Q, 44)
+        cfg = self.cfg
+        at = (Q, self.y, K + COLUMN - Q, 60 if cfg.rope_scaling else 44)
         if cfg.position == "rotary":
             part = "rotary_all" if cfg.rotary_dim == cfg.d_head else "rotary_part"
             turned = self.say(part, rotary_dim=exact(cfg.rotary_dim), d_head=exact(cfg.d_head))
-            stretched = f" · {self.say('stretched', factor=exact(cfg.rope_scaling.factor))}" if cfg.rope_scaling else ""
-            details = (f"θ = {exact(cfg.rope_theta)} · {turned}{stretched}",)
+            details = (f"θ = {exact(cfg.rope_theta)} · {turned}",)
+            if cfg.rope_scaling:
+                details += (self.say(f"scaled_{cfg.rope_scaling.kind}", factor=exact(cfg.rope_scaling.factor)),)
             self.on.box("rotary", "position", at, self.say(f"rotary_{cfg.rope_layout}"), details)
         else:
             at = (*at[:3], 28)
@@ -157,35 +160,25 @@ class _Attention:
         self.y += 20
 
     def _heads(self) -> None:
-        """Query heads above the key-value heads that they share; where there are too many, the first groups and dots."""
+        """Query heads above the key-value heads that they share; where there are too many, the first ones and dots."""
         cfg = self.cfg
         top = self.y + 24
         self.on.text(Q, top, self.say("sharing"), "part")
         per_group = cfg.n_heads // cfg.n_kv_heads
-        fits = 14
-        shown = cfg.n_heads if cfg.n_heads <= fits else max(1, (fits - 2) // per_group) * per_group
-        cells = min(shown, fits - 2 if cfg.n_heads > fits else fits)
-        step = CELL + BETWEEN
-        queries, keys = top + 14, top + 58
-        classes = self.marks.classes("heads")
+        shown = cfg.n_heads if cfg.n_heads <= MOST_HEADS else min(per_group * max(1, FEWER_HEADS // per_group), FEWER_HEADS)
+        queries, keys = top + 12, top + 54
         markup = []
-        for group in range(-(-cells // per_group)):
-            members = range(group * per_group, min((group + 1) * per_group, cells))
-            xs = [Q + head * step + group * 4 for head in members]
-            middle = (xs[0] + xs[-1]) / 2
-            for x in xs:
-                markup.append(f'<rect class="head" x="{x:g}" y="{queries}" width="{CELL}" height="{CELL}" rx="2"/>')
-                path = f"M{x + CELL / 2:g} {queries + CELL}L{middle + CELL / 2:g} {keys}"
-                markup.append(f'<path class="share" d="{path}"/>')
-            for shift, name in ((-4, "key"), (4, "value")):
-                x = middle + shift
-                markup.append(f'<rect class="head {name}" x="{x:g}" y="{keys}" width="{CELL}" height="{CELL}" rx="2"/>')
-        self.on.raw(f'<g class="heads kind-attention{classes}" data-box="heads">{"".join(markup)}</g>')
-        if cells < cfg.n_heads:
-            groups = -(-cells // per_group)
-            self.on.text(Q + cells * step + groups * 4 + 4, queries + CELL - 2, "…", "part")
-            if cfg.n_kv_heads > groups:
-                self.on.text(Q + cells * step + groups * 4 + 4, keys + CELL - 2, "…", "part")
+        for first in range(0, shown, per_group):
+            xs = [Q + head * STEP + first // per_group * BETWEEN for head in range(first, min(first + per_group, shown))]
+            middle = (xs[0] + xs[-1] + CELL) / 2
+            markup += [_head(x, queries) + _share(x + CELL / 2, queries + CELL, middle, keys) for x in xs]
+            markup.append(_head(middle - CELL / 2, keys, "key") + _head(middle, keys, "value"))
+            end = xs[-1] + STEP
+        self.on.picture("heads", "attention", (Q, queries, end - Q - 2, keys + CELL - queries), "".join(markup))
+        if shown < cfg.n_heads:
+            self.on.text(end + 4, queries + CELL - 2, "…", "part")
+        if shown < cfg.n_heads and cfg.n_kv_heads > 1:
+            self.on.text(end + 4, keys + CELL - 2, "…", "part")
         self.on.text(Q, keys + CELL + 18, self._sharing_words(), "note")
         self._sharing_top = top
         self.y = keys + CELL + 24
@@ -198,22 +191,26 @@ class _Attention:
 
     def _masks(self) -> None:
         """One small grid for each kind of mask, and which layers have it."""
-        left = V + 6
-        top = self._sharing_top
+        left, top, size = V + 6, self._sharing_top, 50
         kinds = list(dict.fromkeys(self.cfg.mask_pattern))
         self.on.text(left, top, self.say("sees"), "part")
-        for number, mask in enumerate(kinds):
-            markup = mask_picture(mask, self.cfg.window, left + number * 62, top + 10, 52)
-            self.on.raw(f'<g class="mask kind-attention{self.marks.classes("mask")}">{markup}</g>')
-        self.on.text(left, top + 10 + 52 + 18, self._mask_words(kinds), "note")
+        grids = [
+            mask_picture(mask, self.cfg.window, left + number * (size + 10), top + 12, size)
+            for number, mask in enumerate(kinds)
+        ]
+        width = len(kinds) * (size + 10) - 10
+        self.on.picture("mask", "attention", (left, top + 12, width, size), "".join(grids))
+        for number, words in enumerate(self._mask_words(kinds)):
+            self.on.text(left, top + 85 + 14 * number, words, "note")
+        self.y += 14 * (len(kinds) - 1)
 
-    def _mask_words(self, kinds: list[str]) -> str:
+    def _mask_words(self, kinds: list[str]) -> list[str]:
         window = exact(self.cfg.window) if self.cfg.window else ""
         if len(kinds) == 1:
-            return self.say(f"layers_{kinds[0]}", window=window)
+            return [self.say(f"layers_{kinds[0]}", window=window)]
         pattern = self.cfg.mask_pattern
-        shares = [f"{pattern.count(kind)}/{len(pattern)}" for kind in kinds]
-        return f"{shares[0]} · {shares[1]} · w{NARROW}={NARROW}{window}"
+        share = {"count": exact(pattern.count("sliding")), "total": exact(len(pattern))}
+        return [self.say("layers_mixed", **share), self.say("layers_window", window=window)]
 
     def _description(self) -> str:
         cfg = self.cfg
@@ -225,3 +222,13 @@ class _Attention:
             masks=masks,
             position=self.say(f"alt_scores_{cfg.position}"),
         )
+
+
+def _head(x: float, y: float, part: str = "") -> str:
+    """One query head, or half a key-value head."""
+    width = CELL / 2 if part else CELL
+    return f'<rect class="head {part}" x="{x:g}" y="{y:g}" width="{width:g}" height="{CELL}" rx="1.5"/>'
+
+
+def _share(x0: float, y0: float, x1: float, y1: float) -> str:
+    return f'<path class="share" d="M{x0:g} {y0:g}L{x1:g} {y1:g}"/>'

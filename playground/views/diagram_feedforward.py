@@ -89,8 +89,8 @@ def _activation(on: Drawing, cfg: ModelConfig, at: tuple[float, float, float, fl
     x, y, width, height = at
     on.box("activation", "ffn", at, words(f"activation_{cfg.activation}"), ())
     curve = CURVES[cfg.activation]
-    middle, zero, unit = x + width - 46, y + height - 14, 11
+    middle, zero, unit = x + width - 40, y + height - 14, 10
     points = [(middle + v * unit, zero - curve(v) * unit) for v in (step / 8 for step in range(-24, 25))]
     path = "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in points)
-    axes = f"M{middle - 36:g} {zero:g}h72M{middle:g} {zero + 6:g}V{y + 6:g}"
+    axes = f"M{middle - 32:g} {zero:g}h64M{middle:g} {zero + 6:g}V{y + 6:g}"
     on.raw(f'<g class="curve kind-ffn"><path class="axis" d="{axes}"/><path d="{path}"/></g>')

@@ -30,7 +30,6 @@ class _Stack:
         self.on = Drawing(WIDTH, marks)
         self.marks = marks
         self.y = 4.0
-        self.stream_from = 0.0
 
     def say(self, key: str, **params) -> str:
         return say(self.lang, f"diagram.{key}", **params)
@@ -42,11 +41,12 @@ class _Stack:
         embed_y = self.y + 25
         size = f"{exact(cfg.vocab_size)} × {exact(cfg.d_model)}"
         self._on_stream("tok_embed", "embedding", self.say("tok_embed"), (size,), counts.tok_embed(cfg), height=46)
-        self._shape(f"(B, T, {exact(cfg.d_model)})")
+        self._shape(f"(B, T, {exact(cfg.d_model)})   {self.say('residual')}", arrow=False)
         self._position()
         self._optional_norm("embed_norm", cfg.embed_norm)
         self._layers()
         self._optional_norm("final_norm", cfg.final_norm)
+        self._flow(8)
         head_y = self.y + 25
         self._head()
         if cfg.tie_embeddings:
@@ -58,14 +58,14 @@ class _Stack:
         self.on.box(key, kind, (left, self.y, right - left, height), title, details, short_count, hover, ghost)
         self.y += height
 
-    def _flow(self, length: float = GAP, style: str = "stream") -> None:
-        self.on.line((STREAM, self.y), (STREAM, self.y + length), style=style)
+    def _flow(self, length: float = GAP, arrow: bool = True) -> None:
+        self.on.line((STREAM, self.y), (STREAM, self.y + length), style="stream", arrow=arrow)
         self.y += length
 
-    def _shape(self, words: str) -> None:
+    def _shape(self, words: str, arrow: bool = True) -> None:
         """A piece of the stream with the shape of what flows there."""
         self.on.text(STREAM + 10, self.y + 17, words, "shape")
-        self._flow(26)
+        self._flow(26, arrow)
 
     def _position(self) -> None:
         """Positions that are added to the embedding join the stream here; the others are in figure (b)."""
@@ -83,37 +83,33 @@ class _Stack:
         short_count, hover = _count(count)
         at = (BESIDE, self.y, RIGHT - BESIDE, height)
         self.on.box("position", kind, at, words, (size,) if size else (), short_count, hover, ghost)
-        self.on.line((STREAM, self.y), (STREAM, self.y + height + GAP), style="stream")
+        self.on.line((STREAM, self.y), (STREAM, self.y + height + GAP - 8), style="stream", arrow=False)
         if not ghost:
             self.on.line((BESIDE, middle), (STREAM + 9, middle))
             self.on.join(STREAM, middle)
-        self.y += height + GAP
+        self.y += height + GAP - 8
 
     def _optional_norm(self, key: str, present: bool) -> None:
         """A norm on the stream, before or after the layers; a ghost where the preset had one."""
         if present:
+            self._flow(8)
             self._on_stream(key, "norm", self.say(key, norm=self._norm()), (), counts.norm(self.cfg))
         elif key in self.marks.removed:
+            self._flow(8, arrow=False)
             self._on_stream(key, "norm", self.say(f"no_{key}"), (), height=26, ghost=True)
         else:
             return
-        self._flow()
+        self._flow(GAP - 8, arrow=False)
 
     def _layers(self) -> None:
-        top, lang_layers = self.y, self.say("layers", count=exact(self.cfg.n_layers))
-        self.y += 26
-        self.on.line((STREAM, top), (STREAM, self.y), style="stream", arrow=False)
-        stream_top = self.y
+        top, words = self.y, self.say("layers", count=exact(self.cfg.n_layers))
+        self._flow(28, arrow=False)
         {"pre": self._pre, "post": self._post, "sandwich": self._sandwich, "parallel": self._parallel}[self.cfg.block]()
-        self.on.text(STREAM - 10, (stream_top + self.y) / 2 + 40, self.say("residual"), "along", turned=True)
-        self.y += 6
-        self.on.line((STREAM, self.y - 8), (STREAM, self.y + GAP + 6), style="stream")
-        frame = f'<rect class="frame" x="{LEFT}" y="{top + 8:g}" width="{RIGHT - LEFT}" height="{self.y - top:g}" rx="10"/>'
-        self.on.raw(frame, below=True)
-        width = 74 if len(lang_layers) < 9 else 104
-        at = (RIGHT - width - 10, top - 4, width, 24)
-        self.on.box("layers", "plain", at, lang_layers)
-        self.y += GAP + 6 + 2
+        at = f'x="{LEFT}" y="{top + 6:g}" width="{RIGHT - LEFT}" height="{self.y - top - 6:g}"'
+        self.on.raw(f'<rect class="frame" {at} rx="10"/>', below=True)
+        width = 84 if len(words) < 9 else 112
+        self.on.box("layers", "plain", (RIGHT - width - 12, top - 6, width, 24), words)
+        self._flow(GAP - 8, arrow=False)
 
     def _pre(self) -> None:
         for part in (self._attention, self._feedforward):

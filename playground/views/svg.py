@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 LINE = 15  # from one baseline of a box to the next
+GLYPH = 7  # width of one character of the detail and count texts
 
 
 @dataclass(frozen=True)
@@ -54,23 +55,37 @@ class Drawing:
         shape = f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"/>'
         bar = f'<path class="bar" d="M{x + 4:g} {y:g}h-1a3 5 0 0 0-3 5v{height - 10:g}a3 5 0 0 0 3 5h1z"/>'
         texts = [_text(x + 12, baseline, title, "part")]
-        texts += [_text(x + 12, baseline + LINE * (i + 1), line, "detail") for i, line in enumerate(details)]
+        texts += [_text(x + 12, baseline + LINE * (i + 1), line, "detail") for i, line in enumerate(details) if line]
         if count:
-            texts.append(_text(x + width - 8, baseline + LINE * len(details), count, "count", hover))
+            last = len(details)
+            if details and len(details[-1] + count) * GLYPH > width - 32:
+                last -= 1  # no room beside the last line: beside the one above it
+            texts.append(_text(x + width - 8, baseline + LINE * last, count, "count", hover))
         if letter:
             texts.append(f'<circle class="letter" cx="{x + width - 14:g}" cy="{y + 14:g}" r="8"/>')
             texts.append(_text(x + width - 14, y + 17.5, letter, "letter"))
-        mark = ""
-        if key in self.marks.differs:
-            mark = (
-                f'<rect class="outline" x="{x - 3:g}" y="{y - 3:g}" width="{width + 6:g}" height="{height + 6:g}" rx="7"/>'
-                f'<path class="diamond" d="M{x - 3:g} {y - 10:g}l6 7-6 7-6-7z"/>'
-            )
         kind_class = "ghost" if ghost else f"kind-{kind}"
         bar = "" if ghost else bar
         self._above.append(
             f'<g class="box {kind_class}{self.marks.classes(key)}" data-box="{escape(key)}">'
-            f"{shape}{bar}{''.join(texts)}{mark}</g>"
+            f"{shape}{bar}{''.join(texts)}{self._mark(key, at)}</g>"
+        )
+
+    def picture(self, key: str, kind: str, at: tuple[float, float, float, float], markup: str) -> None:
+        """A small picture made by a view, marked as a box is; `at` is what the mark surrounds."""
+        name = escape(key)
+        self._above.append(
+            f'<g class="picture {name} kind-{kind}{self.marks.classes(key)}" data-box="{name}">{markup}{self._mark(key, at)}</g>'
+        )
+
+    def _mark(self, key: str, at: tuple[float, float, float, float]) -> str:
+        """Outline and diamond of a part that differs: told by shape as well as by colour."""
+        if key not in self.marks.differs:
+            return ""
+        x, y, width, height = at
+        return (
+            f'<rect class="outline" x="{x - 3:g}" y="{y - 3:g}" width="{width + 6:g}" height="{height + 6:g}" rx="7"/>'
+            f'<path class="diamond" d="M{x - 3:g} {y - 10:g}l6 7-6 7-6-7z"/>'
         )
 
     def line(self, *points: tuple[float, float], style: str = "flow", arrow: bool = True) -> None:

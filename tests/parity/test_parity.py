@@ -167,9 +167,9 @@ def test_cached_with_padding_on_the_left(pair):
 def test_greedy_tokens(pair):
     theirs, ours = pair
     prompt = ids(1, 9, seed=3)
-    expected = theirs.generate(
-        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=24, do_sample=False, pad_token_id=0, eos_token_id=None
-    )[0, 9:].tolist()
+    greedy = {"do_sample": False, "max_new_tokens": 24, "pad_token_id": 0, "eos_token_id": None}
+    expected = theirs.generate(prompt, attention_mask=torch.ones_like(prompt), **greedy)[0, 9:].tolist()
+    assert len(expected) == 24
     steps = models.generate(ours, prompt, models.Sampling(temperature=0), max_new_tokens=24)
     assert [step.token_id for step in steps] == expected
 
@@ -183,7 +183,8 @@ def test_rotary_far_out(config, folder_of):
     ours = models.load(folder_of(theirs)).model
     tokens = ids(1, 40)
     positions = torch.arange(40)[None] * 997 + 100_000
-    assert difference(ours(tokens, position_ids=positions).logits, theirs(tokens, position_ids=positions).logits) < TOLERANCE
+    mine, reference = (model(tokens, position_ids=positions).logits for model in (ours, theirs))
+    assert difference(mine, reference) < TOLERANCE
 
 
 @torch.no_grad()

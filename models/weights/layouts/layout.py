@@ -62,12 +62,17 @@ class Layout:
                 spelt[full_name] = tensor
         return spelt
 
-    def losses(self, cfg: ModelConfig) -> list[tuple[str, object, object]]:
-        """What a model would lose as a member of this family: (field, value, value there); empty if nothing."""
+    def losses(self, cfg: ModelConfig) -> list[tuple[str, object, object]] | None:
+        """What a model would lose as a member of this family: (field, value, value there); empty if nothing.
+
+        None if no member comes near, as with rotary positions and an odd head. The classes of `transformers` refuse a
+        width that their heads do not divide, so the next one up stands in for it.
+        """
+        divisible = cfg.replace(d_model=-(-cfg.d_model // cfg.n_heads) * cfg.n_heads)
         try:
-            there = self.read_config(self.write_config(cfg))
-        except InputError as error:
-            return [(error.params.get("field", "config"), error.params.get("value", "–"), "–")]
+            there = self.read_config(self.write_config(divisible))
+        except InputError:
+            return None
         wanted, got = _essence(cfg), _essence(there)
         pairs = ((field.name, getattr(wanted, field.name), getattr(got, field.name)) for field in fields(ModelConfig))
         return [(name, mine, theirs) for name, mine, theirs in pairs if mine != theirs]

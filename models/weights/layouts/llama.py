@@ -53,7 +53,7 @@ def read_rope(values: Mapping, max_seq_len: int) -> tuple[float, RopeScaling | N
     """Rotary base and scaling, from `rope_parameters` (version 5) or `rope_theta` and `rope_scaling` (hub files)."""
     rope = values.get("rope_scaling") or values.get("rope_parameters") or {}
     if not isinstance(rope, Mapping):
-        refuse(values, "rope_scaling", rope, ("null", "{…}"))
+        refuse(values, "rope_scaling", rope, ("null", "an object with rope_type"))
     theta = first_of(rope, "rope_theta", default=first_of(values, "rope_theta", default=10_000.0))
     part = first_of(rope, "partial_rotary_factor", default=values.get("partial_rotary_factor"))
     demand({**values, "partial_rotary_factor": part}, "partial_rotary_factor", 1.0)
@@ -72,9 +72,6 @@ def read_rope(values: Mapping, max_seq_len: int) -> tuple[float, RopeScaling | N
 
 def write_config(cfg: ModelConfig) -> dict:
     """The config.json of the LLaMA closest to `cfg`, in the names that every version of `transformers` reads."""
-    if cfg.d_model % cfg.n_heads:
-        sizes = {"d_model": cfg.d_model, "n_heads": cfg.n_heads}
-        raise InputError("heads_do_not_divide", field="n_heads", value=cfg.n_heads, **sizes)
     return {
         "vocab_size": cfg.vocab_size,
         "max_position_embeddings": cfg.max_seq_len,

@@ -1,0 +1,1 @@
+"""Training on text files: recipes, corpora, tokens, the trainer. `python -m models.training --help`."""

@@ -1,0 +1,65 @@
+"""`python -m models.training`: train a recipe; see `--help`."""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from models.errors import InputError
+from models.training.recipe import load_recipe, recipes
+from models.training.run import StopRequest, train
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.training",
+        description="Train a model from a recipe, on the processor. Ctrl-C stops it and keeps its state; the same "
+        "command goes on where it stopped. Writes weights, config, tokenizer, loss curve and card.",
+    )
+    known = ", ".join(recipes())
+    parser.add_argument("recipe", help=f"a shipped recipe ({known}), or the path of a .toml file")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=ROOT.parent / "shared" / "corpora",
+        metavar="DIR",
+        help="folder of the texts that the recipe names; a folder with other .txt files is read whole, documents "
+        "separated by lines <|endoftext|> (default: ../shared/corpora beside the repository)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / "runs",
+        metavar="DIR",
+        help="where tokenised texts and checkpoints are kept (default: runs/ in the repository, ignored by git)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the finished model (default: assets/zoo/NAME of the recipe)"
+    )
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all cores)")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments().parse_args(argv)
+    if options.threads > 0:
+        torch.set_num_threads(options.threads)
+    stop = StopRequest()
+    stop.catch_signals()
+    try:
+        recipe = load_recipe(options.recipe)
+        out = options.out or ROOT / "assets" / "zoo" / recipe.name
+        finished = train(recipe, options.corpus, options.work, out, stop, say=partial(print, flush=True))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0 if finished else INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

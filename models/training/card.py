@@ -1,0 +1,145 @@
+"""CARD.md of a trained model, written from its recipe, its history and the model itself: no figure is typed by hand."""
+
+from pathlib import Path
+
+import models
+from models.training.corpora import HELD_OUT_FRACTION
+from models.training.recipe import CorpusShare, Recipe, load_recipe, recipes
+
+SAMPLING = models.Sampling(temperature=0.8, top_k=40, top_p=0.95, seed=7)
+SAMPLE_TOKENS = 220
+
+INTRODUCTION = """# {title}
+
+A language model of {params:,} parameters that {writes}. It was trained from nothing, on the processor named below, by
+`python -m models.training {name}` of this repository.{siblings}
+
+| | |
+| --- | --- |
+| Architecture | {source} |
+| Layers and width | {n_layers} layers, d_model {d_model}, d_ff {d_ff} |
+| Heads | {n_heads} query heads, {n_kv_heads} key-value heads, d_head {d_head} |
+| Positions and context | {position}, {max_seq_len} tokens |
+| Vocabulary | {vocab_size:,} ids, {algorithm}, learnt from the training texts |
+| Weights | bf16 in `model.safetensors` |
+"""
+
+SIBLINGS = """ {names} had the same tokenizer, texts, order of texts, number of
+tokens and optimizer: what differs between them is the architecture."""
+
+TRAINING = """## Training
+
+{tokens:,} tokens in {steps:,} steps of {batch_tokens:,} (rows of {sequence_length}); {minutes:.0f} minutes of wall
+time on {processor}, beside other work on the same machine.
+Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas {betas[0]} and
+{betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after {warmup_steps:,} steps, then
+a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed {seed}. The loss curve is in
+`history.json`.
+"""
+
+TEXTS = """## Texts
+
+| texts | source | licence | training tokens | times read |
+| --- | --- | --- | ---: | ---: |
+{rows}
+
+Changes to the texts: curly quotes and dashes made straight and plain, quotes broken by a wrong decoding repaired,
+spaces at line ends dropped. {held_out:.1%} of the documents, chosen by a hash of their text, were held out of the
+training and of the tokenizer's.
+"""
+
+VALIDATION = """## Validation
+
+On held-out documents, with the weights as they are in the file. Loss is in nats per token; loss and perplexity hold for
+this tokenizer only, bits per byte can be compared with other models.
+
+| held out of | tokens | loss | perplexity | bits per byte |
+| --- | ---: | ---: | ---: | ---: |
+{rows}
+"""
+
+SAMPLE = """## Sample
+
+Prompt “{prompt}”, temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}, with the weights as they are in
+the file:
+
+{quoted}
+"""
+
+LIMITS = """## Limits
+
+{limits}
+"""
+
+
+def write_card(
+    recipe: Recipe, shares: tuple[CorpusShare, ...], history: dict, written: models.Loaded, out: Path
+) -> None:
+    """Write `out`/CARD.md. `written` is the model as loaded from its files, `history` what history.json holds."""
+    parts = (
+        _introduction(recipe, history, written),
+        _training(recipe, history),
+        _texts(shares, history),
+        _validation(shares, history),
+        _sample(recipe.mixture.prompt, written),
+        LIMITS.format(limits=recipe.mixture.limits.strip()),
+    )
+    (out / "CARD.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _introduction(recipe: Recipe, history: dict, written: models.Loaded) -> str:
+    info = models.preset_info(recipe.preset)
+    values = written.config.to_dict() | {"name": recipe.name, "title": info.title, "source": info.source}
+    names = _siblings(recipe)
+    return INTRODUCTION.format(
+        params=history["params"],
+        writes=recipe.mixture.writes,
+        algorithm=written.tokenizer.algorithm,
+        siblings=SIBLINGS.format(names=" and ".join(names)) if names else "",
+        **values,
+    )
+
+
+def _siblings(recipe: Recipe) -> list[str]:
+    """The shipped recipes that differ from this one in the architecture only, itself included; none if it is alone."""
+
+    def training(other: Recipe) -> dict:
+        return {field: value for field, value in other.to_dict().items() if field not in ("name", "preset")}
+
+    same = [name for name in recipes() if training(load_recipe(name)) == training(recipe)]
+    return same if len(same) > 1 and recipe.name in same else []
+
+
+def _training(recipe: Recipe, history: dict) -> str:
+    values = vars(recipe) | {"tokens": history["tokens"], "steps": recipe.steps, "warmup_steps": recipe.warmup_steps}
+    return TRAINING.format(minutes=history["seconds"] / 60, processor=history["processor"], **values)
+
+
+def _texts(shares: tuple[CorpusShare, ...], history: dict) -> str:
+    rows = []
+    for share in shares:
+        count = history["texts"][share.file]
+        times = count["tokens_read"] / count["tokens"]
+        title = f"{share.title} (`{share.file}`)"
+        rows.append(f"| {title} | {share.source} | {share.licence} | {count['tokens_read']:,} | {times:.1f} |")
+    return TEXTS.format(rows="\n".join(rows), held_out=HELD_OUT_FRACTION)
+
+
+def _validation(shares: tuple[CorpusShare, ...], history: dict) -> str:
+    titles = {share.file: share.title for share in shares} | {"all": "**all texts**"}
+    rows = [
+        f"| {titles[file]} | {score['tokens']:,} | {score['loss']:.3f} | {score['perplexity']:.2f} "
+        f"| {score['bits_per_byte']:.3f} |"
+        for file, score in history["validation"].items()
+    ]
+    return VALIDATION.format(rows="\n".join(rows))
+
+
+def _sample(prompt: str, written: models.Loaded) -> str:
+    tokenizer = written.tokenizer
+    ids = tokenizer.encode(prompt) or [tokenizer.eos_id]
+    steps = models.generate(written.model, ids, SAMPLING, SAMPLE_TOKENS, stop_ids=(tokenizer.eos_id,))
+    text = prompt + tokenizer.decode(step.token_id for step in steps)
+    quoted = "\n>\n".join(f"> {line}" for line in text.strip().splitlines() if line)
+    settings = {name: getattr(SAMPLING, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    return SAMPLE.format(prompt=prompt, quoted=quoted, **settings)

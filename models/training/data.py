@@ -1,0 +1,199 @@
+"""From documents to tokens: the tokenizer, the token cache, and the order in which training reads them.
+
+Every document is preceded by the end-of-text token, which ends the one before it: a model so trained starts a new
+story when it is given that token alone.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from models import tokenizers
+from models.errors import InputError
+from models.tokenizers import Tokenizer
+from models.training.corpora import Corpus, find_files, read_corpus
+from models.training.recipe import CorpusShare, Mixture, Recipe
+
+ENCODE_AT_ONCE = 256  # documents: enough for the library's parallel encoder, little memory
+VALIDATION_TOKENS = 8_192  # of one corpus at most, so that an evaluation stays short beside the training
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """Documents one after another; document i is `ids[starts[i]:starts[i + 1]]`."""
+
+    ids: np.ndarray  # (n_tokens,) uint16, memory-mapped
+    starts: np.ndarray  # (n_documents + 1,) int64
+
+    @property
+    def n_documents(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The validation tokens of one corpus."""
+
+    file: str
+    ids: np.ndarray  # (n_tokens,) uint16
+
+
+class TokenStream:
+    """The training tokens of a mixture in the order of a seed, read by position without being copied together.
+
+    Each pass over a corpus is complete before its next begins, and all corpora are spread evenly over the whole: any
+    stretch of the stream has the proportions of the mixture.
+    """
+
+    def __init__(self, files: list[TokenFile], passes: list[float], seed: int) -> None:
+        self.files = files
+        chance = np.random.Generator(np.random.Philox(seed))
+        keys, file_ids, document_ids, lengths = [], [], [], []
+        for file_id, (file, n_passes) in enumerate(zip(files, passes, strict=True)):
+            for turn in range(math.ceil(n_passes)):
+                key = (turn + chance.random(file.n_documents)) / n_passes
+                read = np.flatnonzero(key < 1)  # all, but for the last turn of a fractional number of passes
+                keys.append(key[read])
+                file_ids.append(np.full(len(read), file_id))
+                document_ids.append(read)
+                lengths.append(np.diff(file.starts)[read])
+        order = np.argsort(np.concatenate(keys), kind="stable")
+        self.file_ids = np.concatenate(file_ids)[order]
+        self.document_ids = np.concatenate(document_ids)[order]
+        self.ends = np.cumsum(np.concatenate(lengths)[order])
+
+    @property
+    def n_tokens(self) -> int:
+        return int(self.ends[-1])
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Tokens `start` to `start + count` of the stream, int64."""
+        pieces = []
+        place = int(np.searchsorted(self.ends, start, side="right"))
+        while count > 0:
+            file = self.files[self.file_ids[place]]
+            document = self.document_ids[place]
+            begin, end = file.starts[document], file.starts[document + 1]
+            skipped = start - (int(self.ends[place]) - int(end - begin))
+            piece = file.ids[begin + skipped : min(end, begin + skipped + count)]
+            pieces.append(piece)
+            start, count, place = start + len(piece), count - len(piece), place + 1
+        return np.concatenate(pieces).astype(np.int64)
+
+    def fingerprint(self) -> str:
+        """Changes with the texts, the vocabulary and the order."""
+        start = self.read(0, min(self.n_tokens, 100_000))
+        return hashlib.sha256(self.ends.tobytes() + start.tobytes()).hexdigest()[:16]
+
+    def tokens_by_file(self, n_tokens: int) -> list[int]:
+        """How many of the first `n_tokens` come from each file."""
+        counts = np.diff(np.minimum(self.ends, n_tokens), prepend=0)
+        return [int(n) for n in np.bincount(self.file_ids, weights=counts, minlength=len(self.files))]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything a trainer reads."""
+
+    tokenizer: Tokenizer
+    shares: tuple[CorpusShare, ...]  # the files in the order of the stream's, with the passes really taken
+    stream: TokenStream
+    held_out: tuple[HeldOut, ...]
+
+
+def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData:
+    """Read the corpora, learn or load the tokenizer, tokenise what is not in the cache under `work`.
+
+    A folder that has none of the recipe's files is read whole, every `.txt` as often as the token budget needs.
+    Raises InputError as `corpora.find_files` does, and "corpus_too_short" where the passes do not fill the budget.
+    """
+    wanted = [share.file for share in recipe.mixture.corpora]
+    files = find_files(folder, wanted)
+    corpora = [read_corpus(folder, file) for file in files]
+    mixture = recipe.mixture
+    if files != wanted:
+        mixture = replace(mixture, corpora=tuple(CorpusShare(file=file, title=file) for file in files))
+    tokenizer = _tokenizer(mixture, corpora, work / "tokenizers")
+    training = [tokenised(corpus.training, tokenizer, work / "tokens") for corpus in corpora]
+    held_out = [tokenised(corpus.validation, tokenizer, work / "tokens") for corpus in corpora]
+    needed = recipe.steps * recipe.batch_tokens + 1
+    shares = mixture.corpora
+    if files != wanted:
+        passes = math.ceil(needed / sum(file.n_tokens for file in training))
+        shares = tuple(replace(share, passes=passes) for share in shares)
+    stream = TokenStream(training, [share.passes for share in shares], recipe.seed)
+    if stream.n_tokens < needed:
+        raise InputError("corpus_too_short", available=stream.n_tokens, wanted=needed)
+    parts = zip(files, held_out, strict=True)
+    kept = tuple(HeldOut(file, np.asarray(part.ids[:VALIDATION_TOKENS])) for file, part in parts if part.n_documents)
+    return TrainingData(tokenizer, shares, stream, kept)
+
+
+def _fingerprint(texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", errors="surrogatepass"))
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokenizer:
+    """The mixture's tokenizer, learnt once from its training documents, each counted as often as it is read."""
+    passes = {share.file: share.passes for share in mixture.corpora}
+    settings = json.dumps([mixture.vocab_size, mixture.tokenizer_name, sorted(passes.items())])
+    documents = (document for corpus in corpora for document in corpus.training)
+    folder = folder / f"{mixture.tokenizer_name}-{_fingerprint([settings, *documents])}"
+    if not folder.is_dir():
+        weighted = _weighted(corpora, passes)
+        learnt = tokenizers.train_byte_bpe(weighted, mixture.vocab_size, name=mixture.tokenizer_name)
+        with _new_entry(folder) as draft:
+            learnt.save(draft)
+    return tokenizers.load(folder)
+
+
+def _weighted(corpora: list[Corpus], passes: dict[str, float]) -> Iterator[str]:
+    for corpus in corpora:
+        for turn in range(math.ceil(passes[corpus.file])):
+            share = min(1.0, passes[corpus.file] - turn)
+            yield from corpus.training[: math.ceil(share * len(corpus.training))]
+
+
+def tokenised(documents: tuple[str, ...], tokenizer: Tokenizer, folder: Path) -> TokenFile:
+    """The documents as tokens, from the cache where they are in it; its key is the texts and the vocabulary."""
+    spelling = (tokenizer.token(i) for i in range(tokenizer.vocab_size))
+    entry = folder / _fingerprint([*spelling, "", *documents])
+    if not entry.is_dir():
+        encoded: list[list[int]] = []
+        for first in range(0, len(documents), ENCODE_AT_ONCE):
+            encoded += tokenizer.encode_many(documents[first : first + ENCODE_AT_ONCE])
+        rows = [np.array([tokenizer.eos_id, *ids], dtype=np.uint16) for ids in encoded]
+        with _new_entry(entry) as draft:
+            np.save(draft / "ids.npy", np.concatenate(rows) if rows else np.zeros(0, np.uint16))
+            np.save(draft / "starts.npy", np.cumsum([0, *map(len, rows)], dtype=np.int64))
+    # A file without content cannot be mapped.
+    return TokenFile(np.load(entry / "ids.npy", mmap_mode="r" if documents else None), np.load(entry / "starts.npy"))
+
+
+@contextmanager
+def _new_entry(entry: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `entry` in one move: trainings that start together never read half of one."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=entry.parent, ignore_cleanup_errors=True) as scratch:
+        draft = Path(scratch) / entry.name
+        draft.mkdir()
+        yield draft
+        # Where another training was quicker, its entry has the same content and stays.
+        with suppress(OSError):
+            draft.rename(entry)
+    assert entry.is_dir()

@@ -1,0 +1,121 @@
+"""A whole training from the command line: prepare, train with checkpoints, write the model's folder."""
+
+import json
+import platform
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+import models
+from models.training.card import write_card
+from models.training.data import TrainingData, prepare
+from models.training.evaluate import evaluate_all, total
+from models.training.recipe import Recipe
+from models.training.trainer import Progress, Trainer, bf16_is_native
+
+SAVE_EVERY = 180.0  # seconds
+SAY_EVERY = 15.0  # seconds
+Say = Callable[[str], None]
+
+
+@dataclass
+class StopRequest:
+    """Set by Ctrl-C or SIGTERM; the training ends after the step it is in."""
+
+    asked: bool = False
+
+    def catch_signals(self) -> None:
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+
+def train(recipe: Recipe, corpus: Path, work: Path, out: Path, stop: StopRequest, say: Say = print) -> bool:
+    """Train `recipe`, going on from its checkpoint under `work` where there is one, and write `out`.
+
+    Returns False where `stop` ended it early: the state is kept, and the same call goes on. A call for a finished
+    training only writes the folder again. Raises InputError as `prepare` and `Trainer.resume` do.
+    """
+    config = models.preset(recipe.preset)
+    say(f"{recipe.name}: reading the corpora")
+    data = prepare(recipe, corpus, work)
+    say(f"{recipe.name}: {data.stream.n_tokens:,} tokens of text, vocabulary of {data.tokenizer.vocab_size:,}")
+    trainer = Trainer(recipe, models.build(config, seed=recipe.seed), data)
+    state = work / recipe.name / "checkpoint.safetensors"
+    if state.is_file():
+        trainer.resume(state)
+        say(f"{recipe.name}: going on after step {trainer.step:,} of {recipe.steps:,}")
+    if not _steps(trainer, state, stop, say):
+        say(f"{recipe.name}: stopped after step {trainer.step:,}; the same command goes on from there")
+        return False
+    write_model(trainer, data, out)
+    say(f"{recipe.name}: finished, written to {out}")
+    return True
+
+
+def _steps(trainer: Trainer, state: Path, stop: StopRequest, say: Say) -> bool:
+    """Make the remaining steps; whether all were made."""
+    began, first = time.monotonic(), trainer.tokens
+    saved = said = began
+    for progress in trainer:
+        now = time.monotonic()
+        if progress.row and progress.row.val_loss is not None:
+            say(f"{trainer.recipe.name}: validation loss {progress.row.val_loss:.4f} after {progress.tokens:,} tokens")
+        if now - said > SAY_EVERY:
+            say(_line(trainer, progress, (progress.tokens - first) / (now - began)))
+            said = now
+        if now - saved > SAVE_EVERY or stop.asked or trainer.finished:
+            trainer.save(state)
+            saved = now
+        if stop.asked:
+            return trainer.finished
+    return True
+
+
+def _line(trainer: Trainer, progress: Progress, speed: float) -> str:
+    left = (trainer.recipe.steps * trainer.recipe.batch_tokens - progress.tokens) / speed
+    return (
+        f"{trainer.recipe.name}: step {progress.step:,}/{trainer.recipe.steps:,}  loss {progress.loss:.3f}  "
+        f"lr {progress.lr:.2e}  {speed:,.0f} tokens/s  {left / 60:.0f} min left"
+    )
+
+
+def write_model(trainer: Trainer, data: TrainingData, out: Path) -> None:
+    """Write weights (bf16), config, tokenizer, history.json and CARD.md; scores are of the file's weights."""
+    models.save(trainer.model, data.tokenizer, out)
+    written = models.load(out)
+    scores = evaluate_all(written.model, data.held_out, trainer.recipe.sequence_length, data.tokenizer)
+    read = data.stream.tokens_by_file(trainer.tokens)
+    history = {
+        "recipe": trainer.recipe.to_dict(),
+        "processor": describe_processor(),
+        "params": sum(parameter.numel() for parameter in written.model.parameters()),
+        "tokens": trainer.tokens,
+        "texts": {
+            share.file: {"tokens": file.n_tokens, "tokens_read": count}
+            for share, file, count in zip(data.shares, data.stream.files, read, strict=True)
+        },
+        "seconds": round(trainer.seconds, 1),
+        "validation": {"all": total(scores).to_dict()} | {file: score.to_dict() for file, score in scores.items()},
+        "curve": [asdict(row) for row in trainer.history],
+    }
+    (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    write_card(trainer.recipe, data.shares, history, written, out)
+
+
+def describe_processor() -> str:
+    """The processor, threads and precision in words."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    threads = torch.get_num_threads()
+    precision = "bf16 autocast" if bf16_is_native() else "fp32"
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}, {precision}"

@@ -1,0 +1,200 @@
+"""The training itself, one step at a time.
+
+A `Trainer` is iterated: `for progress in trainer: …` makes one optimizer step per turn and may be left at any turn;
+what to print, when to save and where to run is the caller's. With the same recipe, data and number of threads the
+weights come out bit by bit the same, whether or not the training was interrupted and resumed.
+"""
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.objectives import OBJECTIVES
+from models.training import checkpoint
+from models.training.data import TrainingData
+from models.training.evaluate import evaluate_all, total
+from models.training.muon import Muon
+from models.training.recipe import Recipe
+
+CURVE_POINTS = 200  # rows of history, besides those of the evaluations
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point of the loss curve. `train_loss` is the mean since the row before; losses in nats per token."""
+
+    step: int
+    tokens: int
+    train_loss: float
+    val_loss: float | None
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step did. `row` is there where the step ended a stretch of the loss curve."""
+
+    step: int
+    tokens: int
+    loss: float
+    lr: float
+    seconds: float
+    row: Row | None
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate of step 0, 1, …: a linear rise, then a cosine down to the floor (Loshchilov & Hutter, 2017)."""
+    if step < recipe.warmup_steps:
+        return recipe.peak_lr * (step + 1) / recipe.warmup_steps
+    way = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    floor = recipe.final_lr_fraction
+    return recipe.peak_lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * way)))
+
+
+def is_layer_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether Muon and weight decay apply; norms, biases, embeddings and the head take AdamW and are not decayed."""
+    return parameter.ndim == 2 and name.startswith("layers.")
+
+
+def bf16_is_native() -> bool:
+    """Whether this processor multiplies bf16 itself; elsewhere bf16 is emulated and slower than fp32."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+class Trainer:
+    """A model, its optimizers, and how far they are along the recipe."""
+
+    def __init__(self, recipe: Recipe, model: nn.Module, data: TrainingData) -> None:
+        self.recipe = recipe
+        self.model = model
+        self.data = data
+        self.step = 0
+        self.seconds = 0.0
+        self.history: list[Row] = []
+        self._losses: list[float] = []
+        self._objective = OBJECTIVES[recipe.objective]
+        self.precision: AbstractContextManager = nullcontext()
+        if bf16_is_native():
+            self.precision = torch.autocast("cpu", dtype=torch.bfloat16)
+        self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        matrices = [p for name, p in self._named.items() if is_layer_matrix(name, p)]
+        others = [p for name, p in self._named.items() if not is_layer_matrix(name, p)]
+        self._optimizers: tuple[torch.optim.Optimizer, ...] = (
+            Muon(matrices, lr=recipe.peak_lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+            torch.optim.AdamW(others, lr=recipe.peak_lr, betas=recipe.betas, weight_decay=0.0, fused=True),
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens predicted so far."""
+        return self.step * self.recipe.batch_tokens
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.recipe.steps
+
+    def __iter__(self) -> Iterator[Progress]:
+        while not self.finished:
+            yield self.advance()
+
+    def advance(self) -> Progress:
+        """One optimizer step."""
+        began = time.monotonic()
+        lr = learning_rate(self.recipe, self.step)
+        loss = self._update(lr)
+        self.step += 1
+        self._losses.append(loss)
+        row = self._row(lr, began) if self._ends_stretch() else None
+        self.seconds += time.monotonic() - began
+        return Progress(self.step, self.tokens, loss, lr, self.seconds, row)
+
+    def _update(self, lr: float) -> float:
+        recipe = self.recipe
+        self.model.train()
+        rows = recipe.batch_tokens // recipe.sequence_length
+        stretch = torch.from_numpy(self.data.stream.read(self.tokens, recipe.batch_tokens + 1))
+        # The last id of a row is the first of the next: it is predicted in one and read in the other.
+        ids = stretch.unfold(0, recipe.sequence_length + 1, recipe.sequence_length)  # (B, T + 1)
+        assert ids.shape == (rows, recipe.sequence_length + 1)
+        chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
+        inputs, targets, loss_mask = self._objective(ids, chance)
+        with self.precision:
+            logits = self.model(inputs).logits  # (B, T, V)
+        if loss_mask is not None:
+            targets = targets.masked_fill(~loss_mask, -100)
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    def _ends_stretch(self) -> bool:
+        return self._ends_part(CURVE_POINTS) or self._ends_part(self.recipe.evaluations)
+
+    def _ends_part(self, parts: int) -> bool:
+        """Whether the step just made is the last of one of `parts` equal parts of the training."""
+        return self.step * parts // self.recipe.steps > (self.step - 1) * parts // self.recipe.steps
+
+    def _row(self, lr: float, began: float) -> Row:
+        val_loss = None
+        if self._ends_part(self.recipe.evaluations) and self.data.held_out:
+            val_loss = self.validate()
+        seconds = self.seconds + time.monotonic() - began
+        row = Row(self.step, self.tokens, sum(self._losses) / len(self._losses), val_loss, lr, round(seconds, 1))
+        self.history.append(row)
+        self._losses = []
+        return row
+
+    def validate(self) -> float:
+        """Nats per token on the held-out documents."""
+        length = self.recipe.sequence_length
+        return total(evaluate_all(self.model, self.data.held_out, length, self.data.tokenizer, self.precision)).loss
+
+    def save(self, path: Path) -> None:
+        """Write everything that resuming needs."""
+        tensors = {f"model.{name}": parameter.detach() for name, parameter in self._named.items()}
+        for optimizer in self._optimizers:
+            for name, parameter in self._named.items():
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{name}.{key}"] = value
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "texts": self.data.stream.fingerprint(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self._losses,
+            "history": [asdict(row) for row in self.history],
+        }
+        checkpoint.write(path, tensors, state)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a file of `save`. Raises InputError("checkpoint_differs") where it is of another training."""
+        tensors, state = checkpoint.read(path)
+        ours = self.recipe.to_dict() | {"texts": self.data.stream.fingerprint()}
+        for field, value in (state["recipe"] | {"texts": state["texts"]}).items():
+            if ours.get(field) != value:
+                raise InputError("checkpoint_differs", file=path.name, field=field)
+        with torch.no_grad():
+            for name, parameter in self._named.items():
+                parameter.copy_(tensors.pop(f"model.{name}"))
+        for name, value in tensors.items():
+            _, name, key = re.fullmatch(r"(optimizer)\.(.+)\.(\w+)", name).groups()
+            parameter = self._named[name]
+            owner = next(o for o in self._optimizers if any(parameter is p for p in o.param_groups[0]["params"]))
+            owner.state[parameter][key] = value
+        self.step, self.seconds, self._losses = state["step"], state["seconds"], state["losses"]
+        self.history = [Row(**row) for row in state["history"]]

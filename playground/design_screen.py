@@ -1,0 +1,128 @@
+"""What Build shows for the values of its form: computed at once from formulas, for any size, without a model.
+
+`Shown` is what one visitor's page shows; `change`, `redraw` and `refuse` give the next one, and what has to be replaced on
+the page, by the name of its place. Nothing here knows Gradio.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import models
+from models.account import Account
+from models.config import ModelConfig
+from models.errors import InputError
+from playground.design_form import Values, applies, config_of, control_of, follow, values_of
+from playground.design_notes import notes
+from playground.i18n import explain
+from playground.session import design_string
+from playground.views.account_figures import account_figures
+from playground.views.account_table import account_table
+from playground.views.control_note import control_note
+from playground.views.design_changes import design_changes
+from playground.views.design_title import design_title, refused_title, section_heading
+from playground.views.diagram import diagram
+from playground.views.parameter_chart import parameter_chart
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What the KV-cache figures are asked for; numbers as typed, `context` None for the whole context."""
+
+    context: object = None
+    batch: object = 1
+    dtype: str = "bf16"
+
+
+DEFAULT_CACHE = Cache()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows. `values` and `config` are those of the last valid design, `texts` the HTML of each place.
+
+    While the form describes no model, `valid_title` keeps the heading of the last valid design. `visible` says which
+    controls are shown; `chart` is what the chart was drawn from.
+    """
+
+    base: str = ""
+    values: Values | None = None
+    config: ModelConfig | None = None
+    valid_title: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
+    visible: dict[str, bool] = field(default_factory=dict)
+    chart: tuple = ()
+
+
+def change(shown: Shown, lang: str, base: str, values: Values, cache: Cache) -> tuple[Shown, dict]:
+    """The screen after a visitor changed a control: a new design, or a refusal beside the control concerned."""
+    followed = follow(values, shown.values if shown.base == base else None)
+    try:
+        config = config_of(followed)
+    except InputError as error:
+        return refuse(shown, lang, base, values, error)
+    return redraw(shown, lang, base, config, cache, kept=followed)
+
+
+def redraw(
+    shown: Shown, lang: str, base: str, config: ModelConfig, cache: Cache, kept: Values | None = None
+) -> tuple[Shown, dict]:
+    """The screen of a valid design; `kept` holds the values of controls that do not apply to it.
+
+    The updates are the texts that changed, and "chart", a figure, where the parameters did.
+    """
+    title, start = models.preset_info(base).title, models.preset(base)
+    values = values_of(config, kept)
+    account, problems = _account(config, cache, lang)
+    changes = models.diff(start, config)
+    texts = {
+        "title": design_title(title, bool(changes), account.params, lang),
+        "diagram": diagram(config, start, shown.config or config, title, lang),
+        "figures": account_figures(account, lang),
+        "table": account_table(account, lang),
+        "changes": design_changes(changes, title, lang),
+        **{f"heading_{name}": section_heading(name, lang) for name in ("changes", "figures", "parts")},
+        "design": design_string(base, config),
+        **notes(lang, values, start, {}),
+        **problems,
+    }
+    chart = (lang, *((part.key, part.copies, part.count) for part in account.parts))
+    fresh = Shown(base, values, config, "", texts, applies(values), chart)
+    updates = _replaced(shown, fresh)
+    if chart != shown.chart:
+        updates["chart"] = parameter_chart(account, lang)
+    return fresh, updates
+
+
+def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError) -> tuple[Shown, dict]:
+    """The screen of an impossible design: the reason beside its control, the last valid picture marked as such."""
+    sentence, control = explain(lang, error), control_of(error)
+    visible = applies(values)
+    if not visible.get(control, False):
+        control = None
+    valid = shown.valid_title or shown.texts["title"]
+    title = refused_title(valid, None if control else sentence, lang)
+    texts = {**shown.texts, "title": title, **notes(lang, values, models.preset(base), {control: sentence})}
+    refused = replace(shown, valid_title=valid, texts=texts, visible=visible)
+    return refused, _replaced(shown, refused)
+
+
+def _replaced(old: Shown, new: Shown) -> dict:
+    return {place: text for place, text in new.texts.items() if old.texts.get(place) != text}
+
+
+def _account(config: ModelConfig, cache: Cache, lang: str) -> tuple[Account, dict[str, str]]:
+    """The figures; where a control of the cache holds nothing usable, its default, and the reason under the control."""
+    asked, under = {}, {}
+    for name in ("context", "batch", "dtype"):
+        asked[name], problem = _usable(config, name, getattr(cache, name), lang)
+        under[f"note_{name}"] = control_note("", "", None, problem, lang)
+    return models.account(config, **asked), under
+
+
+def _usable(config: ModelConfig, name: str, value: object, lang: str) -> tuple[object, str | None]:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    try:
+        models.account(config, **{name: value})
+    except InputError as error:
+        return getattr(DEFAULT_CACHE, name), explain(lang, error)
+    return value, None

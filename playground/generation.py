@@ -1,0 +1,182 @@
+"""A visitor's prompt through a model: what of it is read, and the tokens that follow with all that is shown of them.
+
+Knows the core but not Gradio; the Generate tab, its API endpoint and the recordings all run through here.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+import models
+from models.errors import InputError
+from models.generate import Step
+from models.sampling import Sampling, shape
+from models.tokenizers import Tokenizer
+from models.weights import Loaded
+from playground.session import LIMITS, MAX_PROMPT
+
+N_TOP = 10  # candidates that accompany a step whose logits are not kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a model reads of a prompt.
+
+    `ids` are read, of the `n_tokens` that the prompt has; `text` is what they stand for. `n_dropped` characters were no
+    text; `n_clipped` more came after the limit; an empty prompt is read as the end-of-text token alone.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    n_tokens: int
+    n_dropped: int = 0
+    n_clipped: int = 0
+    from_nothing: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        return self.n_tokens > len(self.ids)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A step and what is shown of it: `rank` of the token among the raw logits (1 is the best), the logits (V,), and,
+    only where asked for, the best candidates as (id, raw probability, probability after the stages)."""
+
+    step: Step
+    rank: int
+    logits: np.ndarray
+    top: tuple[tuple[int, float, float], ...] = ()
+
+
+def read_prompt(tokenizer: Tokenizer, prompt: str, max_seq_len: int, max_new_tokens: int) -> Reading:
+    """The part of `prompt` that a model with `max_seq_len` positions reads, if `max_new_tokens` are to follow.
+
+    Of a prompt that is too long the end is read: as much as leaves room for the new tokens, but at least half of the
+    context. Never refuses a text.
+    """
+    clipped = prompt[:MAX_PROMPT]
+    text = "".join(character for character in clipped if character != "\0" and not "\ud800" <= character <= "\udfff")
+    counts = {"n_dropped": len(clipped) - len(text), "n_clipped": len(prompt) - len(clipped)}
+    if not text:
+        start = (tokenizer.eos_id,) if tokenizer.eos_id is not None else ()
+        return Reading(ids=start, text="", n_tokens=len(start), from_nothing=True, **counts)
+    ids = tokenizer.encode(text)
+    room = max(max_seq_len - max_new_tokens, max_seq_len // 2, 1)
+    read = tuple(ids[-room:])
+    if len(read) < len(ids):
+        text = _text_from_the_middle(b"".join(map(tokenizer.bytes_of, read)))
+    return Reading(ids=read, text=text, n_tokens=len(ids), **counts)
+
+
+def _text_from_the_middle(encoded: bytes) -> str:
+    """Text of UTF-8 bytes that may begin inside a character."""
+    start = next((at for at, byte in enumerate(encoded[:4]) if byte & 0xC0 != 0x80), 0)
+    return encoded[start:].decode("utf-8", errors="replace")
+
+
+def read_settings(settings: dict, max_new_tokens) -> tuple[Sampling, int]:
+    """`Sampling` and the length from the values of widgets or of an API call; raises `InputError`.
+
+    A number field gives whole numbers as floats, and None once it has been emptied.
+    """
+    values = {name: _whole(name, value) if name in ("top_k", "seed") else value for name, value in settings.items()}
+    length = _whole("max_new_tokens", max_new_tokens)
+    low, high = LIMITS["max_new_tokens"]
+    if not low <= length <= high:
+        raise InputError("out_of_range", field="max_new_tokens", value=length, low=low, high=high)
+    return Sampling(**values), length
+
+
+def _whole(field: str, value) -> int:
+    if value is None:
+        low, high = LIMITS[field]
+        raise InputError("number_empty", field=field, low=low, high=high)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise InputError("not_an_integer", field=field, value=value)
+    return int(value)
+
+
+def observe(
+    loaded: Loaded, reading: Reading, sampling: Sampling, max_new_tokens: int, with_top: bool = False
+) -> Iterator[Observed]:
+    """The steps that follow the prompt, each with its rank and logits; `with_top` adds the best candidates."""
+    stop_ids = () if loaded.tokenizer.eos_id is None else (loaded.tokenizer.eos_id,)
+    seen = set(reading.ids)
+    steps = models.generate(loaded.model, list(reading.ids), sampling, max_new_tokens, stop_ids, keep_logits=True)
+    for step in steps:
+        rank = 1 + int((step.logits > step.logits[step.token_id]).sum())
+        top = _top(step.logits, sampling, seen) if with_top else ()
+        seen.add(step.token_id)
+        yield Observed(step, rank, step.logits.float().numpy(), top)
+
+
+def _top(logits: torch.Tensor, sampling: Sampling, seen: set[int]) -> tuple[tuple[int, float, float], ...]:
+    raw = logits.float().softmax(dim=-1)
+    left = shape(logits, sampling, torch.tensor(sorted(seen))).softmax(dim=-1)
+    best = raw.topk(min(N_TOP, len(raw))).indices.tolist()
+    return tuple((token_id, float(raw[token_id]), float(left[token_id])) for token_id in best)
+
+
+def in_chunks(
+    steps: Iterator[Observed], seconds: float, turn: Callable[[], AbstractContextManager], cancelled: threading.Event
+) -> Iterator[tuple[list[Observed], str | None]]:
+    """Steps gathered over `seconds`, as (steps, why the text ends after them: a step's `finish`, "cancelled" or None).
+
+    Each chunk is computed in a turn of its own, so that long texts do not keep other visitors waiting; before each
+    token the run looks whether it is `cancelled`.
+    """
+    finish = None
+    while not finish:
+        chunk: list[Observed] = []
+        with turn():
+            begun = time.monotonic()
+            while not finish and (not chunk or time.monotonic() - begun < seconds):
+                if cancelled.is_set():
+                    finish = "cancelled"
+                else:
+                    chunk.append(next(steps))
+                    finish = chunk[-1].step.finish
+        yield chunk, finish
+
+
+@dataclass
+class Run:
+    """One text being generated. `cancelled`: no further token is wanted; `forgotten`: nor is its end to be told."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    forgotten: bool = False
+
+
+class Runs:
+    """The texts being generated, at most one a visitor."""
+
+    def __init__(self):
+        self._running: dict[str, Run] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def begin(self, visitor: str) -> Iterator[Run]:
+        """A run of the visitor; one that still goes on is stopped."""
+        run = Run()
+        self.stop(visitor)
+        with self._lock:
+            self._running[visitor] = run
+        try:
+            yield run
+        finally:
+            with self._lock:
+                if self._running.get(visitor) is run:
+                    del self._running[visitor]
+
+    def stop(self, visitor: str, forget: bool = False) -> None:
+        """Lets the visitor's run, if there is one, compute no further token."""
+        with self._lock:
+            if run := self._running.get(visitor):
+                run.forgotten = forget
+                run.cancelled.set()

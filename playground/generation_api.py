@@ -1,0 +1,99 @@
+"""The endpoint /generate: a whole text in one answer."""
+
+import threading
+
+import gradio as gr
+
+from models.errors import InputError
+from models.tokenizers import Tokenizer
+from playground import services
+from playground.generation import in_chunks, observe, read_prompt, read_settings
+from playground.i18n import LANGUAGES, explain
+from playground.session import DEFAULT_MODEL, DEFAULTS
+from playground.transcript import take
+
+CHUNK_SECONDS = 0.5
+
+
+def generate_text(
+    prompt: str,
+    model: str = DEFAULT_MODEL,
+    temperature: float = DEFAULTS["temperature"],
+    top_k: int = DEFAULTS["top_k"],
+    top_p: float = DEFAULTS["top_p"],
+    min_p: float = DEFAULTS["min_p"],
+    repetition_penalty: float = DEFAULTS["repetition_penalty"],
+    seed: int = DEFAULTS["seed"],
+    max_new_tokens: int = DEFAULTS["max_new_tokens"],
+    lang: str = "en",
+) -> dict:
+    """Continues a prompt with a model; the same seed and settings give the same text.
+
+    Args:
+        prompt: text to continue; if it is empty the model begins one of its own, if it is too long its end is read
+        model: a design string: a preset's name, optionally with changed fields ("llama-mini", "gpt2~n_layers=6")
+        temperature: 0 (always the likeliest token) to 10; 1 is the model's own distribution
+        top_k: only the k likeliest tokens stay; 0 switches it off
+        top_p: only the likeliest tokens that together hold this share stay; 1 switches it off
+        min_p: only tokens at least this many times as likely as the likeliest stay; 0 switches it off
+        repetition_penalty: above 1, tokens of the text so far become less likely
+        seed: of the draw
+        max_new_tokens: 1 to 512
+        lang: "en" or "zh", the language of error messages
+
+    Returns:
+        text: what follows the prompt
+        tokens: for each token its id, its text (bytes that form no character as <0xE4>), its probability after the
+            sampling stages and raw_probability, the model's own
+        finish: why the text ends: "length", "stop" (the model ended it) or "context" (no room is left)
+        prompt_tokens, read_tokens: how many tokens the prompt has, and how many of them were read
+        model, seed: as given
+    """
+    lang = lang if lang in LANGUAGES else "en"
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    settings |= {"repetition_penalty": repetition_penalty, "seed": seed}
+    try:
+        sampling, most = read_settings(settings, max_new_tokens)
+        with services.turn():
+            subject, loaded = take(lang, model)
+        tokenizer = loaded.tokenizer
+        reading = read_prompt(tokenizer, prompt, subject.max_seq_len, most)
+        steps, finish = [], None
+        for chunk, finish in in_chunks(  # noqa: B007 (the last one is the answer's)
+            observe(loaded, reading, sampling, most), CHUNK_SECONDS, services.turn, threading.Event()
+        ):
+            steps += [observed.step for observed in chunk]
+    except InputError as error:
+        raise gr.Error(explain(lang, error), print_exception=False) from error
+    known = [step.token_id for step in steps if step.token_id < tokenizer.vocab_size]
+    tokens = [
+        {
+            "id": step.token_id,
+            "text": token_text(tokenizer, step.token_id),
+            "probability": step.probability,
+            "raw_probability": step.raw_probability,
+        }
+        for step in steps
+    ]
+    return {
+        "text": tokenizer.decode(known),
+        "tokens": tokens,
+        "finish": finish,
+        "prompt_tokens": reading.n_tokens,
+        "read_tokens": len(reading.ids),
+        "model": model,
+        "seed": sampling.seed,
+    }
+
+
+def token_text(tokenizer: Tokenizer, token_id: int) -> str:
+    """The text of one token; bytes that form no character as <0xE4>, an id without text as <id 50000>."""
+    if token_id >= tokenizer.vocab_size:
+        return f"<id {token_id}>"
+    encoded = tokenizer.bytes_of(token_id)
+    if not encoded:
+        return tokenizer.token(token_id)
+    try:
+        return encoded.decode("utf-8")
+    except UnicodeDecodeError:
+        return "".join(f"<0x{byte:02X}>" for byte in encoded)

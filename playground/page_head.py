@@ -1,0 +1,40 @@
+"""What stands at the top of the page's <head>: styles, scripts, and what the scripts must know."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from playground.i18n import LANGUAGES, catalogue, say
+from playground.session import FIELDS, Session
+
+STATIC = Path(__file__).parent / "static"
+NAMES = {"en": "English", "zh": "中文"}  # every language under its own name
+
+
+def page_head(tabs: Iterable[str], scripts: Iterable[str]) -> str:
+    """The markup: `lineage.css` and one stylesheet a tab, then `page.js` and `scripts`."""
+    styles = ["lineage.css", *(f"{tab}.css" for tab in tabs if (STATIC / f"{tab}.css").is_file())]
+    code = ["page.js", *dict.fromkeys(scripts)]
+    start = f"const lineage = window.lineage = {{ boot: {_script_json(_boot())} }};"
+    return f"<style>{_read(styles)}</style><script>{start}\n{_read(code)}</script>"
+
+
+def _boot() -> dict:
+    words = {key.removeprefix("page."): texts for key, texts in catalogue().items() if key.startswith("page.")}
+    return {
+        "fields": FIELDS,
+        "defaults": Session().texts(),
+        "languages": LANGUAGES,
+        "names": NAMES,
+        "titles": {lang: say(lang, "shell.title") for lang in LANGUAGES},
+        "words": {lang: {key: texts[lang] for key, texts in words.items()} for lang in LANGUAGES},
+    }
+
+
+def _script_json(value) -> str:
+    """JSON that may stand inside <script>."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _read(names: Iterable[str]) -> str:
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)

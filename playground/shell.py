@@ -1,0 +1,172 @@
+"""The page: a header with the model in hand, and the tabs below it. The shell assembles; what is shown, tabs decide."""
+
+import json
+from importlib import import_module
+from importlib.util import find_spec
+from urllib.parse import parse_qsl
+
+import gradio as gr
+
+from models.errors import InputError
+from playground import services
+from playground.i18n import browser_words, explain, label, say
+from playground.middleware import layers
+from playground.page_head import page_head
+from playground.session import DEFAULTS, Problem, Session
+from playground.tab import UI, Page, Tab
+from playground.theme import theme
+from playground.views import header
+
+TABS: tuple[Tab, ...] = tuple(
+    import_module(f"playground.tabs.{name}").TAB for name in ("generate", "build") if find_spec(f"playground.tabs.{name}")
+)
+
+
+def launch(host: str | None = None, port: int | None = None, **options) -> tuple:
+    """Builds the page and serves it; `options` go to Gradio's `launch`. Raises `OSError` if the port is taken."""
+    app, scripts = _assemble()
+    return app.launch(
+        server_name=host,
+        server_port=port,
+        theme=theme(),
+        i18n=gr.I18n(**browser_words()),
+        app_kwargs={"middleware": layers(page_head([tab.id for tab in TABS], scripts))},
+        run_history=False,
+        ssr_mode=False,
+        pwa=False,
+        enable_monitoring=False,
+        footer_links=[],
+        show_error=False,
+        max_file_size="1mb",
+        state_session_capacity=300,
+        **options,
+    )
+
+
+def build_app() -> gr.Blocks:
+    """The whole page, with its queue, not yet served."""
+    return _assemble()[0]
+
+
+def _assemble() -> tuple[gr.Blocks, list[str]]:
+    """The page, and the scripts in `playground/static/` that its tabs run on."""
+    scripts = []
+    with gr.Blocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
+        page, parts = _header()
+        with gr.Tabs(selected=TABS[0].id, elem_id="tabs") as tabs:
+            for tab in TABS:
+                with gr.Tab(label(f"{tab.id}.tab"), id=tab.id, elem_id=f"tab-{tab.id}") as item:
+                    page.tab = tab.id
+                    scripts += tab.layout(page).scripts
+                item.select(None, None, None, js=f"() => lineage.write('tab', {json.dumps(tab.id)})", **UI)
+                for listener in page.listeners:
+                    if listener.tab == tab.id:
+                        item.select(listener.fn, listener.inputs, listener.outputs, **listener.options)
+        _connect(app, page, parts, tabs)
+    app.queue(max_size=128, default_concurrency_limit=2)
+    return app, scripts
+
+
+def _header() -> tuple[Page, dict]:
+    """The masthead and the hidden carriers of what the page knows; returns the page and the parts that change."""
+    parts = {}
+    with gr.Row(elem_id="masthead"):
+        gr.HTML("<h1>Lineage</h1>", elem_id="wordmark")
+        with gr.Row(elem_id="in-hand"):
+            parts["picker"] = gr.Dropdown(
+                _choices(), value=DEFAULTS["model"], label=label("shell.model.label"), elem_id="model-picker", filterable=False
+            )
+            parts["facts"] = gr.HTML(elem_id="model-facts")
+            another = gr.Button(label("shell.model.build"), elem_id="build-another", elem_classes="plain", size="sm")
+        gr.HTML("<div></div>", js_on_load="lineage.tools(element.firstElementChild ?? element)", elem_id="tools")
+    parts["notice"] = gr.HTML(elem_id="notice")
+    parts["arrival"] = gr.Textbox(visible="hidden", show_label=False, elem_id="arrival")
+    parts["address"] = gr.Textbox(visible="hidden", show_label=False, elem_id="address")
+    parts["tab"] = gr.Textbox(visible="hidden", show_label=False)
+    model = gr.Textbox(DEFAULTS["model"], visible="hidden", show_label=False, elem_id="model")
+    page = Page(lang=gr.State(DEFAULTS["lang"]), model=model)
+    page.bind("model", model)
+    page.open_tab(another.click, "build")
+    return page, parts
+
+
+def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs) -> None:
+    """The way in, address → session → widgets → tabs; and the header's own events."""
+    shown = [parts["picker"], parts["facts"]]
+    bound = list(page.bound.items())
+
+    def restore(arrival: str):
+        session = read_arrival(arrival)
+        return (
+            session.lang,
+            gr.Tabs(selected=session.tab),
+            session.tab,
+            session.to_query(),
+            header.notice(session.lang, [_sentence(session.lang, problem) for problem in session.problems]),
+            *show_model(session.lang, session.model),
+            *(getattr(session, name) for name, _ in bound),
+        )
+
+    outputs = [page.lang, tabs, parts["tab"], parts["address"], parts["notice"], *shown]
+    restored = app.load(
+        restore, parts["arrival"], outputs + [component for _, component in bound], js="() => lineage.arrival()", **UI
+    )
+    restored.then(None, parts["address"], None, js="(query) => lineage.ready(query)", **UI)
+    for listener in page.listeners:
+        if listener.tab is None:
+            restored.then(listener.fn, listener.inputs, listener.outputs, **listener.options)
+        else:
+            fn, inputs = _only_in(listener.tab, listener), [parts["tab"], *listener.inputs]
+            restored.then(fn, inputs, listener.outputs, **listener.options)
+    page.model.change(show_model, [page.lang, page.model], shown, **UI)
+    parts["picker"].input(None, parts["picker"], page.model, js="(name) => name", **UI)
+
+
+def _only_in(tab: str, listener):
+    """`listener.fn` for a page load: it runs only if the page opened at `tab`."""
+
+    def run(opened, *values):
+        if opened == tab:
+            return listener.fn(*values)
+        return gr.skip() if len(listener.outputs) < 2 else tuple(gr.skip() for _ in listener.outputs)
+
+    return run
+
+
+def read_arrival(arrival: str) -> Session:
+    """The session of the page's parameters; a model too large to be held is replaced, and the visitor told."""
+    query = dict(parse_qsl(arrival, keep_blank_values=True))
+    session = Session.from_query(query)
+    if "long" in query:
+        session = session.with_problem(Problem("not_carried", "prompt"))
+    try:
+        services.check_design(session.model)
+    except InputError as error:
+        session = session.with_problem(Problem("unusable", "model", DEFAULTS["model"], error), model=DEFAULTS["model"])
+    return session
+
+
+def show_model(lang: str, design: str):
+    """The header's dropdown and facts for the model in hand."""
+    try:
+        model = services.inhand(design)
+    except InputError as error:
+        raise gr.Error(explain(lang, error), print_exception=False) from error
+    choices = _choices()
+    if not model.trained:
+        name = say(lang, "shell.model.changed", base=model.name) if model.changed else model.name
+        choices.append((name, design))
+    value = services.trained_name(model.config) or design
+    return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key)
+
+
+def _choices() -> list[tuple[str, str]]:
+    return [(services.title(name), name) for name in services.trained_models()]
+
+
+def _sentence(lang: str, problem: Problem) -> str:
+    field = say(lang, f"shell.field.{problem.field}")
+    if problem.error:
+        reason = explain(lang, problem.error)
+        return say(lang, "shell.problem.refused", field=field, used=problem.used, reason=reason)
+    return say(lang, f"shell.problem.{problem.code}", field=field, used=problem.used)

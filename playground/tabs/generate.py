@@ -1,0 +1,185 @@
+"""Generate: a prompt and how to sample on the left; the text as it streams and its distributions on the right."""
+
+import json
+from collections.abc import Iterator
+
+import gradio as gr
+
+from models.errors import InputError
+from playground import recordings, services
+from playground.generation import Run, Runs, in_chunks, observe, read_prompt, read_settings
+from playground.generation_api import generate_text
+from playground.i18n import explain, label, say
+from playground.session import DEFAULTS, LIMITS, MAX_PROMPT
+from playground.tab import Page, Tab, TabParts
+from playground.transcript import STAGES, Transcript, sentence_only, take
+from playground.views.generation import TEMPLATE
+
+SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "generate.js")
+EXAMPLES = ("once", "park", "dragon", "talk")
+GROUPS = {"shape": ("temperature", "repetition_penalty"), "cut": ("top_k", "top_p", "min_p")}
+SLIDER_STEPS = {"temperature": 0.05, "top_k": 1, "top_p": 0.01, "min_p": 0.01, "repetition_penalty": 0.05}
+
+CHUNK_SECONDS = 0.12
+# Every visitor's text streams at once; services.turn() shares the processor out among them, chunk by chunk.
+STREAMS = {"concurrency_id": "generate", "concurrency_limit": 30, "api_visibility": "private"}
+
+runs = Runs()
+
+
+def layout(page: Page) -> TabParts:
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=0, min_width=320, elem_classes="controls"):
+            prompt = _prompt(page)
+            run, stop = _buttons()
+            settings = _settings(page)
+        with gr.Column(scale=1, min_width=320, elem_classes="picture"):
+            view = gr.HTML(
+                html_template=TEMPLATE,
+                js_on_load="Generate.mount(element, props, watch)",
+                elem_id="generate-view",
+                apply_default_css=False,
+            )
+
+    asked = [page.lang, page.model, prompt, *settings.values()]
+    run.click(generate, asked, [view, stop], show_progress="minimal", **STREAMS)
+    stop.click(stop_run, None, None, queue=False, **page.UI)
+    stages = [settings[name] for name in STAGES]
+    gr.on([slider.change for slider in stages], None, stages, None, js="Generate.moved", **page.UI)
+    page.on_load(first_screen, [page.lang, page.model], view)
+    page.model.change(first_screen, [page.lang, page.model], view, **page.UI)
+    gr.api(generate_text, api_name="generate", **page.CPU)
+    return TabParts(scripts=SCRIPTS)
+
+
+def _prompt(page: Page) -> gr.Textbox:
+    prompt = gr.Textbox(
+        DEFAULTS["prompt"],
+        label=label("generate.prompt"),
+        info=label("generate.prompt_hint"),
+        lines=4,
+        max_lines=12,
+        max_length=MAX_PROMPT,
+        elem_id="generate-prompt",
+        interactive=True,
+    )
+    page.bind("prompt", prompt)
+    with gr.Row(elem_classes="generate-examples"):
+        for name in EXAMPLES:
+            text = say("en", f"generate.example.{name}")
+            chip = gr.Button(label(f"generate.example.{name}"), size="sm", elem_classes="chip", min_width=0)
+            chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", **page.UI)
+    return prompt
+
+
+def _buttons() -> tuple[gr.Button, gr.Button]:
+    with gr.Row(elem_classes="generate-buttons"):
+        run = gr.Button(label("generate.run"), variant="primary", elem_id="generate-run", min_width=0)
+        stop = gr.Button(label("generate.stop"), elem_id="generate-stop", min_width=0, interactive=False)
+    return run, stop
+
+
+def _settings(page: Page) -> dict[str, gr.components.Component]:
+    """The widgets of the settings by name, in the order of `generate`'s arguments."""
+    widgets: dict[str, gr.components.Component] = {}
+    for group, names in GROUPS.items():
+        with gr.Accordion(label(f"generate.group.{group}"), open=True):
+            for name in names:
+                widgets[name] = _slider(name, SLIDER_STEPS[name])
+    with gr.Accordion(label("generate.group.draw"), open=True):
+        low, high = LIMITS["seed"]
+        with gr.Row(elem_classes="generate-seed"):
+            widgets["seed"] = gr.Number(
+                DEFAULTS["seed"],
+                label=label("generate.setting.seed"),
+                info=label("generate.about.seed"),
+                precision=0,
+                minimum=low,
+                maximum=high,
+                elem_id="generate-seed",
+                interactive=True,
+            )
+            new_seed = gr.Button(label("generate.setting.new_seed"), elem_id="generate-new-seed", min_width=0)
+        new_seed.click(None, None, widgets["seed"], js="() => Math.floor(Math.random() * 1e6)", **page.UI)
+        widgets["max_new_tokens"] = _slider("max_new_tokens", 1)
+    for name, widget in widgets.items():
+        page.bind(name, widget)
+    return widgets
+
+
+def _slider(name: str, step: float) -> gr.Slider:
+    low, high = LIMITS[name]
+    about = None if name == "max_new_tokens" else label(f"generate.about.{name}")
+    return gr.Slider(
+        low,
+        high,
+        DEFAULTS[name],
+        step=step,
+        label=label(f"generate.setting.{name}"),
+        info=about,
+        elem_id=f"generate-{name.replace('_', '-')}",
+        interactive=True,
+    )
+
+
+def generate(
+    lang: str,
+    design: str,
+    prompt: str,
+    temperature: float,
+    repetition_penalty: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    seed: int,
+    max_new_tokens: int,
+    request: gr.Request,
+) -> Iterator[tuple]:
+    """Streams a run as (payload, Stop button). Ends when the text does, on Stop, and when the visitor leaves."""
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    settings |= {"repetition_penalty": repetition_penalty, "seed": seed}
+    with runs.begin(request.session_hash) as run:
+        yield gr.skip(), gr.update(interactive=True)
+        for text in _stream(lang, design, prompt, settings, max_new_tokens, run):
+            if not run.forgotten:
+                yield text, gr.skip()
+    # Gradio repeats the last value in full when a stream ends: this one costs nothing.
+    yield gr.skip(), gr.update(interactive=False)
+
+
+def _stream(lang: str, design: str, prompt: str, settings: dict, max_new_tokens: int, run: Run) -> Iterator[str]:
+    """The payload, each time longer."""
+    transcript = None
+    try:
+        sampling, most = read_settings(settings, max_new_tokens)
+        with services.turn():
+            subject, loaded = take(lang, design)
+        reading = read_prompt(loaded.tokenizer, prompt, subject.max_seq_len, most)
+        transcript = Transcript(lang, subject, reading, sampling, most)
+        yield transcript.text
+        steps = observe(loaded, reading, sampling, most, with_top=not transcript.all_kept)
+        for chunk, finish in in_chunks(steps, CHUNK_SECONDS, services.turn, run.cancelled):
+            transcript.add(chunk)
+            if finish:
+                transcript.end(finish)
+            yield transcript.text
+    except InputError as error:
+        if transcript is None:
+            yield sentence_only(lang, error=explain(lang, error))
+        else:
+            transcript.fail(explain(lang, error))
+            yield transcript.text
+
+
+def stop_run(request: gr.Request) -> None:
+    """Stop: the run of this page computes no further token."""
+    runs.stop(request.session_hash)
+
+
+def first_screen(lang: str, design: str, request: gr.Request) -> str:
+    """What is shown before anything runs, and when another model is taken in hand."""
+    runs.stop(request.session_hash, forget=True)
+    return recordings.first_screen(lang, design)
+
+
+TAB = Tab(id="generate", layout=layout)

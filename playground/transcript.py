@@ -1,0 +1,154 @@
+"""A run told to the visitor: the payload of views/generation.py with its sentences, in the visitor's language."""
+
+import secrets
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+
+from models.sampling import Sampling
+from models.tokenizers import Tokenizer
+from models.weights import Loaded
+from playground import services
+from playground.generation import Observed, Reading
+from playground.i18n import catalogue, say
+from playground.session import MAX_PROMPT
+from playground.views import generation as payload
+from playground.views.numbers import exact, short_bytes
+
+_VIEW = "generate.view."
+REMOVED = ("removed_top_k", "removed_top_p", "removed_min_p", "removed_greedy")  # in the order of sampling.js
+STAGES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+MANY_BYTES = 2.0  # tokens per character from which on a prompt counts as read byte by byte
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model that a text is of, as far as the page must know it."""
+
+    name: str
+    trained: bool
+    vocab_size: int
+    max_seq_len: int
+    tokenizer: Tokenizer
+
+
+def take(lang: str, design: str) -> tuple[Subject, Loaded]:
+    """The model of a design string, ready to run; raises `InputError`."""
+    known = services.inhand(design)
+    loaded = services.hold(design)
+    name = say(lang, "shell.model.changed", base=known.name) if known.changed else known.name
+    return Subject(name, known.trained, known.config.vocab_size, known.config.max_seq_len, loaded.tokenizer), loaded
+
+
+class Transcript:
+    """The payload of one run; `text` grows with each call."""
+
+    def __init__(self, lang: str, subject: Subject, reading: Reading, sampling: Sampling, most: int):
+        self.lang = lang
+        self.subject = subject
+        self.all_kept = payload.steps_kept(subject.vocab_size) >= most
+        self._newest: deque[dict] = deque(maxlen=payload.steps_kept(subject.vocab_size))
+        self._count = 0
+        self._begun = time.monotonic()
+        notes = self._notes(reading, most)
+        self.text = start(lang, "live", subject, reading, sampling, most, notes)
+
+    def add(self, chunk: list[Observed]) -> None:
+        """The steps of one chunk, and how far the run is."""
+        for observed in chunk:
+            self._count += 1
+            halves = payload.halves(observed.logits)
+            if not self.all_kept:
+                self._newest.append(halves)
+            step = observed.step
+            shown = halves if self.all_kept else payload.top(observed.top)
+            self.text += payload.step(step.token_id, step.raw_probability, step.probability, observed.rank, **shown)
+        seconds = round(time.monotonic() - self._begun, 3)
+        self.text += payload.line("progress", tokens=self._count, seconds=seconds)
+
+    def end(self, finish: str) -> None:
+        """The end: "length", "stop", "context" or "cancelled"; before it the logits that were held back."""
+        if self._newest:
+            self.text += payload.line("logits", first=self._count - len(self._newest), steps=list(self._newest))
+        self.text += end(self.lang, finish, self.subject)
+
+    def fail(self, sentence: str) -> None:
+        """The run broke off for a reason that the visitor is told."""
+        self.text += payload.line("end", finish="refused", sentence=sentence)
+
+    def _notes(self, reading: Reading, most: int) -> list[str]:
+        subject = self.subject
+        notes = self._notes_on_prompt(reading)
+        if not subject.trained:
+            notes.append(("random", {"trained": " / ".join(services.trained_models())}))
+        known = subject.tokenizer.vocab_size
+        if subject.vocab_size > known:
+            notes.append(("no_text_ids", {"known": exact(known), "vocabulary": exact(subject.vocab_size)}))
+        if not self.all_kept:
+            size = short_bytes(payload.bytes_per_step(subject.vocab_size))
+            kept = exact(self._newest.maxlen)
+            notes.append(("bars", {"vocabulary": exact(subject.vocab_size), "size": size, "kept": kept}))
+        return [say(self.lang, f"generate.note.{code}", **values) for code, values in notes]
+
+    def _notes_on_prompt(self, reading: Reading) -> list[tuple[str, dict]]:
+        notes: list[tuple[str, dict]] = []
+        if reading.n_clipped:
+            notes.append(("clipped", {"limit": exact(MAX_PROMPT)}))
+        if reading.n_dropped:
+            notes.append(("dropped", {"count": exact(reading.n_dropped)}))
+        if reading.from_nothing:
+            notes.append(("from_nothing", {"token": self.subject.tokenizer.token(reading.ids[0])}))
+        if reading.is_cut:
+            counts = {"all": reading.n_tokens, "context": self.subject.max_seq_len, "read": len(reading.ids)}
+            notes.append(("cut", {name: exact(count) for name, count in counts.items()}))
+        elif len(reading.ids) >= MANY_BYTES * len(reading.text) > 0 and self.subject.trained:
+            counts = {"tokens": exact(len(reading.ids)), "characters": exact(len(reading.text))}
+            notes.append(("bytes", counts))
+        return notes
+
+
+def start(
+    lang: str, source: str, subject: Subject, reading: Reading, sampling: Sampling, most: int, notes: list[str], **more
+) -> str:
+    """The first line of a run; `source` is "live" or "recorded"."""
+    tokenizer = subject.tokenizer
+    ids = range(tokenizer.vocab_size)
+    pieces = [tokenizer.bytes_of(token_id) for token_id in ids]
+    special = {token_id: tokenizer.token(token_id) for token_id in ids if not pieces[token_id]}
+    drawn_with = {name: getattr(sampling, name) for name in STAGES}
+    names = {name: say(lang, f"generate.meta.{name}") for name in (*STAGES, "seed")}
+    return payload.line(
+        "start",
+        run=secrets.token_hex(8),
+        source=source,
+        empty=False,
+        meta=payload.settings_line(names, subject.name, asdict(sampling)),
+        notes=notes,
+        words=words(lang),
+        prompt=("…" if reading.is_cut else "") + reading.text,
+        prompt_ids=reading.ids,
+        drawn_with=drawn_with,
+        most=most,
+        **payload.vocabulary(pieces, special),
+        **more,
+    )
+
+
+def end(lang: str, finish: str, subject: Subject) -> str:
+    """The last line of a run."""
+    context = exact(subject.max_seq_len)
+    return payload.line("end", finish=finish, sentence=say(lang, f"generate.end.{finish}", context=context))
+
+
+def sentence_only(lang: str, *, note: str = "", error: str = "") -> str:
+    """A payload without a text: why there is none."""
+    blank = {"prompt": "", "prompt_ids": [], "vocabulary": [], "specials": {}, "meta": "", "drawn_with": {}, "most": 0}
+    notes = [note] if note else []
+    identity = {"run": secrets.token_hex(8), "source": "none", "empty": True, "error": error}
+    return payload.line("start", **identity, notes=notes, words=words(lang), **blank)
+
+
+def words(lang: str) -> dict:
+    """What the browser's part writes; it fills in the braces itself."""
+    found = {key.removeprefix(_VIEW): texts[lang] for key, texts in catalogue().items() if key.startswith(_VIEW)}
+    return {**found, "next_removed": [found.pop(name) for name in REMOVED]}

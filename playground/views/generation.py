@@ -1,0 +1,132 @@
+"""A generated text as the payload that static/generate.js draws: JSON lines in one string that only grows.
+
+Gradio sends only what was added to a string, so a line is paid for once. The kinds of lines: `start` (model, prompt,
+words, vocabulary), a `step` for each token, `progress`, `logits` (where they come at the end), `end`. Logits travel as
+their distances below the highest, over the whole vocabulary: a live run's as float16, a recording's as one character
+each (`encode_codes`).
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from playground.views.numbers import exact
+
+# The component's skeleton; static/generate.js fills it. Nothing is ever put into it as markup.
+TEMPLATE = """
+<article class="generate">
+  <header><span class="generate-badge" hidden></span> <span class="generate-meta"></span></header>
+  <p class="generate-error" role="alert" hidden></p>
+  <div class="generate-notes"></div>
+  <div class="generate-panes">
+    <section class="generate-text">
+      <p class="generate-story"><span class="generate-prompt"></span><span class="generate-tokens" role="listbox"></span></p>
+      <p class="generate-status"></p>
+      <p class="generate-legend" hidden><span class="generate-legend-low"></span>
+        <span class="generate-legend-scale"></span> <span class="generate-legend-high"></span></p>
+    </section>
+    <section class="generate-next" hidden>
+      <h2 class="next-title"></h2>
+      <p class="next-sentence"></p>
+      <table>
+        <caption></caption>
+        <thead><tr><th scope="col"></th><th scope="col" class="next-scale"></th><th scope="col"></th><th scope="col"></th></tr></thead>
+        <tbody></tbody>
+        <tfoot><tr hidden><th scope="row"></th><td></td><td></td><td></td></tr></tfoot>
+      </table>
+      <p class="next-remark"></p>
+    </section>
+  </div>
+  <p class="generate-live" aria-live="polite"></p>
+</article>
+"""  # noqa: E501
+
+LOGITS_BUDGET = 3_000_000  # bytes of a payload that logits may take; the newest tokens keep theirs
+
+
+
+def _distances() -> np.ndarray:
+    """The distances that a recorded logit is rounded to, falling to 0. The likelier a token, the finer: 1/64 (1.6 % of
+    its probability) for the best, 1/4 at e^8 times less likely, at most 1, where only the sum of the many counts."""
+    rising = [0.0]
+    while rising[-1] < 48.0:
+        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 2) / 64, 1.0))
+    return np.round(rising[::-1], 4)
+
+
+DISTANCES = _distances()
+FIRST_CODE = 0x30
+
+
+def line(kind: str, **content) -> str:
+    """One message of the payload. Escaped so that no text in it can be taken for markup on its way."""
+    text = json.dumps({"kind": kind, **content}, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c") + "\n"
+
+
+def vocabulary(pieces: Iterable[bytes], special: dict[int, str]) -> dict:
+    """The tokenizer's part of `start`: each token's bytes as U+0000–U+00FF, and the names of those without text."""
+    return {"vocabulary": [piece.decode("latin-1") if piece else None for piece in pieces], "specials": special}
+
+
+def step(token_id: int, raw: float, probability: float, rank: int, **logits) -> str:
+    """One token: `raw` is the model's probability, `probability` the one that it was drawn with."""
+    return line("step", id=token_id, raw=_brief(raw), probability=_brief(probability), rank=rank, **logits)
+
+
+def top(candidates: Sequence[tuple[int, float, float]]) -> dict:
+    """Candidates as (id, raw probability, probability after the stages), for a step without its logits."""
+    return {"top": [[token_id, _brief(raw), _brief(left)] for token_id, raw, left in candidates]}
+
+
+def halves(logits: np.ndarray) -> dict:
+    """Logits (V,) of one step as float16 distances to the highest."""
+    peak = float(logits.max())
+    distances = np.maximum(logits - np.float32(peak), -65504.0).astype("<f2")
+    return {"peak": _brief(peak), "halves": base64.b64encode(distances.tobytes()).decode("ascii")}
+
+
+def bytes_per_step(vocab_size: int) -> int:
+    """Length of the base64 text of one step's float16 logits."""
+    return -(-2 * vocab_size // 3) * 4
+
+
+def steps_kept(vocab_size: int) -> int:
+    """For how many tokens the logits fit into the budget."""
+    return max(1, LOGITS_BUDGET // bytes_per_step(vocab_size))
+
+
+def encode_codes(logits: np.ndarray) -> dict:
+    """Logits (V,) of one step as one character a token: an index into `DISTANCES`, counted from `FIRST_CODE`."""
+    peak = float(logits.max())
+    ascending = DISTANCES[::-1]
+    distances = np.clip(peak - logits.astype(np.float64), 0.0, ascending[-1])
+    middles = (ascending[1:] + ascending[:-1]) / 2
+    indices = len(ascending) - 1 - np.searchsorted(middles, distances)
+    return {"peak": _brief(peak), "codes": "".join(map(chr, (indices + FIRST_CODE).tolist()))}
+
+
+def code_scale() -> dict:
+    """What the browser needs to read `encode_codes`."""
+    return {"first": FIRST_CODE, "distances": DISTANCES.tolist()}
+
+
+def compressed(text: str) -> str:
+    """A whole payload in a form that travels light; for what is known before the page opens."""
+    return "deflate:" + base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
+
+
+def settings_line(words: dict[str, str], model: str, settings: dict) -> str:
+    """What stands above a text: "llama-mini · temperature 0.8 · top-k 40 · seed 7", without stages that are off.
+    `words` names the settings."""
+    off = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}
+    shown = [f"{words[name]} {exact(value)}" for name, value in settings.items() if off.get(name) != value]
+    return " · ".join([model, *shown])
+
+
+def _brief(number: float) -> float:
+    """Seven significant digits: what float32 holds."""
+    return float(f"{number:.7g}")

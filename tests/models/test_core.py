@@ -1,0 +1,291 @@
+"""What every configuration owes: it builds, runs, and means the same however it is run.
+
+The properties are checked on random configurations, because a part that works alone may fail beside another.
+"""
+
+import random
+from dataclasses import fields
+
+import pytest
+import torch
+
+import models
+from models.attend import attend
+from models.config import ModelConfig
+from models.errors import MESSAGES, InputError
+from models.parts.masks import Visibility
+from models.taps import Tap
+from tests.models.random_configs import label, random_values, tokens, valid_configs, wide
+
+CONFIGS = valid_configs(40)
+each_config = pytest.mark.parametrize("cfg", CONFIGS, ids=label)
+EQUAL = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def test_random_configs_reach_every_choice():
+    """The properties below are only as good as the variety they are tested on."""
+    for field in ("position", "rope_layout", "norm", "block", "attention", "ffn", "activation"):
+        assert {getattr(cfg, field) for cfg in CONFIGS} == set(models.CHOICES[field]), field
+    assert {name for cfg in CONFIGS for name in cfg.biases} == set(models.CHOICES["biases"])
+    assert {cfg.rope_scaling.kind for cfg in CONFIGS if cfg.rope_scaling} == set(models.CHOICES["rope_scaling"])
+
+
+def test_any_values_either_build_or_are_refused_in_a_full_sentence():
+    rng, built, refusals = random.Random(7), [], []
+    for _ in range(1500):
+        try:
+            built.append(ModelConfig(**random_values(rng)))
+        except InputError as error:
+            refusals.append(error)
+    assert len(built) > 150
+    for cfg in built[::10]:
+        assert models.build(cfg)(tokens(2, 9)).logits.isfinite().all()
+    assert len({error.code for error in refusals}) >= 8
+    for error in refusals:
+        assert error.code in MESSAGES
+        assert "{" not in str(error)
+        assert error.params["field"] in {field.name for field in fields(ModelConfig)}
+
+
+@each_config
+def test_shapes_and_eval_mode(cfg):
+    model = models.build(cfg)
+    assert not model.training
+    assert model(tokens(3, 11)).logits.shape == (3, 11, cfg.vocab_size)
+    assert model(tokens(3, 11), only_last=True).logits.shape == (3, 1, cfg.vocab_size)
+    assert model(tokens(1, cfg.max_seq_len)).logits.isfinite().all()
+
+
+@each_config
+@torch.no_grad()
+def test_looking_does_not_change_what_is_seen(cfg):
+    """The explicit attention of a captured pass equals the fused one, with and without padding and cache."""
+    model, ids = wide(cfg), tokens(2, 13)
+    mask = torch.ones(2, 13, dtype=torch.long)
+    mask[1, :4] = 0
+    for attention_mask in (None, mask):
+        fused = model(ids, attention_mask).logits
+        with models.capture("*.attn.probs") as trace:
+            explicit = model(ids, attention_mask).logits
+        assert len(trace) == cfg.n_layers
+        torch.testing.assert_close(explicit, fused, **EQUAL)
+    fused_cache, explicit_cache = model.new_cache(2), model.new_cache(2)
+    for part in ids.split([5, 1, 3, 4], dim=1):
+        fused = model(part, cache=fused_cache).logits
+        with models.capture("*.attn.scores"):
+            explicit = model(part, cache=explicit_cache).logits
+        torch.testing.assert_close(explicit, fused, **EQUAL)
+
+
+@each_config
+@torch.no_grad()
+def test_batch_equals_single(cfg):
+    model, ids = wide(cfg), tokens(3, 10)
+    together = model(ids).logits
+    for row in range(3):
+        torch.testing.assert_close(model(ids[row : row + 1]).logits[0], together[row], **EQUAL)
+
+
+@each_config
+@torch.no_grad()
+def test_cached_equals_uncached(cfg):
+    model, ids = wide(cfg), tokens(2, 17)
+    whole = model(ids).logits
+    for sizes in ([17], [1] * 17, [6, 1, 1, 5, 4]):
+        cache = model.new_cache(batch=2, capacity=17)
+        pieces = [model(part, cache=cache).logits for part in ids.split(sizes, dim=1)]
+        torch.testing.assert_close(torch.cat(pieces, dim=1), whole, **EQUAL)
+        assert cache.length == 17
+
+
+@each_config
+@torch.no_grad()
+def test_rewound_cache_reads_on_differently(cfg):
+    """Forgetting the tail of a text and reading another gives what that other text gives."""
+    model, ids, other = wide(cfg), tokens(1, 12), tokens(1, 12, seed=5)
+    cache = model.new_cache()
+    model(ids, cache=cache)
+    cache.rewind(7)
+    mixed = torch.cat([ids[:, :7], other[:, 7:]], dim=1)
+    torch.testing.assert_close(model(other[:, 7:], cache=cache).logits, model(mixed).logits[:, 7:], **EQUAL)
+
+
+@each_config
+@torch.no_grad()
+def test_no_token_sees_the_future(cfg):
+    model, ids = wide(cfg), tokens(1, 14)
+    changed = ids.clone()
+    changed[0, 9:] = (changed[0, 9:] + 1) % cfg.vocab_size
+    before, after = model(ids).logits, model(changed).logits
+    assert torch.equal(before[0, :9], after[0, :9])
+    assert not torch.equal(before[0, 9:], after[0, 9:])
+
+
+@each_config
+@torch.no_grad()
+def test_padding_is_not_seen(cfg):
+    """Whatever stands at padded places, the tokens' logits stay; on the right they equal those without padding."""
+    model, ids = wide(cfg), tokens(2, 12)
+    for padded in (slice(0, 5), slice(8, 12)):
+        mask = torch.ones(2, 12, dtype=torch.long)
+        mask[1, padded] = 0
+        other = ids.clone()
+        other[1, padded] = (other[1, padded] + 3) % cfg.vocab_size
+        is_token = mask.bool()
+        a, b = model(ids, mask).logits, model(other, mask).logits
+        torch.testing.assert_close(a[is_token], b[is_token], **EQUAL)
+        assert a.isfinite().all()
+    torch.testing.assert_close(a[1, :8], model(ids[1:, :8]).logits[0], **EQUAL)
+    torch.testing.assert_close(a[0], model(ids[:1]).logits[0], **EQUAL)
+
+
+@each_config
+@torch.no_grad()
+def test_left_padding_only_shifts(cfg):
+    """With positions counted from the first token, a text padded on the left computes what it computes alone."""
+    model, ids = wide(cfg), tokens(1, 9)
+    padded = torch.cat([tokens(1, 4, seed=8), ids], dim=1)
+    mask = torch.tensor([[0] * 4 + [1] * 9])
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    torch.testing.assert_close(model(padded, mask, positions).logits[:, 4:], model(ids).logits, rtol=0, atol=3e-5)
+
+
+@each_config
+def test_every_parameter_gets_a_gradient(cfg):
+    model = wide(cfg)
+    # A window of one token leaves nothing to choose among; queries and keys then rightly have no gradient.
+    idle = cfg.window == 1
+    logits = model(tokens(4, 16)).logits
+    torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens(4, 16, seed=1).flatten()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        if not idle and not name.endswith("qkv_proj.bias"):
+            assert parameter.grad.abs().sum() > 0, name
+
+
+@each_config
+def test_same_seed_same_weights(cfg):
+    a, b, c = models.build(cfg, seed=3), models.build(cfg, seed=3), models.build(cfg, seed=4)
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+    assert not torch.equal(a.tok_embed.weight, c.tok_embed.weight)
+
+
+@each_config
+def test_on_the_meta_device(cfg):
+    model = models.build(cfg, device="meta")
+    assert all(parameter.is_meta for parameter in model.parameters())
+    assert model(tokens(2, 6).to("meta")).logits.shape == (2, 6, cfg.vocab_size)
+    shapes = {name: parameter.shape for name, parameter in models.build(cfg).named_parameters()}
+    assert {name: parameter.shape for name, parameter in model.named_parameters()} == shapes
+
+
+@each_config
+@torch.no_grad()
+def test_bfloat16_stays_near(cfg):
+    model = models.build(cfg)
+    exact = model(tokens(2, 12)).logits
+    rounded = model.to(torch.bfloat16)(tokens(2, 12)).logits
+    assert rounded.dtype == torch.bfloat16
+    assert (rounded.float() - exact).abs().max() < 0.1 * exact.abs().max() + 0.02
+
+
+class TestAttend:
+    """softmax(q·kᵀ/√d)·v from its definition, one query at a time."""
+
+    @pytest.mark.parametrize("n_kv_heads", [1, 2, 3, 6])
+    def test_definition_and_grouping(self, n_kv_heads):
+        generator = torch.Generator().manual_seed(0)
+        q = torch.randn(2, 6, 5, 4, generator=generator)
+        k, v = (torch.randn(2, n_kv_heads, 5, 4, generator=generator) for _ in range(2))
+        out = attend(q, k, v, Visibility(is_causal=True), 0.5, Tap("scores"), Tap("probs"))
+        for head in range(6):
+            group = head // (6 // n_kv_heads)
+            for i in range(5):
+                weights = (k[:, group, : i + 1] @ q[:, head, i, :, None] * 0.5).softmax(dim=1)  # (B, S, 1)
+                torch.testing.assert_close(out[:, head, i], (weights * v[:, group, : i + 1]).sum(dim=1), **EQUAL)
+
+    @pytest.mark.parametrize("cfg", [cfg for cfg in CONFIGS if cfg.n_layers > 1][:8], ids=label)
+    @torch.no_grad()
+    def test_rows_sum_to_one_and_hidden_keys_get_nothing(self, cfg):
+        with models.capture("*.attn.probs", "*.attn.scores") as trace:
+            wide(cfg)(tokens(2, 12))
+        place = torch.arange(12)
+        for i in range(cfg.n_layers):
+            layer = cfg.layer(i)
+            visible = place[None] <= place[:, None]
+            if layer.window is not None:
+                visible &= place[None] > place[:, None] - layer.window
+            probs = trace[f"layers.{i}.attn.probs"]
+            torch.testing.assert_close(probs.sum(-1), torch.ones(2, cfg.n_heads, 12), **EQUAL)
+            assert (probs[..., ~visible] == 0).all()
+            assert (trace[f"layers.{i}.attn.scores"][..., ~visible] == float("-inf")).all()
+
+
+class TestSlidingWindow:
+    @torch.no_grad()
+    def test_a_query_sees_exactly_the_window(self):
+        """One layer, window w: token i depends on tokens i - w + 1 … i, and on no other."""
+        sizes = {"vocab_size": 37, "max_seq_len": 24, "d_model": 16, "n_layers": 1, "n_heads": 2, "d_ff": 20}
+        cfg = ModelConfig(**sizes, mask_pattern=("sliding",), window=4)
+        model, ids = wide(cfg), tokens(1, 20)
+        before = model(ids).logits
+        for changed in (0, 5, 11):
+            other = ids.clone()
+            other[0, changed] = (other[0, changed] + 1) % 37
+            moved = (model(other).logits != before).any(dim=-1)[0].nonzero()[:, 0].tolist()
+            assert moved == list(range(changed, changed + 4))
+
+    @torch.no_grad()
+    def test_a_window_as_long_as_the_text_is_causal(self):
+        cfg = CONFIGS[0].replace(mask_pattern=("causal",), window=None)
+        limited = cfg.replace(mask_pattern=("sliding",), window=12)
+        torch.testing.assert_close(wide(limited)(tokens(1, 12)).logits, wide(cfg)(tokens(1, 12)).logits, **EQUAL)
+
+
+class TestMasks4D:
+    """A (B, 1, T, S) mask replaces the causal one, boolean or added to the scores."""
+
+    @torch.no_grad()
+    def test_causal_given_explicitly(self):
+        for cfg in (cfg for cfg in CONFIGS if "sliding" not in cfg.mask_pattern):
+            model, ids = wide(cfg), tokens(2, 10)
+            visible = torch.ones(10, 10, dtype=torch.bool).tril().expand(2, 1, 10, 10)
+            added = torch.zeros(2, 1, 10, 10).masked_fill(~visible, float("-inf"))
+            torch.testing.assert_close(model(ids, visible).logits, model(ids).logits, **EQUAL)
+            torch.testing.assert_close(model(ids, added).logits, model(ids).logits, **EQUAL)
+
+    @torch.no_grad()
+    def test_prefix_seen_both_ways(self):
+        cfg = next(cfg for cfg in CONFIGS if cfg.mask_pattern == ("causal",))
+        model, ids = wide(cfg), tokens(1, 10)
+        visible = torch.ones(10, 10, dtype=torch.bool).tril()
+        visible[:, :6] = True
+        with models.capture("layers.0.attn.probs") as trace:
+            model(ids, visible[None, None])
+        assert (trace["layers.0.attn.probs"][0, :, 0, :6] > 0).all()
+        assert (trace["layers.0.attn.probs"][0, :, 0, 6:] == 0).all()
+
+
+class TestRefusals:
+    model = models.build(CONFIGS[0])
+
+    @pytest.mark.parametrize("ids", [torch.zeros(3, dtype=torch.long), torch.zeros(2, 0, dtype=torch.long)])
+    def test_shape_of_input(self, ids):
+        with pytest.raises(InputError, match=r"\(B, T\)"):
+            self.model(ids)
+
+    def test_shape_of_mask(self):
+        with pytest.raises(InputError, match="attention_mask"):
+            self.model(tokens(2, 5), torch.ones(2, 4))
+
+    def test_cache_that_is_full(self):
+        with pytest.raises(InputError) as caught:
+            self.model(tokens(1, 5), cache=self.model.new_cache(capacity=4))
+        assert caught.value.code == "cache_full"
+
+    def test_learned_positions_end(self):
+        cfg = next(cfg for cfg in CONFIGS if cfg.position == "learned")
+        with pytest.raises(InputError, match="25") as caught:
+            models.build(cfg)(tokens(1, cfg.max_seq_len + 1))
+        assert caught.value.code == "input_too_long"

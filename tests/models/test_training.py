@@ -1,0 +1,339 @@
+"""Training repeats itself exactly, survives interruption, and says what it did."""
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import models
+from models import tokenizers
+from models.errors import InputError
+from models.objectives import causal
+from models.training import checkpoint
+from models.training.__main__ import main
+from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData, prepare
+from models.training.evaluate import evaluate
+from models.training.muon import orthogonalised
+from models.training.recipe import CorpusShare, Mixture, Recipe, load_recipe, recipes
+from models.training.run import StopRequest, train
+from models.training.trainer import Trainer, learning_rate
+
+STORIES = [f"Once there was a dog. It had {i} bones and {i * 7} friends. The end." for i in range(300)]
+MIXTURE = Mixture(name="m", corpora=(CorpusShare(file="a.txt", passes=9),), vocab_size=300, tokenizer_name="t")
+RECIPE = Recipe(
+    name="little",
+    preset="llama-mini",
+    mixture=MIXTURE,
+    objective="causal",
+    seed=3,
+    tokens=6 * 64,
+    batch_tokens=64,
+    sequence_length=16,
+    peak_lr=5e-3,
+    warmup_fraction=0.2,
+    final_lr_fraction=0.1,
+    momentum=0.95,
+    betas=(0.9, 0.98),
+    weight_decay=0.1,
+    clip_norm=1.0,
+    evaluations=2,
+)
+CONFIG = models.ModelConfig(
+    vocab_size=257,
+    max_seq_len=16,
+    d_model=16,
+    n_layers=2,
+    n_heads=2,
+    d_ff=24,
+    position="learned",
+    norm="layernorm",
+    biases=("q", "norm"),
+    tie_embeddings=True,
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    tokenizer = tokenizers.bytes_tokenizer()
+    rows = [[256, *tokenizer.encode(story)] for story in STORIES]
+    file = TokenFile(np.array(sum(rows, []), dtype=np.uint16), np.cumsum([0, *map(len, rows)]))
+    held_out = (HeldOut("a.txt", file.ids[:200]),)
+    return TrainingData(tokenizer, MIXTURE.corpora, TokenStream([file], [1], seed=3), held_out)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES), encoding="utf-8")
+    return folder
+
+
+def trainer(data, seed=0, recipe=RECIPE, **changes):
+    return Trainer(replace(recipe, **changes), models.build(CONFIG, seed=seed), data)
+
+
+def weights(of):
+    return {name: value.clone() for name, value in of.model.state_dict().items()}
+
+
+def curve(of):
+    return [replace(row, seconds=0.0) for row in of.history]
+
+
+def test_same_recipe_gives_the_same_weights(data):
+    first, second = trainer(data), trainer(data)
+    assert [p.loss for p in first] == [p.loss for p in second]
+    assert all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
+
+
+def test_resumed_training_equals_an_uninterrupted_one_bit_by_bit(data, tmp_path):
+    whole = trainer(data, tokens=12 * 64)
+    for _ in whole:
+        continue
+    interrupted = trainer(data, tokens=12 * 64)
+    for progress in interrupted:
+        if progress.step == 5:
+            break
+    interrupted.save(tmp_path / "state.safetensors")
+    resumed = trainer(data, seed=99, tokens=12 * 64)
+    resumed.resume(tmp_path / "state.safetensors")
+    assert resumed.step == 5
+    for _ in resumed:
+        continue
+    assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(whole).items())
+    assert curve(resumed) == curve(whole)
+
+
+def test_state_of_another_recipe_or_other_texts_is_refused(data, tmp_path):
+    state = tmp_path / "state.safetensors"
+    first = trainer(data)
+    first.advance()
+    first.save(state)
+    with pytest.raises(InputError, match="peak_lr differs"):
+        trainer(data, peak_lr=1e-3).resume(state)
+    other = replace(data, stream=TokenStream(data.stream.files, [2], seed=3))
+    with pytest.raises(InputError, match="texts differs"):
+        trainer(other).resume(state)
+
+
+def test_state_file_is_plain_safetensors(data, tmp_path):
+    first = trainer(data)
+    first.advance()
+    first.save(tmp_path / "state.safetensors")
+    tensors, state = checkpoint.read(tmp_path / "state.safetensors")
+    assert state["step"] == 1
+    assert {name.split(".")[0] for name in tensors} == {"model", "optimizer"}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_training_learns(data):
+    losses = [progress.loss for progress in trainer(data, tokens=40 * 64)]
+    assert losses[0] == pytest.approx(math.log(257), rel=0.02)
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def test_curve_has_the_evaluations_at_equal_distances(data):
+    steps = trainer(data, tokens=10 * 64, evaluations=5)
+    for _ in steps:
+        continue
+    assert [row.step for row in steps.history if row.val_loss is not None] == [2, 4, 6, 8, 10]
+    assert steps.history[-1].tokens == 640
+
+
+def test_each_token_is_predicted_once(data, monkeypatch):
+    seen = []
+
+    def remember(ids, generator):
+        example = causal(ids, generator)
+        seen.append(example)
+        return example
+
+    steps = trainer(data)
+    monkeypatch.setattr(steps, "_objective", remember)
+    for _ in steps:
+        continue
+    targets = torch.cat([example.targets.flatten() for example in seen]).numpy()
+    inputs = torch.cat([example.inputs.flatten() for example in seen]).numpy()
+    np.testing.assert_array_equal(targets, data.stream.read(1, 6 * 64))
+    np.testing.assert_array_equal(inputs, data.stream.read(0, 6 * 64))
+
+
+def test_masked_places_do_not_count(data, monkeypatch):
+    def first_half_only(ids, generator):
+        inputs, targets, _ = causal(ids, generator)
+        mask = torch.zeros_like(targets, dtype=torch.bool)
+        mask[:, :8] = True
+        return inputs, targets, mask
+
+    steps = trainer(data)
+    monkeypatch.setattr(steps, "_objective", first_half_only)
+    ids = torch.from_numpy(data.stream.read(0, 65)).unfold(0, 17, 16)
+    logits = steps.model(ids[:, :-1]).logits[:, :8]
+    expected = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:9].flatten()).item()
+    assert steps.advance().loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_validation_score_counts_every_token_and_byte(data):
+    model = models.build(CONFIG)
+    ids = np.array([256, *b"One dog. Two dogs, three dogs.", 256, *b"End"])
+    score = evaluate(model, ids, 16, np.array([1] * 256 + [0]))
+    assert (score.tokens, score.bytes) == (len(ids) - 1, len(ids) - 2)
+    rows = [ids[0:17], ids[16:33], ids[32:]]
+    nats = sum(
+        F.cross_entropy(model(torch.tensor(row[None, :-1])).logits[0], torch.tensor(row[1:]), reduction="sum").item()
+        for row in rows
+    )
+    assert score.nats == pytest.approx(nats, rel=1e-4)
+    assert score.perplexity == pytest.approx(math.exp(nats / score.tokens), rel=1e-4)
+    assert score.bits_per_byte == pytest.approx(nats / math.log(2) / score.bytes, rel=1e-4)
+
+
+def test_learning_rate_rises_then_falls_to_its_floor():
+    recipe = replace(RECIPE, tokens=100 * 64)
+    rates = [learning_rate(recipe, step) for step in range(101)]
+    assert rates[0] == pytest.approx(recipe.peak_lr / 20)
+    assert max(rates) == rates[19] == recipe.peak_lr
+    assert rates[19:] == sorted(rates[19:], reverse=True)
+    assert rates[100] == pytest.approx(recipe.peak_lr * recipe.final_lr_fraction)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (24, 8), (8, 40)])
+def test_muon_evens_out_singular_values(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    values = torch.linalg.svdvals(orthogonalised(matrix))
+    assert 0.3 < values.min() <= values.max() < 1.4
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    assert F.cosine_similarity(orthogonalised(matrix).flatten(), (left @ right).flatten(), dim=0) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("objective", "telepathy"),
+        ("seed", -1),
+        ("seed", True),
+        ("tokens", 63),
+        ("batch_tokens", 63),
+        ("sequence_length", 1),
+        ("peak_lr", 0),
+        ("peak_lr", "fast"),
+        ("warmup_fraction", 1.0),
+        ("final_lr_fraction", 1.5),
+        ("momentum", 1),
+        ("betas", (0.9,)),
+        ("weight_decay", -0.1),
+        ("clip_norm", math.nan),
+        ("evaluations", 0),
+    ],
+)
+def test_impossible_recipes_are_refused_by_field(field, value):
+    with pytest.raises(InputError) as refusal:
+        replace(RECIPE, **{field: value})
+    assert refusal.value.params["field"] == field
+
+
+def test_recipe_files_are_refused_in_words(tmp_path):
+    with pytest.raises(InputError, match="gpt2-mini, llama-mini"):
+        load_recipe("gpt5-mini")
+    path = tmp_path / "r.toml"
+    path.write_text("tokens = ")
+    with pytest.raises(InputError, match=r"r\.toml"):
+        load_recipe(path)
+    path.write_text('mixture = "simple-stories"\nspeed = 3\n')
+    with pytest.raises(InputError, match="unknown field speed"):
+        load_recipe(path)
+    path.write_text('mixture = "simple-stories"\n')
+    with pytest.raises(InputError, match="missing"):
+        load_recipe(path)
+    path.write_text('mixture = "nowhere"\n')
+    with pytest.raises(InputError, match=r"no mixture nowhere\.toml"):
+        load_recipe(path)
+
+
+def test_shipped_models_differ_in_architecture_only():
+    gpt2, llama = load_recipe("gpt2-mini"), load_recipe("llama-mini")
+    assert recipes() == ["gpt2-mini", "llama-mini"]
+    assert replace(gpt2, name="llama-mini", preset="llama-mini") == llama
+    sizes = [models.preset_info(recipe.preset).params for recipe in (gpt2, llama)]
+    assert max(sizes) <= 4_000_000
+    assert max(sizes) / min(sizes) < 1.05
+
+
+def test_interrupted_run_keeps_its_state_and_goes_on(corpus, tmp_path):
+    heard = []
+
+    def interrupt(text):
+        heard.append(text)
+        if "tokens of text" in text:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stop = StopRequest()
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    stop.catch_signals()
+    try:
+        assert train(RECIPE, corpus, tmp_path / "work", tmp_path / "out", stop, interrupt) is False
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    assert "stopped after step 1" in heard[-1]
+    assert not (tmp_path / "out").exists()
+
+    assert train(RECIPE, corpus, tmp_path / "work", tmp_path / "out", StopRequest(), heard.append)
+    assert any("going on after step 1 of 6" in text for text in heard)
+    assert train(RECIPE, corpus, tmp_path / "fresh", tmp_path / "whole", StopRequest(), heard.append)
+    assert (tmp_path / "out/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_finished_run_writes_a_model_that_loads_and_a_card_that_is_true(corpus, tmp_path):
+    out = tmp_path / "out"
+    recipe = replace(RECIPE, mixture=replace(MIXTURE, prompt="Once", limits="It is a test."))
+    assert train(recipe, corpus, tmp_path / "work", out, StopRequest(), lambda text: None)
+    loaded = models.load(out)
+    history = json.loads((out / "history.json").read_text())
+    card = (out / "CARD.md").read_text()
+    assert history["params"] == sum(p.numel() for p in loaded.model.parameters())
+    assert history["tokens"] == 384 == history["curve"][-1]["tokens"]
+    assert history["validation"]["all"]["perplexity"] == pytest.approx(math.exp(history["validation"]["all"]["loss"]))
+    for words in (f"{history['params']:,} parameters", "384 tokens in 6 steps", "`a.txt`", "> Once", "It is a test."):
+        assert words in card
+    assert str(tmp_path) not in card + json.dumps(history)
+    assert loaded.tokenizer.vocab_size == 300
+
+
+def test_folder_of_other_texts_is_read_as_often_as_needed(corpus, tmp_path):
+    recipe = replace(
+        RECIPE, tokens=20_000, batch_tokens=64, mixture=replace(MIXTURE, corpora=(CorpusShare(file="b.txt"),))
+    )
+    prepared = prepare(recipe, corpus, tmp_path)
+    assert [share.file for share in prepared.shares] == ["a.txt"]
+    assert prepared.stream.n_tokens > 20_000
+
+
+def test_too_short_a_corpus_is_refused(corpus, tmp_path):
+    with pytest.raises(InputError, match="Raise the passes"):
+        train(replace(RECIPE, tokens=10**7), corpus, tmp_path, tmp_path / "out", StopRequest(), lambda text: None)
+
+
+def test_command_line_says_what_is_missing(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["llama-mini", "--corpus", str(tmp_path / "nowhere"), "--work", str(tmp_path)]) == 2
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    assert "en/tinystories.txt" in capsys.readouterr().err
+
+
+def test_command_line_helps(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    help_text = capsys.readouterr().out
+    assert all(word in help_text for word in ("llama-mini", "--corpus", "--work", "--out", "--threads"))
