@@ -18,7 +18,8 @@ def attend(
     if scores_tap.watched or probs_tap.watched:
         return _explicit(q, k, v, visibility, scale, scores_tap, probs_tap)
     n_heads, n_new, n_groups = q.shape[1], q.shape[2], k.shape[1]
-    if n_new == 1 and n_groups < n_heads and visibility.mask is None:
+    is_grouped = bool(n_groups < n_heads)  # while a pass is being recorded, sizes are tensors
+    if is_grouped and n_new == 1 and visibility.mask is None:
         # One new token that sees everything: the query heads of a group are as good as rows of one head,
         # and the group's keys need no copies.
         rows = q.reshape(q.shape[0], n_groups, n_heads // n_groups, q.shape[3])  # (B, K, H/K, d_head)
@@ -30,7 +31,7 @@ def attend(
         attn_mask=visibility.mask,
         is_causal=visibility.is_causal,
         scale=scale,
-        enable_gqa=n_groups < n_heads,
+        enable_gqa=is_grouped,
     )
 
 

@@ -37,6 +37,13 @@ class KVCache:
         values[:, :, start:end] = v
         return keys[:, :, :end], values[:, :, :end]
 
+    def room(self, n_tokens: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Views of all keys and all values, (B, K, length + n_tokens, d_head) a layer, the last n_tokens unwritten."""
+        end = self.length + n_tokens
+        if end > self.capacity:
+            raise InputError("cache_full", capacity=self.capacity, n_tokens=end)
+        return [keys[:, :, :end] for keys in self._keys], [values[:, :, :end] for values in self._values]
+
     def advance(self, n_tokens: int) -> None:
         """Count `n_tokens` more as read, after every layer has been extended by them."""
         self.length += n_tokens

@@ -173,8 +173,7 @@ class ModelConfig:
         for field in ("mask_pattern", "biases"):
             value = getattr(self, field)
             choice = "mask" if field == "mask_pattern" else field
-            if not isinstance(value, list | tuple | set | frozenset):
-                value = (value,)
+            value = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
             for entry in value:
                 _check_choice(choice, entry, field)
             if field == "biases":
@@ -230,7 +229,7 @@ class ModelConfig:
             raise InputError("qk_norm_needs_rmsnorm", field="qk_norm", norm=self.norm)
 
     def _check_kv_heads(self) -> None:
-        heads = dict(field="n_kv_heads", n_heads=self.n_heads, n_kv_heads=self.n_kv_heads)
+        heads = {"field": "n_kv_heads", "n_heads": self.n_heads, "n_kv_heads": self.n_kv_heads}
         if self.attention == "mha" and self.n_kv_heads != self.n_heads:
             raise InputError("mha_needs_all_kv_heads", **heads)
         if self.attention == "mqa" and self.n_kv_heads != 1:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
+from models.recorded import TokenByToken
 from models.sampling import Sampling, choose, shape
 from models.transformer import Transformer
 
@@ -50,18 +51,23 @@ def generate(
     seen[prompt[0].cpu()] = True
     cache = model.new_cache(capacity=min(context, n_prompt + max_new_tokens))
 
-    new_ids = prompt
+    reader = TokenByToken(model, cache)
+    newest = None
     for n_done in range(1, max_new_tokens + 1):
         # Inference mode is entered for one token at a time: kept open across the yield it would leak into the caller.
         with torch.inference_mode():
-            logits = model(new_ids, cache=cache, only_last=True).logits[0, -1].cpu()  # (V,)
+            if newest is None:
+                logits = model(prompt, cache=cache, only_last=True).logits[0, -1]  # (V,)
+            else:
+                logits = reader.next_logits(newest)  # (V,)
+            logits = logits.cpu()
             step = _step(logits, sampling, seen, generator)
         finish = _finish(step[0], stop_ids, n_done, max_new_tokens, n_prompt, context)
         yield Step(*step, finish=finish, logits=logits if keep_logits else None)
         if finish:
             return
-        seen[step[0]] = True
-        new_ids = prompt.new_tensor([[step[0]]])
+        newest = step[0]
+        seen[newest] = True
 
 
 def _step(logits: Tensor, sampling: Sampling, seen: Tensor, generator: torch.Generator) -> tuple[int, float, float]:

@@ -99,8 +99,13 @@ class _Patches:
         return self._edits[name](value)
 
 
-_PATCHES: ContextVar[tuple[_Patches, ...]] = ContextVar("patches", default=())
-_TRACES: ContextVar[tuple[Trace, ...]] = ContextVar("traces", default=())
+# Patches stand before traces, so that a trace sees the replaced value.
+_OBSERVERS: ContextVar[tuple[_Patches | Trace, ...]] = ContextVar("observers", default=())
+
+
+def observed() -> bool:
+    """True while anybody in this context captures or patches."""
+    return bool(_OBSERVERS.get())
 
 
 class Tap:
@@ -113,17 +118,15 @@ class Tap:
         self.name = local_name
 
     def __call__(self, value: Tensor) -> Tensor:
-        patches, traces = _PATCHES.get(), _TRACES.get()
-        if not patches and not traces:
-            return value
-        for observer in (*patches, *traces):
+        for observer in _OBSERVERS.get():
             value = observer.visit(self.name, value)
         return value
 
     @property
     def watched(self) -> bool:
         """True while an observer of this context wants this tap."""
-        return any(observer.wants(self.name) for observer in (*_PATCHES.get(), *_TRACES.get()))
+        observers = _OBSERVERS.get()
+        return bool(observers) and any(observer.wants(self.name) for observer in observers)
 
 
 def name_taps(model: nn.Module) -> None:
@@ -142,11 +145,11 @@ def capture(*patterns: str) -> Iterator[Trace]:
     context would leak into the caller's.
     """
     trace = Trace(patterns)
-    token = _TRACES.set((*_TRACES.get(), trace))
+    token = _OBSERVERS.set((*_OBSERVERS.get(), trace))
     try:
         yield trace
     finally:
-        _TRACES.reset(token)
+        _OBSERVERS.reset(token)
 
 
 @contextmanager
@@ -156,11 +159,11 @@ def patch(edits: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
     Captures see the replaced value. Raises `InputError` at the end for a name that no tap answered to.
     """
     patches = _Patches(edits)
-    token = _PATCHES.set((*_PATCHES.get(), patches))
+    token = _OBSERVERS.set((patches, *_OBSERVERS.get()))
     try:
         yield
     finally:
-        _PATCHES.reset(token)
+        _OBSERVERS.reset(token)
     for name in edits:
         if name not in patches.applied:
             raise InputError("unknown_tap", name=name, known=", ".join(list(TAP_SPECS)[:5]))

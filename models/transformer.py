@@ -56,27 +56,40 @@ class Transformer(nn.Module):
         Raises `InputError` where ids, positions or shapes do not fit.
         """
         n_past = cache.length if cache is not None else 0
-        self._check(input_ids, attention_mask, n_past)
+        self._check(input_ids, attention_mask, position_ids, n_past)
         n_new = input_ids.shape[1]
         if position_ids is None:
             position_ids = torch.arange(n_past, n_past + n_new, device=input_ids.device)[None]  # (1, T)
         views = self._visibilities(n_past, n_new, attention_mask, input_ids.device)
-        angles = self.position.angles(position_ids, self.tok_embed.weight.dtype)
+        logits = self.run(input_ids, position_ids, views, cache, only_last)
+        if cache is not None:
+            cache.advance(n_new)
+        return ModelOutput(logits, cache)
 
+    def run(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        views: list[Visibility],
+        cache: KVCache | None = None,
+        only_last: bool = False,
+    ) -> Tensor:
+        """The computation of `forward` alone, on what it has checked and derived; gives the logits.
+
+        views: what tokens may see, one entry for each of the mask pattern.
+        """
+        angles = self.position.angles(position_ids, self.tok_embed.weight.dtype)
         x = self.position.embed(self.tok_embed(input_ids), position_ids)  # (B, T, D)
         if self.embed_norm is not None:
             x = self.embed_norm(x)
         x = self.embed(x)
         for i, layer in enumerate(self.layers):
             x = layer(x, visibility=views[i % len(views)], angles=angles, cache=cache, layer=i)
-        if cache is not None:
-            cache.advance(n_new)
         if only_last:
             x = x[:, -1:]
         if self.final_norm is not None:
             x = self.final_norm(x)
-        x = self.normed(x)
-        return ModelOutput(self.logits(self.lm_head(x, self.tok_embed.weight)), cache)
+        return self.logits(self.lm_head(self.normed(x), self.tok_embed.weight))
 
     def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
         """An empty cache for `batch` sequences of up to `capacity` tokens (default: the model's context)."""
@@ -95,15 +108,22 @@ class Transformer(nn.Module):
             visibility(cfg.layer(i), n_past, n_new, attention_mask, bias, device) for i in range(len(cfg.mask_pattern))
         ]
 
-    def _check(self, input_ids: Tensor, attention_mask: Tensor | None, n_past: int) -> None:
+    def _check(
+        self, input_ids: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None, n_past: int
+    ) -> None:
         if input_ids.dim() != 2 or input_ids.shape[1] == 0:
             raise InputError("batch_shape", field="input_ids", value=tuple(input_ids.shape), expected="(B, T), T ≥ 1")
+        n_total = n_past + input_ids.shape[1]
         if attention_mask is not None and attention_mask.dim() == 2:
-            expected = (input_ids.shape[0], n_past + input_ids.shape[1])
+            expected = (input_ids.shape[0], n_total)
             if tuple(attention_mask.shape) != expected:
                 raise InputError(
                     "batch_shape", field="attention_mask", value=tuple(attention_mask.shape), expected=expected
                 )
+        if self.position.limit is not None:
+            n_needed = n_total if position_ids is None else int(position_ids.max()) + 1
+            if n_needed > self.position.limit:
+                raise InputError("input_too_long", n_tokens=n_needed, max_seq_len=self.position.limit)
 
 
 def _norm(cfg: ModelConfig) -> nn.Module:

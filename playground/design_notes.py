@@ -1,7 +1,7 @@
 """What stands under each control of Build: the meaning of its choice, the preset's value where it differs, a refusal."""
 
 from models.config import ModelConfig
-from playground.design_form import FIELDS, OPTIONS, Values, applies, values_of
+from playground.design_form import FIELDS, FLAGS, OPTIONS, Values, applies, values_of
 from playground.i18n import say
 from playground.views.control_note import control_note
 from playground.views.design_changes import value_words
@@ -10,18 +10,18 @@ EXPLAINED = tuple(name for name in OPTIONS if name != "biases")  # choices with 
 
 
 def notes(lang: str, values: Values, base: ModelConfig, problems: dict[str | None, str]) -> dict[str, str]:
-    """HTML of every note, as "note_<control>"; `problems` holds sentences of refusal by control."""
+    """HTML of every note, by control; `problems` holds sentences of refusal by control."""
     preset, shown, shown_before = values_of(base), applies(values), applies(values_of(base))
     texts = {}
     for name in FIELDS:
         if not shown[name]:
-            texts[f"note_{name}"] = ""
+            texts[name] = ""
             continue
-        there_before = shown_before[name]
-        differs = not there_before or values[name] != preset[name]
-        was = value_words(name, preset[name] if there_before else None, lang) if differs else None
+        # A switch that the preset does not have is off there; any other control has no value there.
+        before = preset[name] if shown_before[name] else False if name in FLAGS else None
+        was = value_words(name, before, lang) if values[name] != before else None
         about, paper = _explained(lang, name, values[name])
-        texts[f"note_{name}"] = control_note(about, paper, was, problems.get(name), lang)
+        texts[name] = control_note(about, paper, was, problems.get(name), lang)
     return texts
 
 

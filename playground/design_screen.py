@@ -4,6 +4,7 @@
 the page, by the name of its place. Nothing here knows Gradio.
 """
 
+import json
 from dataclasses import dataclass, field, replace
 
 import models
@@ -12,13 +13,13 @@ from models.config import ModelConfig
 from models.errors import InputError
 from playground.design_form import Values, applies, config_of, control_of, follow, values_of
 from playground.design_notes import notes
-from playground.i18n import explain
+from playground.i18n import explain, say
 from playground.session import design_string
 from playground.views.account_figures import account_figures
 from playground.views.account_table import account_table
-from playground.views.control_note import control_note
+from playground.views.control_note import control_note, refusal
 from playground.views.design_changes import design_changes
-from playground.views.design_title import design_title, refused_title, section_heading
+from playground.views.design_title import design_title, refused_title
 from playground.views.diagram import diagram
 from playground.views.parameter_chart import parameter_chart
 
@@ -37,7 +38,7 @@ DEFAULT_CACHE = Cache()
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page shows. `values` and `config` are those of the last valid design, `texts` the HTML of each place.
+    """What the page shows. `values` and `config` are those of the last valid design, `texts` what stands in each place.
 
     While the form describes no model, `valid_title` keeps the heading of the last valid design. `visible` says which
     controls are shown; `chart` is what the chart was drawn from.
@@ -48,7 +49,7 @@ class Shown:
     config: ModelConfig | None = None
     valid_title: str = ""
     texts: dict[str, str] = field(default_factory=dict)
-    visible: dict[str, bool] = field(default_factory=dict)
+    under_cache: dict[str, str] = field(default_factory=dict)
     chart: tuple = ()
 
 
@@ -79,13 +80,11 @@ def redraw(
         "figures": account_figures(account, lang),
         "table": account_table(account, lang),
         "changes": design_changes(changes, title, lang),
-        **{f"heading_{name}": section_heading(name, lang) for name in ("changes", "figures", "parts")},
         "design": design_string(base, config),
-        **notes(lang, values, start, {}),
-        **problems,
+        "form": _form(lang, values, {**notes(lang, values, start, {}), **problems}),
     }
     chart = (lang, *((part.key, part.copies, part.count) for part in account.parts))
-    fresh = Shown(base, values, config, "", texts, applies(values), chart)
+    fresh = Shown(base, values, config, "", texts, problems, chart)
     updates = _replaced(shown, fresh)
     if chart != shown.chart:
         updates["chart"] = parameter_chart(account, lang)
@@ -95,14 +94,18 @@ def redraw(
 def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError) -> tuple[Shown, dict]:
     """The screen of an impossible design: the reason beside its control, the last valid picture marked as such."""
     sentence, control = explain(lang, error), control_of(error)
-    visible = applies(values)
-    if not visible.get(control, False):
-        control = None
+    general = "" if applies(values).get(control) else refusal(sentence)
+    under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.under_cache, "general": general}
     valid = shown.valid_title or shown.texts["title"]
-    title = refused_title(valid, None if control else sentence, lang)
-    texts = {**shown.texts, "title": title, **notes(lang, values, models.preset(base), {control: sentence})}
-    refused = replace(shown, valid_title=valid, texts=texts, visible=visible)
+    texts = {**shown.texts, "title": refused_title(valid, lang), "form": _form(lang, values, under)}
+    refused = replace(shown, valid_title=valid, texts=texts)
     return refused, _replaced(shown, refused)
+
+
+def _form(lang: str, values: Values, under: dict[str, str]) -> str:
+    """What build.js puts into the form and around it: notes under controls, which controls are shown, headings."""
+    headings = {name: say(lang, f"build.heading.{name}") for name in ("changes", "figures", "parts")}
+    return json.dumps({"notes": {"general": "", **under}, "shown": applies(values), "headings": headings})
 
 
 def _replaced(old: Shown, new: Shown) -> dict:
@@ -114,7 +117,7 @@ def _account(config: ModelConfig, cache: Cache, lang: str) -> tuple[Account, dic
     asked, under = {}, {}
     for name in ("context", "batch", "dtype"):
         asked[name], problem = _usable(config, name, getattr(cache, name), lang)
-        under[f"note_{name}"] = control_note("", "", None, problem, lang)
+        under[name] = control_note("", "", None, problem, lang)
     return models.account(config, **asked), under
 
 

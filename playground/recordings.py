@@ -21,13 +21,14 @@ from playground.session import DEFAULTS
 from playground.views import generation as payload
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "recorded"
+LENGTH = 48  # tokens: a recording is loaded with the page, so it is short
 DRAWN_WITH = {name: DEFAULTS[name] for name in (*transcript.STAGES, "seed")}
 
 
 def record(name: str) -> dict:
     """What the shipped model `name` writes with the default prompt, settings and seed."""
     loaded = models.load(name)
-    prompt, most = DEFAULTS["prompt"], DEFAULTS["max_new_tokens"]
+    prompt, most = DEFAULTS["prompt"], LENGTH
     reading = read_prompt(loaded.tokenizer, prompt, loaded.config.max_seq_len, most)
     steps, finish = [], "length"
     for observed in observe(loaded, reading, Sampling(**DRAWN_WITH), most):

@@ -9,7 +9,7 @@ from math import isfinite
 from urllib.parse import quote
 
 import models
-from models.config import ModelConfig
+from models.config import ModelConfig, RopeScaling
 from models.errors import InputError
 from playground.i18n import LANGUAGES
 
@@ -17,6 +17,10 @@ DEFAULT_MODEL = "llama-mini"
 TABS = ("generate", "build")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
 MAX_DESIGN = 2_000  # characters of a design string
+
+DERIVED = ("n_kv_heads", "d_head", "rotary_dim")  # fields that a configuration can work out from others
+ROPE_NUMBERS = ("factor", "original_max_seq_len", "low_freq_factor", "high_freq_factor")
+WHOLE = ("original_max_seq_len",)
 
 # Numbers and what they may be; the widgets use the same limits.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -114,28 +118,32 @@ def parse_design(text: str) -> Design:
     """
     if len(text) > MAX_DESIGN:
         raise InputError("design_too_long", length=len(text), limit=MAX_DESIGN)
-    base, *changes = text.split("~")
-    start = models.preset(base)
-    overrides = {}
-    for change in changes:
-        name, separator, value = change.partition("=")
+    base, *parts = text.split("~")
+    changes = {}
+    for part in parts:
+        name, separator, value = part.partition("=")
         if not separator:
-            raise InputError("design_not_readable", part=change)
-        overrides[name] = _read_config_value(name, value)
-    if not overrides:
-        return Design(base, start)
-    whole = {name: value for name, value in {**start.to_dict(), **overrides}.items() if value is not None}
-    try:
-        return Design(base, ModelConfig.from_dict(whole))
-    except InputError:
-        # A string written by hand need not name what follows from it: ~n_heads=16 alone also moves n_kv_heads.
-        return Design(base, start.replace(**overrides))
+            raise InputError("design_not_readable", part=part)
+        changes[name] = _read_config_value(name, value)
+    return Design(base, models.preset(base).replace(**changes))
 
 
 def design_string(base: str, config: ModelConfig) -> str:
     """The inverse of `parse_design`: `base` and the fields in which `config` differs from that preset."""
-    changes = [f"{name}={_config_text(new)}" for name, _, new in models.diff(models.preset(base), config)]
-    return "~".join([base, *changes])
+    start = models.preset(base)
+    changes = {name: new for name, _, new in models.diff(start, config)}
+    if not _leads_to(start, changes, config):
+        # What usually follows from the other fields does not here, so it is written out.
+        values = {field.name: getattr(config, field.name) for field in fields(ModelConfig)}
+        changes = {name: value for name, value in values.items() if name in DERIVED or value != getattr(start, name)}
+    return "~".join([base, *(f"{name}={_config_text(value)}" for name, value in changes.items())])
+
+
+def _leads_to(start: ModelConfig, changes: dict, config: ModelConfig) -> bool:
+    try:
+        return start.replace(**changes) == config
+    except InputError:
+        return False
 
 
 _CONFIG_TYPES = {field.name: str(field.type) for field in fields(ModelConfig)}
@@ -158,11 +166,11 @@ def _read_config_value(name: str, value: str):
     return value
 
 
-def _read_rope_scaling(value: str) -> dict:
-    names = ("kind", "factor", "original_max_seq_len", "low_freq_factor", "high_freq_factor")
+def _read_rope_scaling(value: str) -> RopeScaling:
     kind, *numbers = value.split(":")
-    readings = [_number(number, whole=name == names[2]) for name, number in zip(names[1:], numbers, strict=False)]
-    return {"kind": kind, **dict(zip(names[1:], readings, strict=False))}
+    if len(numbers) not in (2, 4):
+        raise InputError("design_not_readable", part=f"rope_scaling={value}")
+    return RopeScaling(kind=kind, **{n: _number(text, n in WHOLE) for n, text in zip(ROPE_NUMBERS, numbers, strict=False)})
 
 
 def _number(text: str, whole: bool):
@@ -178,7 +186,7 @@ def _config_text(value) -> str:
         return ""
     if isinstance(value, tuple):
         return ",".join(value)
-    if hasattr(value, "kind"):  # RopeScaling
+    if isinstance(value, RopeScaling):
         parts = [value.kind, _text(value.factor), _text(value.original_max_seq_len)]
         if value.kind == "llama3":
             parts += [_text(value.low_freq_factor), _text(value.high_freq_factor)]

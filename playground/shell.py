@@ -53,16 +53,15 @@ def _assemble() -> tuple[gr.Blocks, list[str]]:
     scripts = []
     with gr.Blocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
         page, parts = _header()
+        openings = {tab.id: _carrier(f"opening-{tab.id}") for tab in TABS}
         with gr.Tabs(selected=TABS[0].id, elem_id="tabs") as tabs:
             for tab in TABS:
                 with gr.Tab(label(f"{tab.id}.tab"), id=tab.id, elem_id=f"tab-{tab.id}") as item:
                     page.tab = tab.id
                     scripts += tab.layout(page).scripts
-                item.select(None, None, None, js=f"() => lineage.write('tab', {json.dumps(tab.id)})", **UI)
-                for listener in page.listeners:
-                    if listener.tab == tab.id:
-                        item.select(listener.fn, listener.inputs, listener.outputs, **listener.options)
-        _connect(app, page, parts, tabs)
+                opening = openings[tab.id]
+                item.select(None, None, opening, js=f"() => lineage.opened({json.dumps(tab.id)})", **UI)
+        _connect(app, page, parts, tabs, openings)
     app.queue(max_size=128, default_concurrency_limit=2)
     return app, scripts
 
@@ -74,24 +73,33 @@ def _header() -> tuple[Page, dict]:
         gr.HTML("<h1>Lineage</h1>", elem_id="wordmark")
         with gr.Row(elem_id="in-hand"):
             parts["picker"] = gr.Dropdown(
-                _choices(), value=DEFAULTS["model"], label=label("shell.model.label"), elem_id="model-picker", filterable=False
+                [(services.title(DEFAULTS["model"]), DEFAULTS["model"])],
+                value=DEFAULTS["model"],
+                label=label("shell.model.label"),
+                elem_id="model-picker",
+                filterable=False,
+                interactive=True,
             )
             parts["facts"] = gr.HTML(elem_id="model-facts")
             another = gr.Button(label("shell.model.build"), elem_id="build-another", elem_classes="plain", size="sm")
-        gr.HTML("<div></div>", js_on_load="lineage.tools(element.firstElementChild ?? element)", elem_id="tools")
+        gr.HTML(html_template='<div class="tools"></div>', js_on_load="lineage.tools(element)", elem_id="tools")
     parts["notice"] = gr.HTML(elem_id="notice")
-    parts["arrival"] = gr.Textbox(visible="hidden", show_label=False, elem_id="arrival")
-    parts["address"] = gr.Textbox(visible="hidden", show_label=False, elem_id="address")
-    parts["tab"] = gr.Textbox(visible="hidden", show_label=False)
-    model = gr.Textbox(DEFAULTS["model"], visible="hidden", show_label=False, elem_id="model")
+    parts["arrival"] = _carrier("arrival")
+    parts["address"] = _carrier("address")
+    model = _carrier("model", DEFAULTS["model"])
     page = Page(lang=gr.State(DEFAULTS["lang"]), model=model)
     page.bind("model", model)
     page.open_tab(another.click, "build")
     return page, parts
 
 
-def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs) -> None:
-    """The way in, address → session → widgets → tabs; and the header's own events."""
+def _carrier(name: str, value: str = "") -> gr.Textbox:
+    """A value that lives in the browser, where scripts and handlers reach it, and is not seen."""
+    return gr.Textbox(value, visible="hidden", show_label=False, elem_id=name)
+
+
+def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs, openings: dict[str, gr.Textbox]) -> None:
+    """The way in: address → session → widgets → tabs; and the header's own events."""
     shown = [parts["picker"], parts["facts"]]
     bound = list(page.bound.items())
 
@@ -99,38 +107,22 @@ def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs) -> None:
         session = read_arrival(arrival)
         return (
             session.lang,
-            gr.Tabs(selected=session.tab),
-            session.tab,
+            gr.skip() if session.tab == TABS[0].id else gr.Tabs(selected=session.tab),
             session.to_query(),
             header.notice(session.lang, [_sentence(session.lang, problem) for problem in session.problems]),
             *show_model(session.lang, session.model),
             *(getattr(session, name) for name, _ in bound),
         )
 
-    outputs = [page.lang, tabs, parts["tab"], parts["address"], parts["notice"], *shown]
-    restored = app.load(
-        restore, parts["arrival"], outputs + [component for _, component in bound], js="() => lineage.arrival()", **UI
-    )
-    restored.then(None, parts["address"], None, js="(query) => lineage.ready(query)", **UI)
+    outputs = [page.lang, tabs, parts["address"], parts["notice"], *shown, *(component for _, component in bound)]
+    restored = app.load(restore, parts["arrival"], outputs, js="() => lineage.arrival()", **UI)
+    names = json.dumps(list(openings))
+    restored.then(None, parts["address"], list(openings.values()), js=f"(query) => lineage.ready(query, {names})", **UI)
     for listener in page.listeners:
-        if listener.tab is None:
-            restored.then(listener.fn, listener.inputs, listener.outputs, **listener.options)
-        else:
-            fn, inputs = _only_in(listener.tab, listener), [parts["tab"], *listener.inputs]
-            restored.then(fn, inputs, listener.outputs, **listener.options)
+        start = openings[listener.tab].change if listener.tab else restored.then
+        start(listener.fn, listener.inputs, listener.outputs, **listener.options)
     page.model.change(show_model, [page.lang, page.model], shown, **UI)
     parts["picker"].input(None, parts["picker"], page.model, js="(name) => name", **UI)
-
-
-def _only_in(tab: str, listener):
-    """`listener.fn` for a page load: it runs only if the page opened at `tab`."""
-
-    def run(opened, *values):
-        if opened == tab:
-            return listener.fn(*values)
-        return gr.skip() if len(listener.outputs) < 2 else tuple(gr.skip() for _ in listener.outputs)
-
-    return run
 
 
 def read_arrival(arrival: str) -> Session:

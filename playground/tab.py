@@ -41,7 +41,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Listener:
-    """A handler that waits for the page: `tab` is None for every load, else the tab that must be opened."""
+    """A handler that waits for the page's load, or, if `tab` is given, for that tab to be opened."""
 
     tab: str | None
     fn: Callable
@@ -83,9 +83,8 @@ class Page:
         self.listeners.append(Listener(None, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
 
     def on_tab(self, fn: Callable, inputs=(), outputs=(), **options) -> None:
-        """Runs `fn` whenever this tab is opened, the page's load included if the address names this tab.
-
-        `fn` is a plain function, not a generator; without `outputs` it returns nothing.
+        """Runs `fn` whenever this tab is opened, the page's load included if the address names this tab; bound components
+        then have their values.
         """
         self.listeners.append(Listener(self.tab, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
 

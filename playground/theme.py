@@ -61,6 +61,11 @@ def theme() -> gr.themes.Base:
         "button_secondary_text_color": "var(--accent)",
         "button_secondary_shadow": "none",
         "button_border_width": "1px",
+        "button_large_text_size": "*text_md",
+        "button_large_text_weight": "600",
+        "button_large_padding": "8px 16px",
+        "button_small_text_size": "*text_sm",
+        "button_small_text_weight": "500",
         "checkbox_background_color": "var(--paper-raised)",
         "checkbox_background_color_selected": "var(--accent)",
         "checkbox_border_color": "var(--rule-strong)",
@@ -78,7 +83,7 @@ def theme() -> gr.themes.Base:
     base = gr.themes.Base(
         font=SANS,
         font_mono=MONO,
-        text_size=gr.themes.sizes.text_md,
+        text_size=gr.themes.sizes.text_lg,
         spacing_size=gr.themes.sizes.spacing_md,
         radius_size=gr.themes.sizes.radius_sm,
     )

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, RopeScaling
-from models.errors import InputError
 
 Angles = tuple[Tensor, Tensor]
 
 
 class NoPosition(nn.Module):
     """No positions at all: only the causal mask tells order (Kazemnejad et al. 2023, arXiv:2305.19466)."""
+
+    limit: int | None = None
+    """Positions from here on do not exist; None where any number is a position."""
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
         """x (B, T, D) with position information added; positions (B or 1, T)."""
@@ -40,12 +42,10 @@ class LearnedPosition(NoPosition):
 
     def __init__(self, max_seq_len: int, d_model: int):
         super().__init__()
+        self.limit = max_seq_len
         self.weight = nn.Parameter(torch.empty(max_seq_len, d_model))
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        highest = self.weight.shape[0]
-        if positions.device.type != "meta" and (last := int(positions.max())) >= highest:
-            raise InputError("input_too_long", n_tokens=last + 1, max_seq_len=highest)
         return x + self.weight[positions]
 
 

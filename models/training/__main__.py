@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the finished model (default: assets/zoo/NAME of the recipe)"
     )
+    parser.add_argument(
+        "--tokens",
+        type=int,
+        metavar="N",
+        help="another token budget than the recipe's; a training under way goes on with the learning rates of the new "
+        "budget, and the card says so",
+    )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all cores)")
     return parser
 
@@ -53,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     stop.catch_signals()
     try:
         recipe = load_recipe(options.recipe)
+        if options.tokens is not None:
+            recipe = replace(recipe, tokens=options.tokens)
         out = options.out or ROOT / "assets" / "zoo" / recipe.name
         finished = train(recipe, options.corpus, options.work, out, stop, say=partial(print, flush=True))
     except InputError as error:

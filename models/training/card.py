@@ -34,8 +34,11 @@ time on {processor}, beside other work on the same machine.
 Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas {betas[0]} and
 {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after {warmup_steps:,} steps, then
 a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed {seed}. The loss curve is in
-`history.json`.
+`history.json`.{changes}
 """
+
+CHANGE = """ At step {from_step:,} the budget was changed from {before:,} to {tokens:,} tokens: the learning rates
+up to there are those of the earlier budget."""
 
 TEXTS = """## Texts
 
@@ -112,7 +115,12 @@ def _siblings(recipe: Recipe) -> list[str]:
 
 def _training(recipe: Recipe, history: dict) -> str:
     values = vars(recipe) | {"tokens": history["tokens"], "steps": recipe.steps, "warmup_steps": recipe.warmup_steps}
-    return TRAINING.format(minutes=history["seconds"] / 60, processor=history["processor"], **values)
+    budgets = history["budgets"]
+    changes = "".join(
+        CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)
+    )
+    minutes = history["seconds"] / 60
+    return TRAINING.format(minutes=minutes, processor=history["processor"], changes=changes, **values)
 
 
 def _texts(shares: tuple[CorpusShare, ...], history: dict) -> str:

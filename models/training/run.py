@@ -97,6 +97,7 @@ def write_model(trainer: Trainer, data: TrainingData, out: Path) -> None:
         "processor": describe_processor(),
         "params": sum(parameter.numel() for parameter in written.model.parameters()),
         "tokens": trainer.tokens,
+        "budgets": [{"from_step": first, "tokens": tokens} for first, tokens in trainer.budgets],
         "texts": {
             share.file: {"tokens": file.n_tokens, "tokens_read": count}
             for share, file, count in zip(data.shares, data.stream.files, read, strict=True)

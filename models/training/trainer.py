@@ -72,7 +72,11 @@ def bf16_is_native() -> bool:
 
 
 class Trainer:
-    """A model, its optimizers, and how far they are along the recipe."""
+    """A model, its optimizers, and how far they are along the recipe.
+
+    `budgets` lists the token budgets that the training followed, each with the step from which on: more than one where
+    it was resumed with another budget than it began with.
+    """
 
     def __init__(self, recipe: Recipe, model: nn.Module, data: TrainingData) -> None:
         self.recipe = recipe
@@ -81,6 +85,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.history: list[Row] = []
+        self.budgets = [(0, recipe.tokens)]
         self._losses: list[float] = []
         self._objective = OBJECTIVES[recipe.objective]
         self.precision: AbstractContextManager = nullcontext()
@@ -177,16 +182,20 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "losses": self._losses,
+            "budgets": self.budgets,
             "history": [asdict(row) for row in self.history],
         }
         checkpoint.write(path, tensors, state)
 
     def resume(self, path: Path) -> None:
-        """Go on from a file of `save`. Raises InputError("checkpoint_differs") where it is of another training."""
+        """Go on from a file of `save`; where only the budget differs, along the new budget's learning rates.
+
+        Raises InputError("checkpoint_differs") where anything else does.
+        """
         tensors, state = checkpoint.read(path)
         ours = self.recipe.to_dict() | {"texts": self.data.stream.fingerprint()}
         for field, value in (state["recipe"] | {"texts": state["texts"]}).items():
-            if ours.get(field) != value:
+            if field != "tokens" and ours.get(field) != value:
                 raise InputError("checkpoint_differs", file=path.name, field=field)
         with torch.no_grad():
             for name, parameter in self._named.items():
@@ -198,3 +207,6 @@ class Trainer:
             owner.state[parameter][key] = value
         self.step, self.seconds, self._losses = state["step"], state["seconds"], state["losses"]
         self.history = [Row(**row) for row in state["history"]]
+        self.budgets = [(first, tokens) for first, tokens in state["budgets"]]
+        if self.budgets[-1][1] != self.recipe.tokens:
+            self.budgets.append((self.step, self.recipe.tokens))

@@ -23,7 +23,6 @@ def fetch(hub_id: str) -> Path:
     """
     if find_spec("huggingface_hub") is None:
         raise InputError("weights_no_hub", name=hub_id)
-    import httpx
     from huggingface_hub import errors, snapshot_download
 
     try:
@@ -33,7 +32,7 @@ def fetch(hub_id: str) -> Path:
         errors.HFValidationError,
         errors.LocalEntryNotFoundError,
         errors.OfflineModeIsEnabled,
-        httpx.HTTPError,
+        OSError,
     ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError("weights_hub_failed", name=hub_id, reason=reason) from error

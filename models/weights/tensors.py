@@ -33,10 +33,10 @@ STACKED = Packing(pack=torch.cat, unpack=lambda packed, widths: packed.split(lis
 """One below the other along the output, as `nn.Linear` keeps its weight: (out, in)."""
 
 TRANSPOSED = Packing(
-    pack=lambda tensors: torch.cat(list(tensors)).T,
-    unpack=lambda packed, widths: packed.T.split(list(widths)),
+    pack=lambda tensors: torch.cat(list(tensors)).movedim(0, -1),
+    unpack=lambda packed, widths: packed.movedim(-1, 0).split(list(widths)),
 )
-"""As `STACKED`, but the file has (in, out): the `Conv1D` of GPT and GPT-2."""
+"""As `STACKED`, but the file has (in, out), the `Conv1D` of GPT and GPT-2; a bias has one dimension and stays."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,12 @@ const Build = (() => {
     });
   }
 
+  // Where the form stands above the picture, it starts folded, so that the picture is not far away.
+  function foldIfNarrow() {
+    if (!matchMedia("(max-width: 900px)").matches) return;
+    document.querySelectorAll("#build-controls .label-wrap.open").forEach((button) => button.click());
+  }
+
   function mount(element) {
     const root = element.closest("#build-picture") ?? document.body;
     root.addEventListener("toggle", remember, true);
@@ -35,7 +41,43 @@ const Build = (() => {
       colour(root);
     }).observe(root, { childList: true, subtree: true });
     colour(root);
+    foldIfNarrow();
   }
 
-  return { mount };
+  // The form's notes, which of its controls apply, and the headings come as one string: a hundred small updates of
+  // Gradio components would take far longer than computing them.
+  let sheet = { notes: {}, shown: {}, headings: {} };
+  const written = new WeakMap();
+
+  function fill() {
+    for (const place of document.querySelectorAll("[data-note]")) {
+      const html = sheet.notes[place.dataset.note] ?? "";
+      if (written.get(place) === html) continue;
+      written.set(place, html);
+      place.innerHTML = html; // made and escaped by the server's views
+    }
+    for (const [name, applies] of Object.entries(sheet.shown)) {
+      const control = document.getElementById(`build-control-${name}`);
+      if (control && control.hidden === applies) control.hidden = !applies;
+    }
+    for (const heading of document.querySelectorAll("[data-heading]")) {
+      const words = sheet.headings[heading.dataset.heading] ?? "";
+      if (heading.textContent !== words) heading.textContent = words;
+    }
+  }
+
+  function form(props, watch) {
+    const read = () => {
+      if (!props.value) return;
+      sheet = JSON.parse(props.value);
+      fill();
+    };
+    watch("value", read);
+    read();
+    // Folded groups may build their controls when they are opened.
+    const controls = document.getElementById("build-controls");
+    if (controls) new MutationObserver(fill).observe(controls, { childList: true, subtree: true });
+  }
+
+  return { mount, form };
 })();

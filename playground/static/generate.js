@@ -50,6 +50,7 @@ const Generate = (() => {
     watch("value", read);
     read();
     addEventListener("lineage:sampling", (event) => view.move(event.detail));
+    document.addEventListener("click", (event) => event.target.closest("#generate-run") && view.wait());
   }
 
   class View {
@@ -93,20 +94,23 @@ const Generate = (() => {
     }
 
     on_step(step) {
-      if (step.codes) step.logits = Sampling.decodeCodes(step.codes, this.scale, step.peak);
-      else if (step.halves) step.logits = Sampling.decodeHalves(step.halves, step.peak);
+      if (step.codes) step.logits = Sampling.decodeCodes(step, this.scale);
+      else if (step.halves) step.logits = Sampling.decodeHalves(step);
       this.steps.push(step);
     }
 
     on_logits({ first, steps }) {
-      steps.forEach(({ halves, peak }, index) => {
-        this.steps[first + index].logits = Sampling.decodeHalves(halves, peak);
-      });
+      steps.forEach((late, index) => { this.steps[first + index].logits = Sampling.decodeHalves(late); });
     }
 
     on_progress(progress) { this.progress = progress; }
 
     on_end(end) { this.finished = end; }
+
+    /** A run was asked for: the model may have to be made ready before its first line comes. */
+    wait() {
+      if (this.words) this.part.status.textContent = this.words.waiting;
+    }
 
     /** Sliders moved: only the bars change. */
     move(settings) {

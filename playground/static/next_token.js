@@ -33,14 +33,14 @@ class NextToken {
 
     const peak = Math.max(...rows.map(({ raw, left }) => Math.max(raw, left)));
     const full = NextToken.SCALES.find((scale) => scale >= peak * 0.999) ?? 1;
-    this.table.querySelector(".next-scale").textContent = fill(words.next_scale, { full: `${full * 100}\u202f%` });
+    this.table.tHead.rows[0].cells[1].textContent = fill(words.next_scale, { full: `${full * 100}\u202f%` });
     rows.forEach((row, place) => this.fillRow(this.row(place), row, full, view, row.id === step.id));
     while (this.body.rows.length > rows.length) this.body.deleteRow(-1);
     this.rest.hidden = !(spread.others > 0);
     if (spread.others > 0) {
       this.rest.cells[0].textContent = fill(words.next_rest, { count: grouped(spread.others) });
-      this.rest.cells[2].textContent = percent(spread.othersRaw);
-      this.rest.cells[3].textContent = percent(spread.othersLeft);
+      this.rest.cells[1].textContent = percent(spread.othersRaw);
+      this.rest.cells[2].textContent = percent(spread.othersLeft);
     }
   }
 

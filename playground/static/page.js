@@ -88,12 +88,25 @@ lineage.arrival = () => {
   return query.toString();
 };
 
-/** The server's reading of the address, as a query: from now on changes are written. */
-lineage.ready = (query) => {
+/** Takes the server's reading of the address; from now on changes are written. Returns which of `tabs` is open. */
+lineage.ready = (query, tabs) => {
   lineage.state = { ...lineage.boot.defaults, ...Object.fromEntries(new URLSearchParams(query)) };
   lineage.writing = true;
   lineage.flush();
+  lineage.opening = `${lineage.state.tab} 1`;
+  document.title = lineage.boot.titles[lineage.lang]; // Gradio has put its one title there
   document.documentElement.dataset.ready = "true";
+  return tabs.map((tab) => (tab === lineage.state.tab ? lineage.opening : ""));
+};
+
+/** A tab has been opened: returns a value that is new each time, for the handlers that wait for it. */
+lineage.opened = (tab) => {
+  if (!lineage.writing) return ""; // Gradio announces the first tab before the address is read
+  if (tab !== lineage.state.tab) {
+    lineage.opening = `${tab} ${Number(lineage.opening.split(" ")[1]) + 1}`;
+    lineage.write("tab", tab);
+  }
+  return lineage.opening;
 };
 
 lineage.write = (name, value) => {
@@ -176,7 +189,8 @@ lineage.copyLink = async (outcome) => {
 };
 
 /** Fills the header's corner; called once by its component. */
-lineage.tools = (corner) => {
+lineage.tools = (place) => {
+  const corner = place.querySelector(".tools");
   if (corner.childElementCount) return;
   const languages = lineage.boot.languages.map((lang) => [lang, lineage.boot.names[lang]]);
   const themes = ["light", "auto", "dark"].map((name, i) => [name, "☀◐☾"[i], lineage.say(name)]);

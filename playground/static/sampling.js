@@ -12,10 +12,10 @@ const Sampling = (() => {
   const MIN_P = 3;
   const GREEDY = 4;
 
-  let halves = null;                                     // the values of all 65 536 half-precision numbers
+  let table = null;                                      // the values of all 65 536 half-precision numbers
   function halfPrecision() {
-    if (halves) return halves;
-    halves = new Float32Array(65536);
+    if (table) return table;
+    table = new Float32Array(65536);
     for (let bits = 0; bits < 65536; bits += 1) {
       const exponent = (bits >> 10) & 31;
       const fraction = bits & 1023;
@@ -23,25 +23,27 @@ const Sampling = (() => {
       if (exponent === 0) value = fraction * 2 ** -24;
       else if (exponent === 31) value = fraction === 0 ? Infinity : NaN;
       else value = (1 + fraction / 1024) * 2 ** (exponent - 15);
-      halves[bits] = bits & 0x8000 ? -value : value;
+      table[bits] = bits & 0x8000 ? -value : value;
     }
-    return halves;
+    return table;
   }
 
   /** Logits (V,) from their distances to the highest, `peak`, as little-endian float16 in base64. */
-  function decodeHalves(base64, peak) {
-    const table = halfPrecision();
+  function decodeHalves({ halves: base64, peak }) {
+    const values = halfPrecision();
     const raw = atob(base64);
     const logits = new Float32Array(raw.length >> 1);
     for (let id = 0; id < logits.length; id += 1) {
-      logits[id] = peak + table[raw.charCodeAt(2 * id) | (raw.charCodeAt(2 * id + 1) << 8)];
+      logits[id] = peak + values[raw.charCodeAt(2 * id) | (raw.charCodeAt(2 * id + 1) << 8)];
     }
     return logits;
   }
 
-  /** Logits (V,) from one character a token: character code minus `first` is an index into `distances` below `peak`. */
-  function decodeCodes(codes, { first, distances }, peak) {
-    return Float32Array.from(codes, (code) => peak - distances[code.charCodeAt(0) - first]);
+  /** Logits (V,) from one character a token, an index into `distances` below `peak`, and some [id, distance] exactly. */
+  function decodeCodes({ codes, exact, peak, shift }, { first, distances }) {
+    const logits = Float32Array.from(codes, (code) => peak + shift - distances[code.charCodeAt(0) - first]);
+    for (const [id, distance] of exact) logits[id] = peak - distance;
+    return logits;
   }
 
   /** Softmax of scores (V,), as Float64Array; excluded tokens get 0. */

@@ -10,7 +10,7 @@ from models.account import BYTES
 from models.errors import InputError
 from playground import services
 from playground.design_api import build_design
-from playground.design_form import FIELDS, FLAGS, GROUPS, OPTIONS, applies, values_of
+from playground.design_form import FIELDS, FLAGS, GROUPS, OPTIONS, values_of
 from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
 from playground.i18n import explain, label, say
 from playground.session import DEFAULT_MODEL, parse_design
@@ -20,7 +20,9 @@ from playground.views.numbers import short
 
 SCRIPTS = ("build.js",)
 OPEN_GROUPS = ("size", "attention")
+PLACES = ("title", "diagram", "changes", "figures", "table")  # HTML that a design fills
 CACHE = ("context", "batch", "dtype")
+FOLLOWERS = ("n_kv_heads", "d_head", "rotary_dim")  # controls that move with others
 
 
 def layout(page: Page) -> TabParts:
@@ -28,7 +30,7 @@ def layout(page: Page) -> TabParts:
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=0, min_width=320, elem_classes="controls", elem_id="build-controls"):
             _start(parts)
-            controls = _controls(parts)
+            controls = _controls()
         with gr.Column(scale=1, min_width=320, elem_classes="picture", elem_id="build-picture"):
             _picture(parts)
     parts["design"] = gr.Textbox(DEFAULT_MODEL, visible="hidden", show_label=False, elem_id="build-design")
@@ -49,27 +51,24 @@ def _start(parts: dict) -> None:
         elem_id="build-preset",
         interactive=True,
     )
-    with gr.Row(elem_id="build-actions"):
-        parts["use"] = gr.Button(label("build.use"), variant="primary", elem_id="build-use", min_width=0)
-        parts["reset"] = gr.Button(label("build.reset"), elem_id="build-reset", min_width=0)
+    parts["reset"] = gr.Button(label("build.reset"), elem_id="build-reset", elem_classes="plain", size="sm")
+    parts["use"] = gr.Button(label("build.use"), variant="primary", elem_id="build-use")
     parts["used"] = gr.HTML(elem_id="build-used")
     parts["generate"] = gr.Button(
         label("build.generate"), elem_id="build-generate", elem_classes="plain", size="sm", visible=False
     )
 
 
-def _controls(parts: dict) -> dict[str, gr.components.Component]:
-    """The controls by field, in folding groups by what they change; their notes go to `parts`."""
+def _controls() -> dict[str, gr.components.Component]:
+    """The controls by field, in folding groups by what they change."""
     values = values_of(models.preset(DEFAULT_MODEL))
-    shown = applies(values)
     controls = {}
     for group, names in GROUPS.items():
         with gr.Accordion(label(f"build.group.{group}"), open=group in OPEN_GROUPS, elem_classes="build-group"):
             for name in names:
-                with gr.Column(elem_classes="build-control", elem_id=f"build-control-{name}", visible=shown[name]) as place:
+                with gr.Column(elem_classes="build-control", elem_id=f"build-control-{name}"):
                     controls[name] = _control(name, values[name])
-                    parts[f"note_{name}"] = gr.HTML(elem_classes="build-note", elem_id=f"build-note-{name}")
-                parts[f"place_{name}"] = place
+                    _note(name)
     return controls
 
 
@@ -82,6 +81,11 @@ def _control(name: str, value: object) -> gr.components.Component:
     if name in OPTIONS:
         return gr.Dropdown(_options(name), value=value, allow_custom_value=name == "mask_pattern", **common)
     return gr.Number(value, info=label(f"part.help.{name}"), **common)
+
+
+def _note(name: str) -> None:
+    """Where build.js writes what there is to say about a control."""
+    gr.HTML(f'<div data-note="{name}"></div>', elem_classes="build-note")
 
 
 def _options(name: str) -> list[tuple]:
@@ -101,22 +105,29 @@ def preset_choices() -> list[tuple[str, str]]:
 def _picture(parts: dict) -> None:
     """What a design looks like, how it differs, what it costs, and where its parameters are."""
     parts["title"] = gr.HTML(elem_id="build-title")
+    _note("general")
     parts["diagram"] = gr.HTML(elem_id="build-diagram", js_on_load="Build.mount(element)")
     with gr.Column(elem_classes="build-section"):
-        parts["heading_changes"] = gr.HTML()
+        _heading("changes")
         parts["changes"] = gr.HTML(elem_id="build-changes")
     with gr.Column(elem_classes="build-section"):
-        parts["heading_figures"] = gr.HTML()
+        _heading("figures")
         with gr.Row(elem_id="build-cache"):
             for name in CACHE:
                 with gr.Column(min_width=160):
                     parts[name] = _cache_control(name)
-                    parts[f"note_{name}"] = gr.HTML(elem_classes="build-note", elem_id=f"build-note-{name}")
+                    _note(name)
         parts["figures"] = gr.HTML(elem_id="build-figures")
     with gr.Column(elem_classes="build-section"):
-        parts["heading_parts"] = gr.HTML()
+        _heading("parts")
         parts["chart"] = gr.Plot(show_label=False, elem_id="build-chart")
         parts["table"] = gr.HTML(elem_id="build-table")
+    parts["form"] = gr.HTML(html_template="<span></span>", js_on_load="Build.form(props, watch)", elem_id="build-form")
+
+
+def _heading(name: str) -> None:
+    """A section's heading; build.js writes it in the visitor's language."""
+    gr.HTML(f'<h3 data-heading="{name}"></h3>')
 
 
 def _cache_control(name: str) -> gr.components.Component:
@@ -131,38 +142,38 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     """Every change redraws what it concerns; the last one of a quick series is the one that stays."""
     shown = gr.State(Shown())
     cache = [parts[name] for name in CACHE]
-    places = [parts[name] for name in parts if name not in ("use", "reset", "preset", *CACHE)]
-    outputs = [shown, *places, parts["preset"], *controls.values()]
+    places = [parts[name] for name in (*PLACES, "chart", "design", "form", "used", "generate")]
+    after_change = [shown, *places, *(controls[name] for name in FOLLOWERS)]
+    after_start = [shown, *places, parts["preset"], *controls.values()]
 
-    def answer(before: Shown, now: Shown, updates: dict, typed: dict | None) -> dict:
-        """What changes on the page: the texts, the chart, controls shown or hidden, and values that followed."""
-        answered = {shown: now, parts["used"]: "", parts["generate"]: gr.update(visible=False)}
-        answered |= {parts[place]: update for place, update in updates.items()}
-        for name in FIELDS:
-            if before.visible.get(name) != now.visible[name]:
-                answered[parts[f"place_{name}"]] = gr.update(visible=now.visible[name])
-            if not now.valid_title and (typed is None or typed[name] != now.values[name]):
-                answered[controls[name]] = now.values[name]
-        return answered
+    def answer(now: Shown, updates: dict) -> dict:
+        """The texts that changed, and the chart; what was said of "Use this model" is about an earlier design."""
+        answered = {parts[place]: update for place, update in updates.items()}
+        return {shown: now, parts["used"]: "", parts["generate"]: gr.update(visible=False), **answered}
 
     def changed(before: Shown, lang: str, base: str, context, batch, dtype, *typed) -> dict:
         values = dict(zip(FIELDS, typed, strict=True))
         with refusals(lang):
             now, updates = change(before, lang, base, values, Cache(context, batch, dtype))
-        return answer(before, now, updates, values)
+        if now.valid_title:  # refused: what was typed stays
+            return answer(now, updates)
+        followed = {controls[name]: now.values[name] for name in FOLLOWERS if values[name] != now.values[name]}
+        return {**answer(now, updates), **followed}
 
-    def start(before: Shown, lang: str, base: str, context, batch, dtype) -> dict:
-        with refusals(lang):
-            now, updates = redraw(before, lang, base, models.preset(base), Cache(context, batch, dtype))
-        return answer(before, now, updates, None)
-
-    def opened(before: Shown, lang: str, design: str, context, batch, dtype) -> dict:
-        if before.texts.get("design") == design:
-            return {shown: before}
+    def started(before: Shown, lang: str, design: str, cache: Cache) -> dict:
         with refusals(lang):
             wanted = parse_design(design)
-            now, updates = redraw(before, lang, wanted.base, wanted.config, Cache(context, batch, dtype))
-        return {**answer(before, now, updates, None), parts["preset"]: wanted.base}
+            now, updates = redraw(before, lang, wanted.base, wanted.config, cache)
+        filled = {controls[name]: now.values[name] for name in FIELDS}
+        return {**answer(now, updates), **filled, parts["preset"]: wanted.base}
+
+    def start(before: Shown, lang: str, base: str, *cache) -> dict:
+        return started(before, lang, base, Cache(*cache))
+
+    def opened(before: Shown, lang: str, design: str, *cache) -> dict:
+        if before.texts.get("design") == design:
+            return {shown: before}
+        return started(before, lang, design, Cache(*cache))
 
     def use(now: Shown, lang: str) -> dict:
         with refusals(lang):
@@ -171,11 +182,13 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
         return {**answered, page.model: design} if design else answered
 
     asked = [shown, page.lang, parts["preset"], *cache]
+    # Gradio keeps a progress timer for every output, shown or not; for fifty of them that is work in each frame.
+    quiet = {**page.UI, "show_progress_on": [parts["form"]]}
     every = [widget.input for widget in (*controls.values(), *cache)]
-    gr.on(every, changed, [*asked, *controls.values()], outputs, trigger_mode="always_last", **page.UI)
-    parts["preset"].input(start, asked, outputs, trigger_mode="always_last", **page.UI)
-    parts["reset"].click(start, asked, outputs, **page.UI)
-    page.on_tab(opened, [shown, page.lang, parts["design"], *cache], outputs)
+    gr.on(every, changed, [*asked, *controls.values()], after_change, trigger_mode="always_last", **quiet)
+    parts["preset"].input(start, asked, after_start, trigger_mode="always_last", **quiet)
+    parts["reset"].click(start, asked, after_start, **quiet)
+    page.on_tab(opened, [shown, page.lang, parts["design"], *cache], after_start, show_progress_on=[parts["form"]])
     parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], **page.UI)
     page.open_tab(parts["generate"].click, "generate")
 

@@ -57,7 +57,7 @@ def _prompt(page: Page) -> gr.Textbox:
         DEFAULTS["prompt"],
         label=label("generate.prompt"),
         info=label("generate.prompt_hint"),
-        lines=4,
+        lines=3,
         max_lines=12,
         max_length=MAX_PROMPT,
         elem_id="generate-prompt",
@@ -117,6 +117,7 @@ def _slider(name: str, step: float) -> gr.Slider:
         step=step,
         label=label(f"generate.setting.{name}"),
         info=about,
+        buttons=[],
         elem_id=f"generate-{name.replace('_', '-')}",
         interactive=True,
     )

@@ -21,7 +21,7 @@ def account_table(account: Account, lang: str) -> str:
     )
     caption = escape(say(lang, "build.table.caption", total=short(account.params), largest=_largest(account, lang)))
     return (
-        f'<table class="parts"><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f'<table class="parts ruled"><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody><tfoot>{total}</tfoot></table>"
     )
 

@@ -16,7 +16,7 @@ def control_note(about: str, paper: str, was: str | None, problem: str | None, l
     """
     pieces = []
     if problem:
-        pieces.append(f'<p class="problem" role="alert">{escape(problem)}</p>')
+        pieces.append(refusal(problem))
     if was is not None:
         pieces.append(f'<p class="was">◆ {escape(say(lang, "build.note.was", value=was))}</p>')
     if about:
@@ -26,6 +26,11 @@ def control_note(about: str, paper: str, was: str | None, problem: str | None, l
             more = f"<details><summary>{summary}</summary><p>{_linked(paper)}</p></details>"
         pieces.append(f'<div class="about"><p>{escape(about)}</p>{more}</div>')
     return f'<div class="note">{"".join(pieces)}</div>' if pieces else ""
+
+
+def refusal(sentence: str) -> str:
+    """HTML of a sentence that may repeat what a visitor typed."""
+    return f'<p class="problem" role="alert">{escape(sentence)}</p>'
 
 
 def _linked(paper: str) -> str:

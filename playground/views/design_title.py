@@ -14,12 +14,6 @@ def design_title(title: str, changed: bool, params: int, lang: str) -> str:
     return f'<h2>{escape(name)} <small title="{escape(whole)}">{escape(count)}</small></h2>'
 
 
-def refused_title(last_valid: str, problem: str | None, lang: str) -> str:
-    """The heading of the last valid design, marked so; `problem` is a refusal that belongs to no control."""
-    reason = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
-    return f'{last_valid}<p class="stale" role="status">{escape(say(lang, "build.title.stale"))}</p>{reason}'
-
-
-def section_heading(name: str, lang: str) -> str:
-    """HTML heading of a section: "changes", "figures" or "parts"."""
-    return f"<h3>{escape(say(lang, f'build.heading.{name}'))}</h3>"
+def refused_title(last_valid: str, lang: str) -> str:
+    """The heading of the last valid design, marked so."""
+    return f'{last_valid}<p class="stale" role="status">{escape(say(lang, "build.title.stale"))}</p>'

@@ -57,24 +57,24 @@ def _gated(on: Drawing, cfg: ModelConfig, marks: Marks, words) -> float:
     on.line((gate, 148), (gate, 168), (CENTRE - 9, 168))
     on.line((up, 82), (up, 168), (CENTRE + 9, 168))
     on.join(CENTRE, 168, "×", kind="ffn")
-    on.text(CENTRE + 16, 190, f"(B, T, {exact(cfg.d_ff)})", "shape")
-    on.line((CENTRE, 177), (CENTRE, 200))
-    return 200
+    on.text(CENTRE + 16, 191, f"(B, T, {exact(cfg.d_ff)})", "shape")
+    on.line((CENTRE, 177), (CENTRE, 204))
+    return 204
 
 
 def _plain(on: Drawing, cfg: ModelConfig, marks: Marks, words) -> float:
     """One widening map and the activation. Returns where the map back begins."""
     left = 110
-    on.text(CENTRE + 10, 14, f"(B, T, {exact(cfg.d_model)})", "shape")
+    on.text(CENTRE + 10, 11, f"(B, T, {exact(cfg.d_model)})", "shape")
     on.line((CENTRE, 0), (CENTRE, 24))
     _widening(on, cfg, "up_proj", (left, 24, COLUMN, 44), words("up"))
-    on.line((CENTRE, 68), (CENTRE, 90))
-    on.text(CENTRE + 10, 84, f"(B, T, {exact(cfg.d_ff)})", "shape")
-    _activation(on, cfg, (left, 90, COLUMN, 52), words)
+    on.line((CENTRE, 68), (CENTRE, 98))
+    on.text(CENTRE + 10, 87, f"(B, T, {exact(cfg.d_ff)})", "shape")
+    _activation(on, cfg, (left, 98, COLUMN, 52), words)
     if "gate_proj" in marks.removed:
         on.box("gate_proj", "ffn", (306, 24, 88, 44), words("no_gate"), ghost=True)
-    on.line((CENTRE, 142), (CENTRE, 160))
-    return 160
+    on.line((CENTRE, 150), (CENTRE, 168))
+    return 168
 
 
 def _widening(on: Drawing, cfg: ModelConfig, key: str, at: tuple[float, float, float, float], title: str) -> None:

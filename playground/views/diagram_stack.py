@@ -79,6 +79,8 @@ class _Stack:
             kind, ghost = "position", True
         else:
             return
+        if "position" in self.marks.differs:
+            self._flow(8, arrow=False)  # room for the mark below the words on the stream
         middle = self.y + height / 2
         short_count, hover = _count(count)
         at = (BESIDE, self.y, RIGHT - BESIDE, height)

@@ -33,9 +33,9 @@ TEMPLATE = """
       <p class="next-sentence"></p>
       <table>
         <caption></caption>
-        <thead><tr><th scope="col"></th><th scope="col" class="next-scale"></th><th scope="col"></th><th scope="col"></th></tr></thead>
+        <thead><tr><th scope="col"></th><th scope="col"></th><th scope="col" class="key-model"></th><th scope="col" class="key-left"></th></tr></thead>
         <tbody></tbody>
-        <tfoot><tr hidden><th scope="row"></th><td></td><td></td><td></td></tr></tfoot>
+        <tfoot><tr hidden><th scope="row" colspan="2"></th><td></td><td></td></tr></tfoot>
       </table>
       <p class="next-remark"></p>
     </section>
@@ -49,15 +49,16 @@ LOGITS_BUDGET = 3_000_000  # bytes of a payload that logits may take; the newest
 
 
 def _distances() -> np.ndarray:
-    """The distances that a recorded logit is rounded to, falling to 0. The likelier a token, the finer: 1/64 (1.6 % of
-    its probability) for the best, 1/4 at e^8 times less likely, at most 1, where only the sum of the many counts."""
+    """The distances that most of a recording's logits are rounded to, falling to 0: coarser the less likely a token is,
+    at most by 1, since of the unlikely ones only the sum of many is ever seen."""
     rising = [0.0]
     while rising[-1] < 48.0:
-        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 2) / 64, 1.0))
+        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 4) / 4, 1.0))
     return np.round(rising[::-1], 4)
 
 
 DISTANCES = _distances()
+N_EXACT = 44  # the likeliest tokens, among them all of the usual top-k, keep their logits to 1/1000
 FIRST_CODE = 0x30
 
 
@@ -100,13 +101,24 @@ def steps_kept(vocab_size: int) -> int:
 
 
 def encode_codes(logits: np.ndarray) -> dict:
-    """Logits (V,) of one step as one character a token: an index into `DISTANCES`, counted from `FIRST_CODE`."""
+    """Logits (V,) of one step as one character a token: an index into `DISTANCES`, counted from `FIRST_CODE`; the
+    `N_EXACT` highest ones exactly, as (id, distance); and `shift`, which the others need to keep their probability as
+    a whole."""
     peak = float(logits.max())
     ascending = DISTANCES[::-1]
     distances = np.clip(peak - logits.astype(np.float64), 0.0, ascending[-1])
     middles = (ascending[1:] + ascending[:-1]) / 2
     indices = len(ascending) - 1 - np.searchsorted(middles, distances)
-    return {"peak": _brief(peak), "codes": "".join(map(chr, (indices + FIRST_CODE).tolist()))}
+    order = np.argsort(distances, kind="stable")
+    best, others = np.sort(order[:N_EXACT]), order[N_EXACT:]
+    rounded = np.exp(-DISTANCES[indices[others]]).sum()
+    shift = float(np.log(np.exp(-distances[others]).sum() / rounded)) if len(others) else 0.0
+    return {
+        "peak": round(peak, 3),
+        "shift": round(shift, 4),
+        "codes": "".join(map(chr, (indices + FIRST_CODE).tolist())),
+        "exact": [[int(token_id), round(float(distances[token_id]), 3)] for token_id in best],
+    }
 
 
 def code_scale() -> dict:

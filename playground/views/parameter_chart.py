@@ -36,8 +36,8 @@ def parameter_chart(account: Account, lang: str):
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": INK, "family": FONT, "size": 13},
         # Room on the right for the words outside the longest bar.
-        "xaxis": {"visible": False, "range": [0, max(part.count for part in parts) * 1.42], "fixedrange": True},
-        "yaxis": {"automargin": True, "fixedrange": True, "ticks": ""},
+        "xaxis": {"visible": False, "range": [0, max(part.count for part in parts) * 1.3], "fixedrange": True},
+        "yaxis": {"showline": False, "automargin": True, "fixedrange": True, "ticks": "outside", "ticklen": 8, "tickcolor": "rgba(0,0,0,0)"},
         "bargap": 0.35,
         "showlegend": False,
     }

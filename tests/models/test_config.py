@@ -144,7 +144,7 @@ def test_replace_names_an_unknown_field():
 def test_needs_no_torch():
     """Forms and calculators read configurations without loading torch; the package's own start does load it."""
     code = (
-        "import sys, types; sys.modules['models'] = package = types.ModuleType('models'); package.__path__ = ['models'];"
-        "import models.config, models.presets; print('torch' in sys.modules)"
+        "import sys, types; package = types.ModuleType('models'); package.__path__ = ['models'];"
+        "sys.modules['models'] = package; import models.config, models.presets; print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -15,9 +15,11 @@ from models.config import ModelConfig
 from models.errors import MESSAGES, InputError
 from models.parts.masks import Visibility
 from models.taps import Tap
+from models.weights import assign, named_tensors
 from tests.models.random_configs import label, random_values, tokens, valid_configs, wide
 
-CONFIGS = valid_configs(40)
+CONFIGS = valid_configs(30)
+ROTARY = next(cfg for cfg in CONFIGS if cfg.position == "rotary" and cfg.attention == "gqa")
 each_config = pytest.mark.parametrize("cfg", CONFIGS, ids=label)
 EQUAL = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -241,6 +243,53 @@ class TestSlidingWindow:
         cfg = CONFIGS[0].replace(mask_pattern=("causal",), window=None)
         limited = cfg.replace(mask_pattern=("sliding",), window=12)
         torch.testing.assert_close(wide(limited)(tokens(1, 12)).logits, wide(cfg)(tokens(1, 12)).logits, **EQUAL)
+
+
+class TestGeneration:
+    """Generating with cache and recorded passes computes what reading the whole text anew at each step computes."""
+
+    @staticmethod
+    def steps_match(model, prompt, n_new: int = 8) -> None:
+        steps = list(models.generate(model, prompt, models.Sampling(temperature=0), n_new, keep_logits=True))
+        text = torch.cat([prompt, torch.tensor([[step.token_id for step in steps]])], dim=1)
+        with torch.no_grad():
+            logits = model(text).logits[0, prompt.shape[1] - 1 : -1]
+        torch.testing.assert_close(torch.stack([step.logits for step in steps]), logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            torch.tensor([step.raw_probability for step in steps]),
+            logits.softmax(-1).max(-1).values,
+            rtol=1e-3,
+            atol=1e-5,
+        )
+
+    @pytest.mark.parametrize("cfg", CONFIGS[::2], ids=label)
+    def test_equals_reading_anew(self, cfg):
+        model = wide(cfg)
+        self.steps_match(model, tokens(1, 5))
+        self.steps_match(model, tokens(1, 1, seed=4), n_new=cfg.max_seq_len - 1)
+
+    def test_follows_changed_weights(self):
+        """Neither training steps, newly assigned tensors nor a loaded state leave an old recording in use."""
+        model, other = wide(ROTARY), wide(ROTARY, seed=1)
+        self.steps_match(model, tokens(1, 5))
+        model(tokens(2, 9)).logits.square().mean().backward()
+        torch.optim.SGD(model.parameters(), lr=0.5).step()
+        self.steps_match(model, tokens(1, 5))
+        assign(model, named_tensors(other))
+        self.steps_match(model, tokens(1, 5))
+        with torch.no_grad():
+            model.layers[0].ffn.down_proj.weight.mul_(-1)
+        self.steps_match(model, tokens(1, 5))
+        model.load_state_dict(wide(ROTARY, seed=2).state_dict())
+        self.steps_match(model, tokens(1, 5))
+
+    def test_two_models_at_once(self):
+        """Streams that alternate between two models of one size do not mix."""
+        a, b = (list(models.generate(wide(ROTARY, seed=seed), tokens(1, 5), max_new_tokens=10)) for seed in (1, 2))
+        streams = [models.generate(wide(ROTARY, seed=seed), tokens(1, 5), max_new_tokens=10) for seed in (1, 2)]
+        together = list(zip(*streams, strict=True))
+        assert [pair[0].token_id for pair in together] == [step.token_id for step in a]
+        assert [pair[1].token_id for pair in together] == [step.token_id for step in b]
 
 
 class TestMasks4D:

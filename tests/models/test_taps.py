@@ -1,4 +1,4 @@
-"""Looking inside: every documented tap is there with its dimensions, sees the truth, and nobody sees another's numbers."""
+"""Looking inside: every documented tap is there, shows the truth, and nobody sees another's numbers."""
 
 import threading
 
@@ -134,7 +134,7 @@ class TestCapture:
 
 class TestThreads:
     def test_two_visitors_never_see_each_others_numbers(self):
-        """Eight threads run one model on their own texts at the same time, half of them looking, one of them patching."""
+        """Eight threads run one model on their own texts at the same time: four looking, three not, one patching."""
         cfg = CONFIGS[0].replace(n_layers=3)
         model = wide(cfg)
         texts = [tokens(1, 6 + i, seed=i) for i in range(8)]

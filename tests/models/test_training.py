@@ -75,6 +75,12 @@ def corpus(tmp_path):
     return folder
 
 
+@pytest.fixture
+def small_preset(monkeypatch):
+    """What the recipe's preset means to a run: the small configuration, for speed."""
+    monkeypatch.setattr(models, "preset", lambda name: CONFIG.replace(vocab_size=300))
+
+
 def trainer(data, seed=0, recipe=RECIPE, **changes):
     return Trainer(replace(recipe, **changes), models.build(CONFIG, seed=seed), data)
 
@@ -121,6 +127,19 @@ def test_state_of_another_recipe_or_other_texts_is_refused(data, tmp_path):
     other = replace(data, stream=TokenStream(data.stream.files, [2], seed=3))
     with pytest.raises(InputError, match="texts differs"):
         trainer(other).resume(state)
+
+
+def test_budget_may_change_under_way(data, tmp_path):
+    first = trainer(data, tokens=20 * 64)
+    for progress in first:
+        if progress.step == 4:
+            break
+    first.save(tmp_path / "state.safetensors")
+    shorter = trainer(data, tokens=8 * 64)
+    shorter.resume(tmp_path / "state.safetensors")
+    rates = [progress.lr for progress in shorter]
+    assert rates == [learning_rate(shorter.recipe, step) for step in range(4, 8)]
+    assert shorter.budgets == [(0, 20 * 64), (4, 8 * 64)]
 
 
 def test_state_file_is_plain_safetensors(data, tmp_path):
@@ -266,7 +285,7 @@ def test_shipped_models_differ_in_architecture_only():
     assert max(sizes) / min(sizes) < 1.05
 
 
-def test_interrupted_run_keeps_its_state_and_goes_on(corpus, tmp_path):
+def test_interrupted_run_keeps_its_state_and_goes_on(small_preset, corpus, tmp_path):
     heard = []
 
     def interrupt(text):
@@ -291,7 +310,7 @@ def test_interrupted_run_keeps_its_state_and_goes_on(corpus, tmp_path):
     assert (tmp_path / "out/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
 
 
-def test_finished_run_writes_a_model_that_loads_and_a_card_that_is_true(corpus, tmp_path):
+def test_finished_run_writes_a_model_that_loads_and_a_card_that_is_true(small_preset, corpus, tmp_path):
     out = tmp_path / "out"
     recipe = replace(RECIPE, mixture=replace(MIXTURE, prompt="Once", limits="It is a test."))
     assert train(recipe, corpus, tmp_path / "work", out, StopRequest(), lambda text: None)

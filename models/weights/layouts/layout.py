@@ -12,7 +12,7 @@ from torch import Tensor, equal
 
 from models.config import ModelConfig, RopeScaling
 from models.errors import InputError
-from models.weights.tensors import Row
+from models.weights.tensors import STACKED, Packing, Row
 
 ACTIVATIONS = {
     "relu": "relu",
@@ -130,12 +130,11 @@ def refuse(values: Mapping, name: str, value: object, allowed: Iterable) -> None
     )
 
 
-def linear(there: str, here: str | tuple[str, ...], biased: bool, **packing) -> Iterable[Row]:
+def linear(there: str, here: str | tuple[str, ...], biased: bool, packing: Packing = STACKED) -> Iterable[Row]:
     """The weight of a linear map or norm, and its bias if it has one; `here` may name several maps packed as one."""
     names = (here,) if isinstance(here, str) else here
-    yield Row(f"{there}.weight", tuple(f"{name}.weight" for name in names), **packing)
-    if biased:
-        yield Row(f"{there}.bias", tuple(f"{name}.bias" for name in names))
+    for kind in ("weight", "bias") if biased else ("weight",):
+        yield Row(f"{there}.{kind}", tuple(f"{name}.{kind}" for name in names), packing)
 
 
 def _essence(cfg: ModelConfig) -> ModelConfig:

@@ -1,0 +1,176 @@
+"""No word of the page is missing in either language, none is unused, none stands in the code."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from models.errors import MESSAGES, InputError
+from playground import i18n
+from playground.session import TABS
+
+ROOT = Path(i18n.__file__).parent
+SOURCES = sorted(ROOT.rglob("*.py"))
+SCRIPTS = sorted((ROOT / "static").glob("*.js"))
+KEYS = sorted(i18n.catalogue())
+
+# Parameters of Gradio's components that a visitor reads.
+VISIBLE = {"label", "info", "placeholder", "value", "title", "message"}
+FIRST_IS_VISIBLE = {"Button", "HTML", "Markdown", "Tab", "Accordion", "Textbox", "Info", "Warning", "Error"}
+NAMES = re.compile(r"\b(Lineage|arXiv)\b")  # the same in every language
+WORD = re.compile(r"[A-Za-z]{2,}|[\u4e00-\u9fff]")
+
+
+@cache
+def tree(path: Path) -> ast.AST:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def visible(markup: str) -> str:
+    """What a reader sees of a piece of markup: no tags (of an f-string's pieces also halves of them), no placeholders."""
+    return NAMES.sub("", re.sub(r"<[^>]*>|<[^>]*$|^[^<]*>|\{\w*\}", "\n", markup))
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_has_every_language(key):
+    texts = i18n.catalogue()[key]
+    assert set(texts) == set(i18n.LANGUAGES)
+    assert all(text.strip() for text in texts.values())
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_languages_take_the_same_values(key):
+    texts = i18n.catalogue()[key]
+    assert placeholders(texts["en"]) == placeholders(texts["zh"])
+
+
+def test_chinese_is_chinese():
+    """Full-width punctuation after Chinese characters, and no text forgotten in English where it is a sentence."""
+    for key in KEYS:
+        text = i18n.catalogue()[key]["zh"]
+        assert not re.search(r"[\u4e00-\u9fff][,;:?!](\s|$)", text), key
+
+
+def used_keys() -> tuple[set[str], list[re.Pattern], set[str]]:
+    """Keys that stand in the code whole, as patterns of f-strings, and as prefixes that end in a dot."""
+    whole, patterns, prefixes = set(), [], set()
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                (prefixes if node.value.endswith(".") else whole).add(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                parts = [re.escape(p.value) if isinstance(p, ast.Constant) else r"[\w.]+" for p in node.values]
+                if re.match(r"[a-z_]+\\\.", parts[0]):
+                    patterns.append(re.compile("".join(parts)))
+    for path in SCRIPTS:
+        whole |= {f"page.{key}" for key in re.findall(r'lineage\.say\([^)]*?"(\w+)"', path.read_text(encoding="utf-8"))}
+    return whole, patterns, prefixes
+
+
+def test_no_key_is_unused():
+    whole, patterns, prefixes = used_keys()
+    whole |= {f"error.{code}" for code in MESSAGES} | {f"{tab}.tab" for tab in TABS}
+    whole |= {f"page.{name}" for name in ("light", "auto", "dark", "copied", "select")}  # chosen by name in page.js
+    prefixes = {prefix for prefix in prefixes if prefix in {key[: key.rfind(".") + 1] for key in KEYS}} - {"page."}
+    unused = [
+        key
+        for key in KEYS
+        if key not in whole
+        and not any(pattern.fullmatch(key) for pattern in patterns)
+        and not any(key.startswith(prefix) for prefix in prefixes)
+    ]
+    assert not unused, "\n".join(unused)
+
+
+def asked_for() -> list[tuple[str, re.Pattern]]:
+    """Where `label` and `say` are called, and the keys that each call can mean."""
+    calls = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("label", "say")):
+                continue
+            place = f"{path.name}:{node.lineno}"
+            arguments = node.args[:1] if node.func.id == "label" else node.args[1:2]
+            for key in arguments:
+                if isinstance(key, ast.Constant):
+                    calls.append((place, re.compile(re.escape(key.value))))
+                elif isinstance(key, ast.JoinedStr):
+                    parts = [re.escape(p.value) if isinstance(p, ast.Constant) else r"[\w.]+" for p in key.values]
+                    calls.append((place, re.compile("".join(parts))))
+    return calls
+
+
+def test_every_key_asked_for_exists():
+    calls = asked_for()
+    assert len(calls) > 20
+    assert [place for place, pattern in calls if not any(pattern.fullmatch(key) for key in KEYS)] == []
+
+
+def literal_words(call: ast.Call) -> list[str]:
+    """Words that a Gradio call shows and that no catalogue translates."""
+    shown = [keyword.value for keyword in call.keywords if keyword.arg in VISIBLE]
+    if call.func.attr in FIRST_IS_VISIBLE:
+        shown += call.args[:1]
+    texts = [node.value for node in shown if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if WORD.search(visible(text))]
+
+
+def test_no_literal_words_in_components():
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = node.func.value
+                if isinstance(owner, ast.Name) and owner.id == "gr":
+                    found += [f"{path.name}:{node.lineno}: {text}" for text in literal_words(node)]
+    assert not found, "\n".join(found)
+
+
+def test_literal_words_would_be_found():
+    call = ast.parse('gr.Button("Run", elem_id="run")').body[0].value
+    assert literal_words(call) == ["Run"]
+
+
+def test_no_literal_words_in_markup():
+    """Text between tags in the views' own markup comes from the catalogue, not from the code."""
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "</" in node.value:
+                if WORD.search(text := visible(node.value)):
+                    found.append(f"{path.name}:{node.lineno}: {text.strip()[:40]}")
+    assert not found, "\n".join(found)
+
+
+def test_no_literal_words_in_scripts():
+    pattern = re.compile(r"""(?:textContent|innerText|title|placeholder)\s*=\s*["'`]([^"'`]*[A-Za-z]{2}[^"'`]*)["'`]""")
+    found = [f"{path.name}: {text}" for path in SCRIPTS for text in pattern.findall(path.read_text(encoding="utf-8"))]
+    assert [line for line in found if "${" not in line] == []
+
+
+@pytest.mark.parametrize("lang", i18n.LANGUAGES)
+def test_errors_are_explained(lang):
+    error = InputError("model_too_large", size="175 B", limit="200 M")
+    assert "175 B" in i18n.explain(lang, error)
+    assert i18n.explain("en", error) == str(error)
+
+
+def test_a_missing_key_is_our_mistake():
+    with pytest.raises(KeyError):
+        i18n.label("shell.no_such_word")
+    with pytest.raises(KeyError):
+        i18n.say("en", "shell.no_such_word")
+
+
+def test_the_browser_gets_the_labels_that_were_asked_for():
+    i18n.label("shell.model.label")
+    words = i18n.browser_words()
+    assert words["zh-CN"]["shell.model.label"] == "当前模型"
+    assert words["en"].keys() == words["zh-CN"].keys()

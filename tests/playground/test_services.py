@@ -1,0 +1,159 @@
+"""Holding models: by name or design, each built once, within bounds, with the right tokenizer."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import models
+from models.errors import InputError
+from models.weights import zoo as weights_zoo
+from playground import services
+
+TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8"
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """An empty shelf, so that tests do not see each other's models."""
+    monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
+    return services
+
+
+def test_a_changed_design_is_built_with_seed_0(fresh):
+    loaded = fresh.hold(TINY)
+    assert loaded.origin == "random"
+    assert loaded.config.n_layers == 1
+    again = models.build(loaded.config, seed=0)
+    for one, other in zip(loaded.model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_one_model_is_built_once_for_all_who_ask(fresh, monkeypatch):
+    calls = []
+
+    def slow_build(config, seed):
+        calls.append(config)
+        time.sleep(0.1)
+        return models.transformer.build(config, seed)
+
+    monkeypatch.setattr(models, "build", slow_build)
+    held = []
+    visitors = [threading.Thread(target=lambda: held.append(fresh.hold(TINY))) for _ in range(8)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert len(calls) == 1
+    assert len({id(loaded) for loaded in held}) == 1
+
+
+def test_equal_configurations_share_one_model(fresh):
+    assert fresh.hold("gpt2-mini~n_layers=1") is fresh.hold("gpt2-mini~n_layers=1~d_ff=768")
+
+
+def test_a_failed_build_does_not_block_the_next(fresh):
+    shelf = services.Shelf(100)
+
+    def fail():
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError):
+        shelf.get("a", fail)
+    assert shelf.get("a", lambda: _model(10)) is not None
+
+
+def _model(n_bytes):
+    return SimpleNamespace(model=SimpleNamespace(parameters=lambda: [torch.zeros(n_bytes, dtype=torch.uint8)]))
+
+
+def test_the_least_recently_used_goes_first():
+    shelf = services.Shelf(max_bytes=100)
+    for key in ("a", "b"):
+        shelf.get(key, lambda: _model(40))
+    shelf.get("a", pytest.fail)
+    shelf.get("c", lambda: _model(40))
+    assert shelf.keys() == ["a", "c"]
+
+
+def test_one_model_is_kept_however_large():
+    shelf = services.Shelf(max_bytes=100)
+    shelf.get("large", lambda: _model(400))
+    assert shelf.keys() == ["large"]
+
+
+def test_too_large_is_refused_with_size_and_limit(fresh):
+    with pytest.raises(InputError) as refused:
+        fresh.hold("gpt3-175b")
+    assert refused.value.code == "model_too_large"
+    assert "175" in refused.value.params["size"]
+    assert "200" in refused.value.params["limit"]
+
+
+@pytest.mark.parametrize(("vocab_size", "algorithm_size"), [(257, 257), (300, 257)])
+def test_small_vocabularies_read_bytes(fresh, vocab_size, algorithm_size):
+    assert fresh.hold(f"{TINY}~vocab_size={vocab_size}").tokenizer.vocab_size == algorithm_size
+
+
+def test_a_vocabulary_without_room_for_bytes_is_refused(fresh):
+    with pytest.raises(InputError) as refused:
+        fresh.hold(f"{TINY}~vocab_size=100")
+    assert refused.value.code == "vocabulary_too_small"
+
+
+def test_a_turn_is_given_back_after_an_error():
+    for _ in range(services.COMPUTING + 1):
+        with pytest.raises(KeyError), services.turn():
+            raise KeyError
+
+
+def test_no_turn_within_patience_says_busy(monkeypatch):
+    monkeypatch.setattr(services, "PATIENCE", 0.01)
+    with services.turn(), services.turn(), pytest.raises(InputError) as refused, services.turn():
+        pytest.fail("a third turn was given")
+    assert refused.value.code == "busy"
+
+
+class TestInHand:
+    """What the header says, without building anything."""
+
+    def test_a_preset_without_weights(self):
+        model = services.inhand("gpt3-175b")
+        assert (model.trained, model.changed, model.origin_key) == (False, False, "random")
+        assert model.params == models.preset_info("gpt3-175b").params
+
+    def test_a_changed_preset(self):
+        model = services.inhand(TINY)
+        assert (model.trained, model.changed, model.name) == (False, True, "LLaMA mini")
+
+    def test_a_design_that_arrives_at_a_shipped_model(self, a_zoo):
+        design = services.design_string("gpt2", models.preset("llama-mini"))
+        model = services.inhand(design)
+        assert (model.trained, model.changed, model.origin_key) == (True, False, "zoo")
+        assert model.name == models.preset_info("llama-mini").title
+
+
+@pytest.fixture
+def a_zoo(tmp_path, monkeypatch):
+    """A zoo whose llama-mini has random weights and a tokenizer of bytes: enough to load."""
+    model = models.build(models.preset("llama-mini"), seed=3)
+    models.save(model, models.tokenizers.bytes_tokenizer(), tmp_path / "llama-mini")
+    monkeypatch.setattr(services, "trained_models", lambda: ["llama-mini"])
+    monkeypatch.setattr(services.models, "load", lambda name: models.weights.load(tmp_path / name))
+    services._house_tokenizer.cache_clear()
+    yield tmp_path
+    services._house_tokenizer.cache_clear()
+
+
+def test_a_shipped_models_configuration_gets_its_weights(fresh, a_zoo):
+    design = services.design_string("gpt2", models.preset("llama-mini"))
+    loaded = fresh.hold(design)
+    trained = models.weights.load(a_zoo / "llama-mini").model.tok_embed.weight
+    assert torch.equal(loaded.model.tok_embed.weight, trained)
+    assert fresh.hold("llama-mini") is loaded
+
+
+def test_zoo_names_are_presets():
+    assert [name for name in weights_zoo() if name not in models.presets()] == []

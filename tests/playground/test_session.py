@@ -1,0 +1,165 @@
+"""The session and its address: there and back, and what strangers may write."""
+
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+import pytest
+
+import models
+from models.errors import InputError
+from playground import shell
+from playground.session import DEFAULTS, FIELDS, LIMITS, MAX_PROMPT, TABS, Session, design_string, parse_design
+
+
+def there_and_back(session: Session) -> Session:
+    return Session.from_query(dict(parse_qsl(session.to_query(), keep_blank_values=True)))
+
+
+def test_defaults_are_left_out_but_for_the_language():
+    assert Session().to_query() == "lang=en"
+    assert Session(lang="zh").to_query() == "lang=zh"
+    assert Session(seed=8).to_query() == "lang=en&seed=8"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tab": "build", "lang": "zh", "design": "gpt2~n_layers=6"},
+        {"prompt": "", "temperature": 0.0, "top_p": 1.0},
+        {"prompt": "a&b=c#d?e%20f+g\n“引号” 🦙 ${x} {{y}} <b>"},
+        {"model": "gpt2~norm=rmsnorm~biases=q,k,v", "context": 2048, "seed": 2**31 - 1},
+        {"temperature": 0.05, "top_k": 0, "min_p": 0.5, "repetition_penalty": 1.3, "max_new_tokens": 1},
+    ],
+)
+def test_address_reproduces_the_session(changes):
+    session = Session(**changes)
+    assert there_and_back(session) == session
+
+
+def test_every_field_has_a_text():
+    texts = Session(context=None, temperature=1.0).texts()
+    assert tuple(texts) == FIELDS
+    assert texts["context"] == ""
+    assert texts["temperature"] == "1"
+
+
+def test_unknown_parameters_are_ignored():
+    assert Session.from_query({"__theme": "dark", "seed": "9"}) == Session(seed=9)
+
+
+@pytest.mark.parametrize("name", [name for name in LIMITS if name != "context"])
+@pytest.mark.parametrize("text", ["", "much", "nan", "inf", "1e999", "0x10", "--1", "9" * 5000])
+def test_bad_numbers_fall_back(name, text):
+    session = Session.from_query({name: text})
+    low, high = LIMITS[name]
+    assert low <= getattr(session, name) <= high
+    assert [problem.field for problem in session.problems] == [name]
+
+
+@pytest.mark.parametrize(("name", "limits"), LIMITS.items())
+def test_numbers_out_of_range_move_to_the_nearest(name, limits):
+    low, high = limits
+    for text, used in ((str(low - 1), low), (str(high + 1), high)):
+        session = Session.from_query({name: text})
+        assert getattr(session, name) == used
+        assert session.problems[0].code == "moved"
+        assert session.problems[0].used == used
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tab", "admin"),
+        ("lang", "<script>"),
+        ("model", ""),
+        ("model", "no-such-model"),
+        ("design", "gpt2~"),
+        ("design", "gpt2~colour=red"),
+        ("design", "gpt2~n_layers=many"),
+        ("design", "gpt2~rope_scaling=llama3"),
+        ("design", "gpt2~n_heads=0"),
+        ("design", "gpt2" + "~n_layers=6" * 1000),
+    ],
+)
+def test_what_cannot_be_read_falls_back_and_is_reported(name, text):
+    session = Session.from_query({name: text})
+    assert getattr(session, name) == DEFAULTS[name]
+    assert [problem.field for problem in session.problems] == [name]
+    assert session.problems[0].used == DEFAULTS[name]
+
+
+def test_long_prompts_are_cut():
+    session = Session.from_query({"prompt": "x" * (MAX_PROMPT + 1)})
+    assert len(session.prompt) == MAX_PROMPT
+    assert session.problems[0].code == "cut"
+
+
+def test_design_without_changes_is_its_preset():
+    design = parse_design("llama-mini")
+    assert (design.base, design.config) == ("llama-mini", models.preset("llama-mini"))
+    assert design_string("llama-mini", design.config) == "llama-mini"
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        ("gpt2", {"norm": "rmsnorm", "biases": ("q", "k", "v"), "n_layers": 6}),
+        ("gpt2", {"biases": (), "tie_embeddings": False}),
+        ("gpt2", {"position": "rotary", "rope_theta": 500000.0, "rope_layout": "interleaved"}),
+        ("llama-mini", {"position": "learned"}),
+        ("llama-mini", {"mask_pattern": ("causal", "sliding"), "window": 128}),
+        ("llama-mini", {"attention": "mqa", "n_kv_heads": 1}),
+        ("llama-mini", {"norm_eps": 1e-06}),
+        ("gpt2", {"attention": "gqa", "n_heads": 24, "n_kv_heads": 12, "d_head": 32}),
+    ],
+)
+def test_designs_go_there_and_back(base, changes):
+    config = models.preset(base).replace(**changes)
+    text = design_string(base, config)
+    assert parse_design(text).config == config
+    assert there_and_back(Session(design=text)).design == text
+
+
+@pytest.mark.parametrize("base", models.presets())
+def test_any_preset_can_be_described_from_any_other(base):
+    """Also RoPE scaling, and fields that are None on one side."""
+    config = models.preset(base)
+    assert parse_design(design_string("gpt2", config)).config == config
+
+
+def test_a_design_written_by_hand_may_leave_out_what_follows():
+    config = parse_design("gpt2~n_heads=16").config
+    assert (config.n_heads, config.n_kv_heads, config.d_head) == (16, 16, 48)
+
+
+def test_impossible_designs_say_why():
+    with pytest.raises(InputError) as refused:
+        parse_design("gpt2~n_heads=7")
+    assert refused.value.code == "heads_do_not_divide"
+
+
+def test_tabs_of_the_address_are_the_tabs_of_the_page():
+    assert tuple(tab.id for tab in shell.TABS) == TABS
+
+
+def test_problems_are_added_without_touching_the_rest():
+    session = Session(seed=3)
+    changed = session.with_problem(shell.Problem("unusable", "model"), model="gpt2-mini")
+    assert replace(changed, problems=(), model=DEFAULTS["model"]) == session
+
+
+class TestArrival:
+    """What the page's scripts hand to the server."""
+
+    def test_too_large_a_model_is_replaced(self):
+        session = shell.read_arrival("model=gpt3-175b&seed=3")
+        assert (session.model, session.seed) == (DEFAULTS["model"], 3)
+        assert session.problems[0].error.code == "model_too_large"
+
+    def test_too_large_a_design_is_shown(self):
+        session = shell.read_arrival("design=gpt3-175b&tab=build")
+        assert (session.design, session.problems) == ("gpt3-175b", ())
+
+    def test_a_prompt_left_behind_is_reported(self):
+        assert [problem.code for problem in shell.read_arrival("long=1").problems] == ["not_carried"]

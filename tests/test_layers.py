@@ -1,0 +1,68 @@
+"""Who may import whom: the core stands without the page, the views without Gradio and torch, each tab without the others."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of every module that a file imports, wherever in the file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def wrong(folder: str, *packages: str) -> list[str]:
+    """Imports of `packages` in the files of a folder."""
+    found = [(path.relative_to(ROOT), name) for path in files(folder) for name in imports(path)]
+    return [f"{path}: {name}" for path, name in found if name.split(".")[0] in packages]
+
+
+def test_core_knows_no_page():
+    assert wrong("models", "gradio", "plotly", "playground") == []
+
+
+def test_views_are_pure():
+    assert wrong("playground/views", "gradio", "torch") == []
+
+
+def test_configuration_needs_no_torch():
+    assert "torch" not in imports(ROOT / "models" / "config.py")
+
+
+def test_tabs_do_not_know_each_other():
+    for path in files("playground/tabs"):
+        others = {name for name in imports(path) if name.startswith("playground.tabs.")}
+        assert others == set(), path.name
+
+
+def test_no_module_for_everything():
+    names = {path.stem for folder in ("models", "playground") for path in files(folder)}
+    assert names & {"utils", "helpers", "misc", "common"} == set()
+
+
+@pytest.mark.parametrize("folder", ["models", "playground", "tests"])
+def test_files_stay_short(folder):
+    assert [path.name for path in files(folder) if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
+
+
+def test_views_load_without_gradio():
+    """Not only the import lines: loading every view must not load Gradio by way of another module."""
+    names = [f"playground.views.{path.stem}" for path in files("playground/views") if path.stem != "__init__"]
+    code = f"import sys, {', '.join(names)}\nprint('gradio' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
