@@ -1,7 +1,7 @@
 """The form of Build as plain values: what its controls hold, which of them apply, and the configuration they describe.
 
-A form's values are a dict from control name to what the control holds: numbers as typed (None where emptied), choices by
-name. Controls that do not apply keep their values but say nothing to the configuration.
+A form's values are a dict from control name to what the control holds: numbers as typed (None where emptied), choices
+by name. Controls that do not apply keep their values but say nothing to the configuration.
 """
 
 from itertools import permutations
@@ -40,7 +40,7 @@ Values = dict[str, object]
 
 
 def values_of(cfg: ModelConfig, kept: Values | None = None) -> Values:
-    """What the controls hold for a configuration; controls that do not apply hold what was `kept`, or a sensible value."""
+    """What the controls hold for a configuration; those that do not apply hold what was `kept`, or a sensible value."""
     fallback = {
         "window": max(1, cfg.max_seq_len // 4),
         "rotary_dim": cfg.d_head - cfg.d_head % 2 or 2,
@@ -97,7 +97,7 @@ def follow(values: Values, before: Values | None) -> Values:
 
 
 def nearest_divisor(n_heads: object, wished: object) -> object:
-    """The count of key-value heads nearest to `wished` with which grouping makes sense; `wished` where there is none."""
+    """The count of key-value heads nearest to `wished` that grouping can take; `wished` where there is none."""
     if not _is_whole(n_heads) or not 1 <= n_heads <= RANGES["n_heads"][1]:
         return wished
     counts = [count for count in range(2, int(n_heads)) if n_heads % count == 0]

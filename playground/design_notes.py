@@ -1,4 +1,4 @@
-"""What stands under each control of Build: the meaning of its choice, the preset's value where it differs, a refusal."""
+"""What stands under each control of Build: what its choice means, the preset's value where it differs, a refusal."""
 
 from models.config import ModelConfig
 from playground.design_form import FIELDS, FLAGS, OPTIONS, Values, applies, values_of

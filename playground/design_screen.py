@@ -1,7 +1,7 @@
 """What Build shows for the values of its form: computed at once from formulas, for any size, without a model.
 
-`Shown` is what one visitor's page shows; `change`, `redraw` and `refuse` give the next one, and what has to be replaced on
-the page, by the name of its place. Nothing here knows Gradio.
+`Shown` is what one visitor's page shows; `change`, `redraw` and `refuse` give the next one, and what has to be replaced
+on the page, by the name of its place. Nothing here knows Gradio.
 """
 
 import json
@@ -40,8 +40,8 @@ DEFAULT_CACHE = Cache()
 class Shown:
     """What the page shows. `values` and `config` are those of the last valid design, `texts` what stands in each place.
 
-    While the form describes no model, `valid_title` keeps the heading of the last valid design. `visible` says which
-    controls are shown; `chart` is what the chart was drawn from.
+    While the form describes no model, `valid_title` keeps the heading of the last valid design. `under_cache` holds the
+    notes under the controls of the KV cache; `chart` is what the chart was drawn from.
     """
 
     base: str = ""

@@ -21,7 +21,7 @@ from playground.session import DEFAULTS
 from playground.views import generation as payload
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "recorded"
-LENGTH = 48  # tokens: a recording is loaded with the page, so it is short
+LENGTH = 40  # tokens: a recording is loaded with the page, so it is short
 DRAWN_WITH = {name: DEFAULTS[name] for name in (*transcript.STAGES, "seed")}
 
 

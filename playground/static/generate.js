@@ -20,6 +20,9 @@ const Generate = (() => {
     return `rgb(${mixed.map(Math.round).join(" ")})`;
   }
 
+  /** The same as it is seen in a line or a legend: on the dark page the low end is lifted off the paper. */
+  const shown = (share) => `color-mix(in srgb, ${colour(share)} var(--purity), #b9c4dd)`;
+
   async function inflate(base64) {
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -49,6 +52,9 @@ const Generate = (() => {
     };
     watch("value", read);
     read();
+    if (matchMedia("(max-width: 900px)").matches) {       // narrow pages: the settings fold above the picture
+      document.querySelectorAll("#tab-generate .controls .label-wrap.open").forEach((heading) => heading.click());
+    }
     addEventListener("lineage:sampling", (event) => view.move(event.detail));
     document.addEventListener("click", (event) => event.target.closest("#generate-run") && view.wait());
   }
@@ -145,7 +151,7 @@ const Generate = (() => {
       part.legend.querySelector(".generate-legend-low").textContent = words.legend_low;
       part.legend.querySelector(".generate-legend-high").textContent = words.legend_high;
       part.legend.querySelector(".generate-legend-scale").style.background =
-        `linear-gradient(to right, ${CIVIDIS.map((_, stop) => colour(stop / (CIVIDIS.length - 1))).join(", ")})`;
+        `linear-gradient(to right, ${CIVIDIS.map((_, stop) => shown(stop / (CIVIDIS.length - 1))).join(", ")})`;
       part.next.hidden = this.empty;
     }
 

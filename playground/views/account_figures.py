@@ -23,7 +23,8 @@ def _figure(account: Account, key: str, lang: str) -> str:
     unit = escape(say(lang, f"build.unit.{figure.unit}"))
     return (
         f'<details data-figure="{key}"><summary><span class="name">{name}</span> '
-        f'<span class="value" title="{exact(figure.value)} {unit}">{in_unit(figure.value, figure.unit)}</span></summary>'
+        f'<span class="value" title="{exact(figure.value)} {unit}">'
+        f"{in_unit(figure.value, figure.unit)}</span></summary>"
         f"{formula(figure.formula, figure.worked, unit)}<p>{sentence}</p></details>"
     )
 

@@ -17,7 +17,8 @@ def account_table(account: Account, lang: str) -> str:
     )
     total = (
         f'<tr class="total"><th scope="row">{escape(say(lang, "build.table.total"))}</th>'
-        f'<td class="number">{exact(account.params)}</td><td class="number">{percent(account.params, account.params)}</td></tr>'
+        f'<td class="number">{exact(account.params)}</td>'
+        f'<td class="number">{percent(account.params, account.params)}</td></tr>'
     )
     caption = escape(say(lang, "build.table.caption", total=short(account.params), largest=_largest(account, lang)))
     return (
@@ -39,10 +40,12 @@ def _row(part: Part, account: Account, lang: str) -> str:
     else:
         reason = "tied" if part.key == "lm_head" else "computed"
         inside = f"<p>{escape(say(lang, f'build.table.{reason}'))}</p>"
+    name = f'<span class="swatch" aria-hidden="true"></span>{escape(part_name(part, lang))}'
     return (
-        f'<tr class="kind-{part.kind}"><th scope="row"><details data-figure="part-{part.key}"><summary>'
-        f'<span class="swatch" aria-hidden="true"></span>{escape(part_name(part, lang))}</summary>{inside}</details></th>'
-        f'<td class="number">{exact(part.count)}</td><td class="number">{percent(part.count, account.params)}</td></tr>'
+        f'<tr class="kind-{part.kind}"><th scope="row"><details data-figure="part-{part.key}">'
+        f"<summary>{name}</summary>{inside}</details></th>"
+        f'<td class="number">{exact(part.count)}</td>'
+        f'<td class="number">{percent(part.count, account.params)}</td></tr>'
     )
 
 

@@ -1,6 +1,6 @@
 """Parameters of each box of the diagram, for one layer where a box stands in a layer.
 
-`models.account` counts whole models by part; the diagram needs single matrices. A test holds their sum against the account.
+`models.account` counts whole models by part; the diagram needs single matrices. Their sum is the account's.
 """
 
 from models.config import ModelConfig

@@ -39,7 +39,8 @@ def value_words(field: str, value: object, lang: str) -> str:
         return f"{say(lang, f'part.choice.rope_scaling.{value.kind}')} × {exact(value.factor)}"
     if isinstance(value, tuple | list):
         choice = "mask" if field == "mask_pattern" else field
-        return ", ".join(say(lang, f"part.choice.{choice}.{entry}") for entry in value) or say(lang, "part.value.absent")
+        words = [say(lang, f"part.choice.{choice}.{entry}") for entry in value]
+        return ", ".join(words) or say(lang, "part.value.absent")
     if field in CHOICES:
         return say(lang, f"part.choice.{field}.{value}")
     return exact(value)

@@ -1,4 +1,4 @@
-"""The architecture as a figure in three parts, drawn from a configuration: the model, its attention, its feed-forward."""
+"""The architecture as a figure in three parts, drawn from a configuration: model, attention, feed-forward."""
 
 from html import escape
 
@@ -13,7 +13,7 @@ from playground.views.diagram_stack import stack
 def diagram(cfg: ModelConfig, base: ModelConfig, previous: ModelConfig, base_title: str, lang: str) -> str:
     """HTML of the figure. What differs from `base` is outlined, what changed since `previous` moves once.
 
-    `base_title` names the preset in the legend. Every part scales with its column, and the columns stack on narrow pages.
+    `base_title` names the preset in the legend. Every part scales with its column; columns stack on narrow pages.
     """
     marked = marks(cfg, base, previous)
     panels = (

@@ -1,11 +1,13 @@
-"""Figure (b): inside attention. Queries and keys meet in the scores, which weigh the values; below, who shares whose keys
-and which tokens a query may see."""
+"""Figure (b): inside attention. Queries and keys meet in the scores, which weigh the values.
+
+Below the flow: which query heads share keys and values, and which tokens a query may see.
+"""
 
 from models.config import ModelConfig
 from playground.i18n import say
 from playground.views import counts
 from playground.views.mask_picture import mask_picture
-from playground.views.numbers import NARROW, exact, short
+from playground.views.numbers import exact, short
 from playground.views.svg import Drawing, Marks
 
 WIDTH = 400
@@ -165,11 +167,13 @@ class _Attention:
         top = self.y + 24
         self.on.text(Q, top, self.say("sharing"), "part")
         per_group = cfg.n_heads // cfg.n_kv_heads
-        shown = cfg.n_heads if cfg.n_heads <= MOST_HEADS else min(per_group * max(1, FEWER_HEADS // per_group), FEWER_HEADS)
+        whole_groups = per_group * max(1, FEWER_HEADS // per_group)
+        shown = cfg.n_heads if cfg.n_heads <= MOST_HEADS else min(whole_groups, FEWER_HEADS)
         queries, keys = top + 12, top + 54
         markup = []
         for first in range(0, shown, per_group):
-            xs = [Q + head * STEP + first // per_group * BETWEEN for head in range(first, min(first + per_group, shown))]
+            heads = range(first, min(first + per_group, shown))
+            xs = [Q + head * STEP + first // per_group * BETWEEN for head in heads]
             middle = (xs[0] + xs[-1] + CELL) / 2
             markup += [_head(x, queries) + _share(x + CELL / 2, queries + CELL, middle, keys) for x in xs]
             markup.append(_head(middle - CELL / 2, keys, "key") + _head(middle, keys, "value"))

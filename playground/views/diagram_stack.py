@@ -71,7 +71,8 @@ class _Stack:
         """Positions that are added to the embedding join the stream here; the others are in figure (b)."""
         cfg = self.cfg
         if cfg.position in ("learned", "sinusoidal"):
-            size = f"{exact(cfg.max_seq_len)} × {exact(cfg.d_model)}" if cfg.position == "learned" else self.say("sines")
+            table = f"{exact(cfg.max_seq_len)} × {exact(cfg.d_model)}"
+            size = table if cfg.position == "learned" else self.say("sines")
             height, count = 44.0, counts.position(cfg)
             words, kind, ghost = self.say(f"position_{cfg.position}"), "position", False
         elif "position" in self.marks.removed:
@@ -187,9 +188,10 @@ class _Stack:
         cfg = self.cfg
         half, high = (EDGE - BESIDE - 8) / 2, 96
         short_count, hover = _count(counts.attention(cfg))
-        heads = (self.say("heads_short", count=exact(cfg.n_heads)), self.say("kv_short", count=exact(cfg.n_kv_heads)), "")
+        n_heads, n_kv_heads = exact(cfg.n_heads), exact(cfg.n_kv_heads)
+        heads = (self.say("heads_short", count=n_heads), self.say("kv_short", count=n_kv_heads), "", "")
         at = (BESIDE, fork + 14, half, high)
-        self.on.box("attn", "attention", at, self.say("attention"), (*heads, ""), short_count, hover, letter="b")
+        self.on.box("attn", "attention", at, self.say("attention"), heads, short_count, hover, letter="b")
         short_count, hover = _count(counts.feedforward(cfg))
         widths = (self.say(f"activation_{cfg.activation}"), exact(cfg.d_model), f"→ {exact(cfg.d_ff)}", "")
         at = (BESIDE + half + 8, fork + 14, half, high)
@@ -244,7 +246,8 @@ def describe(cfg: ModelConfig, lang: str) -> str:
     """What figure (a) shows, as one sentence for those who do not see it."""
 
     def clause(key: str, **params) -> str:
-        return say(lang, f"diagram.alt_{key}", **{name: exact(v) if isinstance(v, int) else v for name, v in params.items()})
+        words = {name: exact(value) if isinstance(value, int) else value for name, value in params.items()}
+        return say(lang, f"diagram.alt_{key}", **words)
 
     norm = say(lang, f"diagram.norm_{cfg.norm}")
     clauses = [clause("tok_embed", vocab_size=cfg.vocab_size, d_model=cfg.d_model)]
@@ -254,7 +257,8 @@ def describe(cfg: ModelConfig, lang: str) -> str:
     attention = say(lang, f"diagram.attention_{cfg.attention}")
     clauses.append(clause("layers", n_layers=cfg.n_layers))
     clauses.append(clause("attention", attention=attention, n_heads=cfg.n_heads, n_kv_heads=cfg.n_kv_heads))
-    clauses.append(clause(f"ffn_{cfg.ffn}", d_ff=cfg.d_ff, activation=say(lang, f"diagram.activation_{cfg.activation}")))
+    activation = say(lang, f"diagram.activation_{cfg.activation}")
+    clauses.append(clause(f"ffn_{cfg.ffn}", d_ff=cfg.d_ff, activation=activation))
     clauses.append(clause(f"block_{cfg.block}", norm=norm))
     if cfg.final_norm:
         clauses.append(clause("final_norm", norm=norm))

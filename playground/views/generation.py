@@ -50,10 +50,10 @@ LOGITS_BUDGET = 3_000_000  # bytes of a payload that logits may take; the newest
 
 def _distances() -> np.ndarray:
     """The distances that most of a recording's logits are rounded to, falling to 0: coarser the less likely a token is,
-    at most by 1, since of the unlikely ones only the sum of many is ever seen."""
+    at most by 2, since of the unlikely ones only the sum of many is ever seen."""
     rising = [0.0]
     while rising[-1] < 48.0:
-        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 4) / 4, 1.0))
+        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 4) / 4, 2.0))
     return np.round(rising[::-1], 4)
 
 

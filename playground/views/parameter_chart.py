@@ -6,6 +6,7 @@ from playground.views.numbers import exact, percent, short
 from playground.views.palette import INK, KIND_COLORS
 
 ROW = 34  # pixels
+CLEAR = "rgba(0,0,0,0)"
 FONT = "system-ui, sans-serif"
 
 
@@ -32,12 +33,19 @@ def parameter_chart(account: Account, lang: str):
         "template": None,
         "height": ROW * len(parts) + 24,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 16},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
         "font": {"color": INK, "family": FONT, "size": 13},
         # Room on the right for the words outside the longest bar.
         "xaxis": {"visible": False, "range": [0, max(part.count for part in parts) * 1.3], "fixedrange": True},
-        "yaxis": {"showline": False, "automargin": True, "fixedrange": True, "ticks": "outside", "ticklen": 8, "tickcolor": "rgba(0,0,0,0)"},
+        "yaxis": {
+            "automargin": True,
+            "fixedrange": True,
+            "showline": False,
+            "ticks": "outside",  # invisible, but they keep the names off the bars
+            "ticklen": 8,
+            "tickcolor": CLEAR,
+        },
         "bargap": 0.35,
         "showlegend": False,
     }

@@ -1,7 +1,7 @@
 """Drawing primitives of the architecture diagrams: boxes, arrows, joins, and the marks of what differs.
 
-Coordinates are user units, one unit a CSS pixel at full size, y downwards. Colours, fonts and motion are classes, set in
-`static/build.css`. Every text goes through `html.escape`.
+Coordinates are user units, one unit a CSS pixel at full size, y downwards. Colours, fonts and motion are classes, set
+in `static/build.css`. Every text goes through `html.escape`.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Drawing:
         ghost: bool = False,
         letter: str = "",
     ) -> None:
-        """A part: `at` = x, y, width, height; `details` one line each; `count` at the bottom right, `hover` its exact form.
+        """A part: `at` = x, y, width, height; `details` one line each; `count` on the right, `hover` its exact form.
 
         A ghost stands where a part was taken away. `letter` names the figure that draws the inside of this part.
         """
@@ -74,9 +74,8 @@ class Drawing:
     def picture(self, key: str, kind: str, at: tuple[float, float, float, float], markup: str) -> None:
         """A small picture made by a view, marked as a box is; `at` is what the mark surrounds."""
         name = escape(key)
-        self._above.append(
-            f'<g class="picture {name} kind-{kind}{self.marks.classes(key)}" data-box="{name}">{markup}{self._mark(key, at)}</g>'
-        )
+        classes = f"{name} kind-{kind}{self.marks.classes(key)}"
+        self._above.append(f'<g class="{classes}" data-box="{name}">{markup}{self._mark(key, at)}</g>')
 
     def _mark(self, key: str, at: tuple[float, float, float, float]) -> str:
         """Outline and diamond of a part that differs: told by shape as well as by colour."""
@@ -109,9 +108,9 @@ class Drawing:
         """Where a path leaves another."""
         self._above.append(f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="3"/>')
 
-    def text(self, x: float, y: float, words: str, style: str = "detail", hover: str = "", turned: bool = False) -> None:
+    def text(self, x: float, y: float, words: str, style: str = "detail", turned: bool = False) -> None:
         """Words at a baseline; `turned` reads upwards."""
-        self._above.append(_text(x, y, words, style, hover, turned))
+        self._above.append(_text(x, y, words, style, turned=turned))
 
     def raw(self, markup: str, below: bool = False) -> None:
         """Markup made by a view (frames, curves, grids); never text of a visitor."""
