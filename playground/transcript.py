@@ -4,7 +4,9 @@ import secrets
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
+import models
 from models.sampling import Sampling
 from models.tokenizers import Tokenizer
 from models.weights import Loaded
@@ -80,7 +82,8 @@ class Transcript:
         subject = self.subject
         notes = self._notes_on_prompt(reading)
         if not subject.trained:
-            notes.append(("random", {"trained": " / ".join(services.trained_models())}))
+            titles = [models.preset_info(name).title for name in services.trained_models()]
+            notes.append(("random", {"trained": " / ".join(titles)}))
         known = subject.tokenizer.vocab_size
         if subject.vocab_size > known:
             notes.append(("no_text_ids", {"known": exact(known), "vocabulary": exact(subject.vocab_size)}))
@@ -111,10 +114,6 @@ def start(
     lang: str, source: str, subject: Subject, reading: Reading, sampling: Sampling, most: int, notes: list[str], **more
 ) -> str:
     """The first line of a run; `source` is "live" or "recorded"."""
-    tokenizer = subject.tokenizer
-    ids = range(tokenizer.vocab_size)
-    pieces = [tokenizer.bytes_of(token_id) for token_id in ids]
-    special = {token_id: tokenizer.token(token_id) for token_id in ids if not pieces[token_id]}
     drawn_with = {name: getattr(sampling, name) for name in STAGES}
     names = {name: say(lang, f"generate.meta.{name}") for name in (*STAGES, "seed")}
     return payload.line(
@@ -129,9 +128,17 @@ def start(
         prompt_ids=reading.ids,
         drawn_with=drawn_with,
         most=most,
-        **payload.vocabulary(pieces, special),
+        **_vocabulary(subject.tokenizer),
         **more,
     )
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(tokenizer: Tokenizer) -> dict:
+    ids = range(tokenizer.vocab_size)
+    pieces = [tokenizer.bytes_of(token_id) for token_id in ids]
+    special = {token_id: tokenizer.token(token_id) for token_id in ids if not pieces[token_id]}
+    return payload.vocabulary(pieces, special)
 
 
 def end(lang: str, finish: str, subject: Subject) -> str:

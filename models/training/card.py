@@ -54,7 +54,8 @@ training and of the tokenizer's.
 VALIDATION = """## Validation
 
 On held-out documents, with the weights as they are in the file. Loss is in nats per token; loss and perplexity hold for
-this tokenizer only, bits per byte can be compared with other models.
+this tokenizer only, bits per byte can be compared with other models. The row of all texts is also the validation loss
+of the curve; texts that training read little of have more weight in it than in the training loss.
 
 | held out of | tokens | loss | perplexity | bits per byte |
 | --- | ---: | ---: | ---: | ---: |

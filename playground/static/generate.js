@@ -181,7 +181,7 @@ const Generate = (() => {
     drawToken(span, cell, step) {
       let text = cell.kind === "bytes" ? `⟨${cell.text}⟩` : cell.text;
       if (cell.kind === "special") text = this.name(step.id);
-      else if (cell.kind === "text") text = text.replace(/\r?\n/g, "↵\n").replaceAll("\t", "⇥\t");
+      else if (cell.kind === "text") text = text.split("\n").map(TokenCells.visible).join("↵\n");
       span.className = `token token-${cell.kind}${/^\s+$/.test(cell.text) ? " token-space" : ""}`;
       span.textContent = text;
       span.style.setProperty("--value", colour(step.raw));

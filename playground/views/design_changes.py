@@ -30,7 +30,9 @@ def _item(field: str, old: object, new: object, lang: str) -> str:
 
 
 def value_words(field: str, value: object, lang: str) -> str:
-    """A field's value in the reader's words."""
+    """A field's value in the reader's words; a mask pattern may come as the form writes it, "causal,sliding"."""
+    if field == "mask_pattern" and isinstance(value, str):
+        value = value.split(",")
     if value is None:
         return say(lang, "part.value.absent")
     if isinstance(value, bool):

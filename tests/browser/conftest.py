@@ -16,6 +16,7 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 READY = "html[data-ready]"
+PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 
 
 def browser_path() -> str | None:
@@ -32,6 +33,7 @@ def chromium():
     if path is None:
         pytest.skip("No browser found: install one (apt-get install chromium), or set CHROMIUM to the path of one.")
     with sync_api.sync_playwright() as playwright:
+        sync_api.expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
@@ -42,9 +44,8 @@ def address(chromium):
     """Where the playground is served, without a slash at the end."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    app, url, _ = launch("127.0.0.1", port, prevent_thread_lock=True, quiet=True)
-    yield url.rstrip("/")
-    app.server.close() if hasattr(app, "server") else None
+    _, url, _ = launch("127.0.0.1", port, prevent_thread_lock=True, quiet=True)
+    return url.rstrip("/")
 
 
 class Visitor:
@@ -54,6 +55,7 @@ class Visitor:
         options = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce", **context}
         self.address = address
         self.context = chromium.new_context(**options)
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.strangers: list[str] = []
         self.errors: list[str] = []

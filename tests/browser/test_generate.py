@@ -1,0 +1,215 @@
+"""Generate in a browser: the same stages as the core's, tokens with their text, streaming, Stop, keyboard, narrow pages."""
+
+import json
+import re
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+import torch
+
+import models
+from models.sampling import Sampling, shape
+from playground.views import generation as payload
+
+TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=64"
+SLOW = "llama-mini~n_layers=7"
+NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
+DONE = ".generate-story[aria-busy=false]"
+
+STAGES = [
+    {},
+    {"temperature": 0.5},
+    {"temperature": 2.0, "repetition_penalty": 1.7},
+    {"temperature": 0.0, "repetition_penalty": 1.3},
+    {"temperature": 0.8, "top_k": 40, "top_p": 0.95},
+    {"top_k": 3},
+    {"top_p": 0.05},
+    {"temperature": 1.5, "top_p": 0.5, "min_p": 0.2},
+    {"min_p": 1.0},
+    {"temperature": 0.7, "top_k": 20, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.2},
+]
+
+
+@pytest.fixture(scope="module")
+def logits() -> np.ndarray:
+    """Logits with ties and with an excluded token, as the browser gets them: rounded to float16 below the highest."""
+    raw = np.random.default_rng(0).normal(1, 3, 600).astype(np.float32)
+    raw[100:110] = raw[50]
+    distances = (raw - raw.max()).astype(np.float16).astype(np.float32)
+    return distances + np.float32(raw.max())
+
+
+@pytest.fixture
+def page(visit):
+    """A page with a small random model in hand, which computes in no time."""
+    visitor = visit(f"lang=en&model={TINY}&max_new_tokens=12&prompt={quote(NASTY)}")
+    visitor.page.wait_for_selector(".generate-notes p")
+    yield visitor.page
+    assert visitor.errors == []
+    assert visitor.strangers == []
+
+
+def generate(page) -> None:
+    page.click("#generate-run")
+    page.wait_for_selector(".generate .token", state="attached")
+    page.wait_for_selector(DONE, state="attached")
+
+
+def test_the_browser_samples_as_the_core_does(page, logits):
+    sent, seen = payload.halves(logits), [3, 50, 7, 3, int(logits.argmax())]
+    for change in STAGES:
+        sampling = Sampling(**change)
+        settings = {name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p", "min_p")}
+        settings["repetition_penalty"] = sampling.repetition_penalty
+        wanted = shape(torch.from_numpy(logits), sampling, torch.tensor(sorted(set(seen)))).softmax(dim=-1)
+        found = page.evaluate(
+            "([sent, seen, settings]) => Array.from(Sampling.stages(Sampling.decodeHalves(sent), seen, settings).probabilities)",
+            [sent, seen, settings],
+        )
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-3, err_msg=str(change))
+        assert [value > 0 for value in found] == (wanted > 0).tolist(), change
+
+
+def test_recorded_logits_are_read_as_they_were_written(page, logits):
+    sent = payload.encode_codes(logits)
+    found = page.evaluate(
+        "([sent, scale]) => Array.from(Sampling.softmax(Sampling.decodeCodes(sent, scale)))", [sent, payload.code_scale()]
+    )
+    wanted = torch.from_numpy(logits).softmax(dim=-1).numpy()
+    best = np.argsort(-wanted)[: payload.N_EXACT]
+    np.testing.assert_allclose(np.array(found)[best], wanted[best], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "closed", "cells"),
+    [
+        ([b"Once", b" upon"], True, ["text:Once", "text: upon"]),
+        ([b"\xe4\xbd", b"\xa0", b"!"], True, ["text:你", "part:", "text:!"]),
+        ([b"a", b"\xe4\xbd"], False, ["text:a", "open:…"]),
+        ([b"a", b"\xe4\xbd"], True, ["text:a", "bytes:E4 BD"]),
+        ([b"\xff", b"a"], True, ["bytes:FF", "text:a"]),
+        (["👩".encode(), "\u200d".encode(), "🚀".encode()], True, ["text:👩\u200d🚀", "part:", "part:"]),
+        ([b"e", "\u0301".encode(), b""], True, ["text:e\u0301", "part:", "special:"]),
+        ([b"\xe0\x80", b"\xed\xa0\x80"], True, ["bytes:E0 80", "bytes:ED A0 80"]),
+    ],
+)
+def test_no_character_is_broken(page, tokens, closed, cells):
+    found = page.evaluate(
+        "([tokens, closed]) => TokenCells.cells(tokens.map((t) => Uint8Array.from(t)), closed).map((c) => c.kind + ':' + c.text)",
+        [[list(token) for token in tokens], closed],
+    )
+    assert found == cells
+
+
+def test_text_streams_and_nothing_typed_becomes_markup(page):
+    generate(page)
+    assert page.locator(".generate .token").count() == 12
+    assert page.text_content(".generate-prompt") == NASTY
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert "12 of at most 12 tokens" in page.text_content(".generate-status")
+    assert "12 tokens" not in page.text_content(".generate-live")  # the text itself is read out, once
+    assert page.text_content(".generate-live")
+
+
+def test_keys_move_between_tokens_and_the_bars_follow(page):
+    generate(page)
+    page.locator(".generate .token").nth(4).click()
+    assert page.text_content(".next-title") == "Before token 5 of 12"
+    page.keyboard.press("ArrowRight")
+    assert page.text_content(".next-title") == "Before token 6 of 12"
+    page.keyboard.press("Home")
+    assert page.locator(".generate .token[aria-selected=true]").count() == 1
+    assert page.evaluate("document.activeElement === document.querySelector('.generate .token')")
+    assert page.locator(".generate-next tbody tr").count() >= 12
+
+
+def test_bars_follow_the_sliders_without_a_request(page):
+    generate(page)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.locator("#generate-top-k input[type=range]").fill("5")
+    page.wait_for_function("document.querySelector('.next-sentence').textContent.startsWith('5 of 300')")
+    page.locator("#generate-temperature input[type=range]").fill("0")
+    page.wait_for_function("document.querySelector('.next-sentence').textContent.startsWith('1 of 300')")
+    assert "settings have changed since" in page.text_content(".next-remark")
+    assert requests == []
+
+
+def test_ctrl_enter_generates_and_the_same_seed_gives_the_same_text(page):
+    generate(page)
+    first = page.text_content(".generate-tokens")
+    page.evaluate("document.querySelector('.generate-tokens').replaceChildren()")
+    page.focus("#generate-prompt textarea")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("text => document.querySelector('.generate-tokens').textContent === text", arg=first)
+
+
+def test_stop_ends_the_text(visit):
+    page = visit(f"lang=en&model={SLOW}&max_new_tokens=500&prompt=Once").page
+    page.wait_for_selector(".generate-notes p")
+    page.click("#generate-run")
+    page.wait_for_selector(".generate .token", state="attached")
+    page.click("#generate-stop")
+    page.wait_for_selector(DONE, state="attached")
+    assert page.text_content(".generate-status").startswith("Stopped.")
+    assert page.locator(".generate .token").count() < 500
+
+
+def test_text_on_tokens_keeps_its_contrast(page):
+    generate(page)
+    for dark in (False, True):
+        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
+        for share in np.linspace(0, 1, 21):
+            colours = page.evaluate(
+                """share => {
+                    const token = document.querySelector('.generate .token');
+                    token.style.setProperty('--value', Generate.colour(share));
+                    const { color, backgroundColor } = getComputedStyle(token);
+                    return [color, backgroundColor];
+                }""",
+                float(share),
+            )
+            assert contrast(*colours) >= 4.5, (dark, share, colours)
+
+
+def contrast(*colours: str) -> float:
+    """WCAG's contrast ratio of two computed colours, "rgb(31, 35, 40)" or "color(srgb 0.1 0.2 0.3)"."""
+    lights = []
+    for colour in colours:
+        channels = np.array([float(number) for number in re.findall(r"[\d.]+", colour)[:3]])
+        channels = channels if colour.startswith("color") else channels / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        lights.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_narrow_pages_fold_the_settings_and_do_not_scroll_sideways(visit):
+    page = visit(f"lang=zh&model={TINY}&max_new_tokens=12", viewport={"width": 390, "height": 844}).page
+    page.wait_for_selector(".generate-notes p")
+    page.wait_for_selector("#generate-temperature", state="hidden")
+    generate(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_endpoint_answers_a_client(address):
+    from gradio_client import Client
+
+    client = Client(address, verbose=False)
+    answer = client.predict("Once", model=TINY, max_new_tokens=4, seed=3, api_name="/generate")
+    assert len(answer["tokens"]) == 4
+    described = client.view_api(return_format="dict")["named_endpoints"]["/generate"]
+    assert "temperature" in json.dumps(described)
+    with pytest.raises(Exception, match="at most"):
+        client.predict("Once", model="gpt3-175b", api_name="/generate")
+
+
+@pytest.mark.skipif("llama-mini" not in models.zoo(), reason="llama-mini is not trained yet")
+def test_the_first_screen_is_a_recorded_text(visit):
+    visitor = visit("lang=en")
+    visitor.page.wait_for_selector(".generate .token")
+    assert visitor.page.is_visible(".generate-badge")
+    assert visitor.page.text_content(".generate-badge") == "Recorded"
+    assert visitor.page.text_content(".generate-prompt") == "Once upon a time"
+    assert "of 4096 tokens remain" in visitor.page.text_content(".next-sentence")
+    assert visitor.errors == []
