@@ -20,7 +20,7 @@ def main() -> None:
         socket.create_server((chosen.host, chosen.port), family=family).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        sys.exit(f"Cannot serve on {chosen.host}, port {chosen.port}: {reason}. Choose another: python app.py --port 7861")
+        sys.exit(f"Cannot serve on {chosen.host}, port {chosen.port}: {reason}. Choose another with --port.")
     launch(chosen.host, chosen.port)
 
 

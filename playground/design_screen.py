@@ -14,7 +14,7 @@ from models.errors import InputError
 from playground.design_form import Values, applies, config_of, control_of, follow, values_of
 from playground.design_notes import notes
 from playground.i18n import explain, say
-from playground.session import design_string
+from playground.session import DEFAULTS, design_string
 from playground.views.account_figures import account_figures
 from playground.views.account_table import account_table
 from playground.views.control_note import control_note, refusal
@@ -28,9 +28,9 @@ from playground.views.parameter_chart import parameter_chart
 class Cache:
     """What the KV-cache figures are asked for; numbers as typed, `context` None for the whole context."""
 
-    context: object = None
-    batch: object = 1
-    dtype: str = "bf16"
+    context: object = DEFAULTS["context"]
+    batch: object = DEFAULTS["batch"]
+    dtype: str = DEFAULTS["dtype"]
 
 
 DEFAULT_CACHE = Cache()
@@ -96,7 +96,7 @@ def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError
     sentence, control = explain(lang, error), control_of(error)
     general = "" if applies(values).get(control) else refusal(sentence)
     under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.under_cache, "general": general}
-    valid = shown.valid_title or shown.texts["title"]
+    valid = shown.valid_title or shown.texts.get("title", "")
     texts = {**shown.texts, "title": refused_title(valid, lang), "form": _form(lang, values, under)}
     refused = replace(shown, valid_title=valid, texts=texts)
     return refused, _replaced(shown, refused)

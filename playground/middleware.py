@@ -138,9 +138,8 @@ class PageHead:
         if status != 200:
             return await _answer(send, status, headers, page)
         page = page.replace(b"<head>", b"<head>" + self.head, 1)
-        headers = [(name, value) for name, value in headers if name != b"content-length"]
         if _takes_brotli(scope):
-            headers += [(b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
+            headers = [*headers, (b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
             page = self._compress(page)
         await _answer(send, 200, headers, page)
 
@@ -167,10 +166,8 @@ async def _collect(app: Callable, scope: dict, receive: Callable) -> tuple[int, 
 
 
 async def _answer(send: Callable, status: int, headers: list, body: bytes) -> None:
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
-    if status != 200:
-        headers = [pair for pair in headers if pair[0] != b"content-length"]
-        headers.append((b"content-length", str(len(body)).encode()))
+    headers = [(name, value) for name, value in headers if name != b"content-length"]
+    headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

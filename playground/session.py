@@ -9,6 +9,7 @@ from math import isfinite
 from urllib.parse import quote
 
 import models
+from models.account import BYTES, MAX_BATCH
 from models.config import ModelConfig, RopeScaling
 from models.errors import InputError
 from playground.i18n import LANGUAGES
@@ -25,6 +26,7 @@ WHOLE = ("original_max_seq_len",)
 # Numbers and what they may be; the widgets use the same limits.
 LIMITS: dict[str, tuple[float, float]] = {
     "context": (1, 100_000_000),
+    "batch": (1, MAX_BATCH),
     "temperature": (0.0, 2.0),
     "top_k": (0, 200),
     "top_p": (0.05, 1.0),
@@ -64,7 +66,9 @@ class Session:
     lang: str = "en"
     model: str = DEFAULT_MODEL  # the model in hand
     design: str = DEFAULT_MODEL  # what the form on Build shows
-    context: int | None = None  # None: the whole context of the design
+    context: int | None = None  # of Build's KV cache; None: the whole context of the design
+    batch: int = 1  # sequences in that cache
+    dtype: str = "bf16"  # and its number format
     prompt: str = "Once upon a time"
     temperature: float = 0.8
     top_k: int = 40
@@ -170,7 +174,8 @@ def _read_rope_scaling(value: str) -> RopeScaling:
     kind, *numbers = value.split(":")
     if len(numbers) not in (2, 4):
         raise InputError("design_not_readable", part=f"rope_scaling={value}")
-    return RopeScaling(kind=kind, **{n: _number(text, n in WHOLE) for n, text in zip(ROPE_NUMBERS, numbers, strict=False)})
+    values = {name: _number(text, name in WHOLE) for name, text in zip(ROPE_NUMBERS, numbers, strict=False)}
+    return RopeScaling(kind=kind, **values)
 
 
 def _number(text: str, whole: bool):
@@ -236,6 +241,7 @@ def _read_prompt(name: str, text: str):
 _READERS = {
     "tab": _read_name(TABS),
     "lang": _read_name(LANGUAGES),
+    "dtype": _read_name(tuple(BYTES)),
     "model": _read_design,
     "design": _read_design,
     "prompt": _read_prompt,

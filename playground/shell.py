@@ -1,8 +1,6 @@
 """The page: a header with the model in hand, and the tabs below it. The shell assembles; what is shown, tabs decide."""
 
 import json
-from importlib import import_module
-from importlib.util import find_spec
 from urllib.parse import parse_qsl
 
 import gradio as gr
@@ -11,15 +9,14 @@ from models.errors import InputError
 from playground import services
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
-from playground.page_head import page_head
+from playground.page_head import STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab
+from playground.tabs import build, generate
 from playground.theme import theme
 from playground.views import header
 
-TABS: tuple[Tab, ...] = tuple(
-    import_module(f"playground.tabs.{name}").TAB for name in ("generate", "build") if find_spec(f"playground.tabs.{name}")
-)
+TABS: tuple[Tab, ...] = (generate.TAB, build.TAB)
 
 
 def launch(host: str | None = None, port: int | None = None, **options) -> tuple:
@@ -31,6 +28,7 @@ def launch(host: str | None = None, port: int | None = None, **options) -> tuple
         theme=theme(),
         i18n=gr.I18n(**browser_words()),
         app_kwargs={"middleware": layers(page_head([tab.id for tab in TABS], scripts))},
+        favicon_path=STATIC / "favicon.svg",
         run_history=False,
         ssr_mode=False,
         pwa=False,

@@ -83,8 +83,9 @@ class Page:
         self.listeners.append(Listener(None, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
 
     def on_tab(self, fn: Callable, inputs=(), outputs=(), **options) -> None:
-        """Runs `fn` whenever this tab is opened, the page's load included if the address names this tab; bound components
-        then have their values.
+        """Runs `fn` whenever this tab is opened, also at the page's load if the address names this tab.
+
+        Bound components have their values from the address by then.
         """
         self.listeners.append(Listener(self.tab, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
 

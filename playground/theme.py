@@ -5,10 +5,9 @@ Colours are CSS variables of the stylesheet, so that light and dark are decided 
 
 import gradio as gr
 
-SERIF = ("Charter", "Bitstream Charter", "Sitka Text", "Cambria", "Noto Serif", "Noto Serif CJK SC", "serif")
-SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "PingFang SC", "Microsoft YaHei",
-        "Noto Sans CJK SC", "sans-serif")  # fmt: skip
-MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "DejaVu Sans Mono", "monospace")
+SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "PingFang SC", "Microsoft YaHei"]
+SANS += ["Noto Sans CJK SC", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "DejaVu Sans Mono", "monospace"]
 
 
 def theme() -> gr.themes.Base:

@@ -1,4 +1,4 @@
-"""Who may import whom: the core stands without the page, the views without Gradio and torch, each tab without the others."""
+"""Who may import whom: the core knows no page, the views know no Gradio and no torch, a tab knows no other tab."""
 
 import ast
 import subprocess

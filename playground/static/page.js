@@ -57,7 +57,7 @@ lineage.theme = lineage.remember("localStorage", "theme") || "auto";
     media: { value: query },
   });
   const show = () => {
-    document.documentElement.classList.toggle("dark", chosen.matches);
+    for (const place of [document.documentElement, document.body]) place?.classList.toggle("dark", chosen.matches);
     chosen.dispatchEvent(new Event("change"));
   };
   system.addEventListener("change", show);

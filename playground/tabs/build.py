@@ -35,7 +35,8 @@ def layout(page: Page) -> TabParts:
             _picture(parts)
     parts["design"] = gr.Textbox(DEFAULT_MODEL, visible="hidden", show_label=False, elem_id="build-design")
     page.bind("design", parts["design"])
-    page.bind("context", parts["context"])
+    for name in CACHE:
+        page.bind(name, parts[name])
     _connect(page, parts, controls)
     gr.api(build_design, api_name="build", **page.CPU)
     return TabParts(scripts=SCRIPTS)
@@ -151,8 +152,8 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
         answered = {parts[place]: update for place, update in updates.items()}
         return {shown: now, parts["used"]: "", parts["generate"]: gr.update(visible=False), **answered}
 
-    def changed(before: Shown, lang: str, base: str, context, batch, dtype, *typed) -> dict:
-        values = dict(zip(FIELDS, typed, strict=True))
+    def changed(before: Shown, lang: str, base: str | None, context, batch, dtype, *typed) -> dict:
+        base, values = base or before.base or DEFAULT_MODEL, dict(zip(FIELDS, typed, strict=True))
         with refusals(lang):
             now, updates = change(before, lang, base, values, Cache(context, batch, dtype))
         if now.valid_title:  # refused: what was typed stays
@@ -167,8 +168,8 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
         filled = {controls[name]: now.values[name] for name in FIELDS}
         return {**answer(now, updates), **filled, parts["preset"]: wanted.base}
 
-    def start(before: Shown, lang: str, base: str, *cache) -> dict:
-        return started(before, lang, base, Cache(*cache))
+    def start(before: Shown, lang: str, base: str | None, *cache) -> dict:
+        return started(before, lang, base or before.base or DEFAULT_MODEL, Cache(*cache))  # the dropdown can be emptied
 
     def opened(before: Shown, lang: str, design: str, *cache) -> dict:
         if before.texts.get("design") == design:

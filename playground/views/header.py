@@ -7,7 +7,7 @@ from playground.views.numbers import exact, short
 
 
 def facts(lang: str, params: int, origin: str) -> str:
-    """Parameters (exact on hover), trained or random, and where the weights come from; `origin` is "zoo" or "random"."""
+    """Parameters (exact on hover), trained or random, and where the weights are from; `origin` is "zoo" or "random"."""
     count = escape(say(lang, "shell.model.exact", count=exact(params)))
     state = "trained" if origin == "zoo" else "random"
     return (

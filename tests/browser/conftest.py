@@ -1,4 +1,4 @@
-"""One playground and one browser for all browser tests; without a browser they are skipped, and say how to install one."""
+"""One playground and one browser for all browser tests; without a browser they skip, and say how to install one."""
 
 import os
 import re
@@ -6,15 +6,21 @@ import shutil
 import socket
 from pathlib import Path
 
-import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 import pytest
 
+import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 from playground.shell import launch
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 READY = "html[data-ready]"
 PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 
@@ -28,7 +34,7 @@ def browser_path() -> str | None:
 @pytest.fixture(scope="session")
 def chromium():
     """The running browser."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Install it with: pip install -r tests/requirements.txt")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install -r tests/requirements.txt brings it")
     path = browser_path()
     if path is None:
         pytest.skip("No browser found: install one (apt-get install chromium), or set CHROMIUM to the path of one.")

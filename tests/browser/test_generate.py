@@ -1,7 +1,8 @@
-"""Generate in a browser: the same stages as the core's, tokens with their text, streaming, Stop, keyboard, narrow pages."""
+"""Generate in a browser: the stages of the core, tokens with their text, streaming, Stop, keyboard, narrow pages."""
 
 import json
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -11,8 +12,11 @@ import torch
 import models
 from models.sampling import Sampling, shape
 from playground.views import generation as payload
+from tests.browser.conftest import Visitor
 
-TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=64"
+STATIC = Path(payload.__file__).resolve().parents[1] / "static"
+
+TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=256"
 SLOW = "llama-mini~n_layers=7"
 NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
 DONE = ".generate-story[aria-busy=false]"
@@ -40,41 +44,65 @@ def logits() -> np.ndarray:
     return distances + np.float32(raw.max())
 
 
-@pytest.fixture
-def page(visit):
+@pytest.fixture(scope="module")
+def scripts(chromium):
+    """An empty page that knows the functions of the view, without the playground around them."""
+    page = chromium.new_page()
+    for name in ("token_cells.js", "sampling.js"):
+        page.add_script_tag(content=(STATIC / name).read_text(encoding="utf-8"))
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(chromium, address):
     """A page with a small random model in hand, which computes in no time."""
-    visitor = visit(f"lang=en&model={TINY}&max_new_tokens=12&prompt={quote(NASTY)}")
+    visitor = Visitor(chromium, address).open(f"lang=en&model={TINY}&max_new_tokens=12&prompt={quote(NASTY)}")
     visitor.page.wait_for_selector(".generate-notes p")
+    yield visitor
+    visitor.context.close()
+
+
+@pytest.fixture
+def page(visitor):
+    """The visitor's page with a text that has just been generated with the usual settings."""
+    for name, value in (("temperature", 0.8), ("top-k", 40)):
+        visitor.page.locator(f"#generate-{name} input[type=range]").fill(str(value))
+    generate(visitor.page)
     yield visitor.page
     assert visitor.errors == []
     assert visitor.strangers == []
 
 
 def generate(page) -> None:
+    """Presses Generate and waits for the end of the text."""
+    page.evaluate("document.querySelector('.generate-live').textContent = ''")
     page.click("#generate-run")
-    page.wait_for_selector(".generate .token", state="attached")
-    page.wait_for_selector(DONE, state="attached")
+    page.wait_for_function("document.querySelector('.generate-live').textContent")
+    page.wait_for_selector("#generate-stop:disabled", state="attached")
 
 
-def test_the_browser_samples_as_the_core_does(page, logits):
+def test_the_browser_samples_as_the_core_does(scripts, logits):
     sent, seen = payload.halves(logits), [3, 50, 7, 3, int(logits.argmax())]
     for change in STAGES:
         sampling = Sampling(**change)
         settings = {name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p", "min_p")}
         settings["repetition_penalty"] = sampling.repetition_penalty
         wanted = shape(torch.from_numpy(logits), sampling, torch.tensor(sorted(set(seen)))).softmax(dim=-1)
-        found = page.evaluate(
-            "([sent, seen, settings]) => Array.from(Sampling.stages(Sampling.decodeHalves(sent), seen, settings).probabilities)",
+        found = scripts.evaluate(
+            """([sent, seen, settings]) =>
+                Array.from(Sampling.stages(Sampling.decodeHalves(sent), seen, settings).probabilities)""",
             [sent, seen, settings],
         )
         np.testing.assert_allclose(found, wanted.numpy(), atol=1e-3, err_msg=str(change))
         assert [value > 0 for value in found] == (wanted > 0).tolist(), change
 
 
-def test_recorded_logits_are_read_as_they_were_written(page, logits):
+def test_recorded_logits_are_read_as_they_were_written(scripts, logits):
     sent = payload.encode_codes(logits)
-    found = page.evaluate(
-        "([sent, scale]) => Array.from(Sampling.softmax(Sampling.decodeCodes(sent, scale)))", [sent, payload.code_scale()]
+    found = scripts.evaluate(
+        "([sent, scale]) => Array.from(Sampling.softmax(Sampling.decodeCodes(sent, scale)))",
+        [sent, payload.code_scale()],
     )
     wanted = torch.from_numpy(logits).softmax(dim=-1).numpy()
     best = np.argsort(-wanted)[: payload.N_EXACT]
@@ -94,16 +122,16 @@ def test_recorded_logits_are_read_as_they_were_written(page, logits):
         ([b"\xe0\x80", b"\xed\xa0\x80"], True, ["bytes:E0 80", "bytes:ED A0 80"]),
     ],
 )
-def test_no_character_is_broken(page, tokens, closed, cells):
-    found = page.evaluate(
-        "([tokens, closed]) => TokenCells.cells(tokens.map((t) => Uint8Array.from(t)), closed).map((c) => c.kind + ':' + c.text)",
+def test_no_character_is_broken(scripts, tokens, closed, cells):
+    found = scripts.evaluate(
+        """([tokens, closed]) => TokenCells.cells(tokens.map((token) => Uint8Array.from(token)), closed)
+            .map((cell) => cell.kind + ":" + cell.text)""",
         [[list(token) for token in tokens], closed],
     )
     assert found == cells
 
 
 def test_text_streams_and_nothing_typed_becomes_markup(page):
-    generate(page)
     assert page.locator(".generate .token").count() == 12
     assert page.text_content(".generate-prompt") == NASTY
     assert page.evaluate("typeof hacked") == "undefined"
@@ -113,7 +141,6 @@ def test_text_streams_and_nothing_typed_becomes_markup(page):
 
 
 def test_keys_move_between_tokens_and_the_bars_follow(page):
-    generate(page)
     page.locator(".generate .token").nth(4).click()
     assert page.text_content(".next-title") == "Before token 5 of 12"
     page.keyboard.press("ArrowRight")
@@ -125,7 +152,6 @@ def test_keys_move_between_tokens_and_the_bars_follow(page):
 
 
 def test_bars_follow_the_sliders_without_a_request(page):
-    generate(page)
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     page.locator("#generate-top-k input[type=range]").fill("5")
@@ -137,7 +163,6 @@ def test_bars_follow_the_sliders_without_a_request(page):
 
 
 def test_ctrl_enter_generates_and_the_same_seed_gives_the_same_text(page):
-    generate(page)
     first = page.text_content(".generate-tokens")
     page.evaluate("document.querySelector('.generate-tokens').replaceChildren()")
     page.focus("#generate-prompt textarea")
@@ -149,7 +174,7 @@ def test_stop_ends_the_text(visit):
     page = visit(f"lang=en&model={SLOW}&max_new_tokens=500&prompt=Once").page
     page.wait_for_selector(".generate-notes p")
     page.click("#generate-run")
-    page.wait_for_selector(".generate .token", state="attached")
+    page.wait_for_selector(".generate .token", state="attached", timeout=60_000)
     page.click("#generate-stop")
     page.wait_for_selector(DONE, state="attached")
     assert page.text_content(".generate-status").startswith("Stopped.")
@@ -157,8 +182,7 @@ def test_stop_ends_the_text(visit):
 
 
 def test_text_on_tokens_keeps_its_contrast(page):
-    generate(page)
-    for dark in (False, True):
+    for dark in (True, False):
         page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", dark)
         for share in np.linspace(0, 1, 21):
             colours = page.evaluate(

@@ -4,15 +4,15 @@ import json
 import socket
 import time
 
-import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 import pytest
 
 import models
+import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 from models.config import CHOICES
 from models.errors import InputError
 from playground.design_api import build_design
 from playground.design_form import FIELDS, GROUPS, OPTIONS, applies, config_of, control_of, follow, values_of
-from playground.design_screen import Cache, Shown, change, redraw
+from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
 from playground.i18n import LANGUAGES, say
 from playground.session import design_string
 from playground.tabs.build import FOLLOWERS, preset_choices, used
@@ -21,11 +21,11 @@ from playground.views.numbers import NARROW, exact, percent, short, short_bytes,
 GPT2 = models.preset("gpt2")
 
 
-def opened(name: str = "gpt2", lang: str = "en", cache: Cache = Cache()) -> Shown:
+def opened(name: str = "gpt2", lang: str = "en", cache: Cache = DEFAULT_CACHE) -> Shown:
     return redraw(Shown(), lang, name, models.preset(name), cache)[0]
 
 
-def changed(shown: Shown, lang: str = "en", cache: Cache = Cache(), **edits) -> tuple[Shown, dict]:
+def changed(shown: Shown, lang: str = "en", cache: Cache = DEFAULT_CACHE, **edits) -> tuple[Shown, dict]:
     """The screen after edits to what the form holds."""
     return change(shown, lang, shown.base, {**shown.values, **edits}, cache)
 
@@ -128,6 +128,12 @@ def test_impossible_designs_say_so_beside_the_control(edits, control, lang):
 def test_a_control_that_appears_with_a_refusal_is_shown():
     refused, updates = changed(opened(), mask_pattern="sliding", window=None)
     assert json.loads(updates["form"])["shown"]["window"]
+
+
+def test_a_refusal_before_anything_was_shown_is_a_refusal():
+    refused, updates = change(Shown(), "en", "gpt2", {**values_of(GPT2), "d_model": None}, Cache())
+    assert 'role="alert"' in note(refused, "d_model")
+    assert "form" in updates
 
 
 def test_what_a_visitor_typed_is_escaped():

@@ -1,0 +1,89 @@
+"""The layers before Gradio's server: what they add, serve, and refuse."""
+
+import asyncio
+
+import brotli
+import pytest
+
+from playground.middleware import FRONTEND, MAX_BODY, AssetCache, BodyLimit, PageHead, SecurityHeaders
+
+ASSET = next(path for path in sorted((FRONTEND / "assets").glob("*.js")) if path.stat().st_size > 2000)
+
+
+async def reads_and_answers(scope, receive, send):
+    """A server that reads the whole body and answers with a page."""
+    while (await receive()).get("more_body"):
+        pass
+    page = b"<html><head><title>x</title></head></html>"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(page))]})
+    await send({"type": "http.response.body", "body": page})
+
+
+def ask(app, path="/", method="GET", headers=(), body=(b"",)):
+    """One request through an ASGI app: status, headers, body."""
+    chunks = [{"type": "http.request", "body": part, "more_body": i + 1 < len(body)} for i, part in enumerate(body)]
+    sent = []
+
+    async def receive():
+        return chunks.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
+
+
+BROTLI = [(b"accept-encoding", b"gzip, br")]
+
+
+def test_assets_come_compressed_and_may_be_kept():
+    status, headers, body = ask(AssetCache(reads_and_answers), f"/assets/{ASSET.name}", headers=BROTLI)
+    assert status == 200
+    assert brotli.decompress(body) == ASSET.read_bytes()
+    assert len(body) < ASSET.stat().st_size
+    assert b"immutable" in headers[b"cache-control"]
+    assert int(headers[b"content-length"]) == len(body)
+
+
+def test_browsers_without_brotli_are_left_to_gradio():
+    assert b"<title>" in ask(AssetCache(reads_and_answers), f"/assets/{ASSET.name}")[2]
+
+
+@pytest.mark.parametrize("path", ["/assets/../index.html", "/assets/../../../routes.py", "/assets/none.js", "/assets/"])
+def test_only_gradios_own_files_are_served(path):
+    status, _, body = ask(AssetCache(reads_and_answers), path, headers=BROTLI)
+    assert b"<title>x</title>" in body or brotli.decompress(body) == (FRONTEND / "index.html").read_bytes()
+
+
+@pytest.mark.parametrize("headers", [[], BROTLI])
+def test_the_head_gets_what_must_run_first(headers):
+    status, answered, body = ask(PageHead(reads_and_answers, "<script>1</script>"), headers=headers)
+    page = brotli.decompress(body) if headers else body
+    assert page.startswith(b"<html><head><script>1</script><title>")
+    assert int(answered[b"content-length"]) == len(body)
+
+
+def test_other_paths_are_not_touched():
+    assert b"<script>" not in ask(PageHead(reads_and_answers, "<script>1</script>"), "/config")[2]
+
+
+def test_bodies_within_the_limit_pass():
+    assert ask(BodyLimit(reads_and_answers, MAX_BODY), "/x", "POST", body=(b"x" * 1000, b"y"))[0] == 200
+
+
+def test_announced_large_bodies_are_refused():
+    headers = [(b"content-length", str(MAX_BODY + 1).encode())]
+    assert ask(BodyLimit(reads_and_answers, MAX_BODY), "/x", "POST", headers)[0] == 413
+
+
+def test_unannounced_large_bodies_are_refused():
+    chunks = (b"x" * 600_000, b"x" * 600_000, b"x")
+    assert ask(BodyLimit(reads_and_answers, MAX_BODY), "/x", "POST", body=chunks)[0] == 413
+
+
+def test_every_answer_is_guarded():
+    headers = ask(SecurityHeaders(reads_and_answers))[1]
+    assert b"default-src 'self'" in headers[b"content-security-policy"]
+    assert headers[b"x-content-type-options"] == b"nosniff"
