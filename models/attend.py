@@ -43,5 +43,6 @@ def _explicit(
     v = v.repeat_interleave(repeats, dim=1)  # (B, H, S, d_head)
     scores = q @ k.transpose(-2, -1) * scale  # (B, H, T, S)
     scores = scores_tap(visibility.apply(scores))
-    probs = probs_tap(scores.softmax(dim=-1))  # (B, H, T, S)
+    # A row that may see nothing reads nothing, as in the fused pass; its softmax would be 0/0.
+    probs = probs_tap(scores.softmax(dim=-1).nan_to_num(0.0))  # (B, H, T, S)
     return probs @ v

@@ -27,14 +27,20 @@ class KVCache:
         """Bytes allocated for keys and values."""
         return sum(tensor.nbytes for tensor in (*self._keys, *self._values))
 
+    def check(self, n_layers: int, batch: int) -> None:
+        """Raises `InputError` where the cache was made for another depth or number of sequences."""
+        made_for = (len(self._keys), self._keys[0].shape[0])
+        if made_for != (n_layers, batch):
+            raise InputError("batch_shape", field="cache (layers, B)", value=made_for, expected=(n_layers, batch))
+
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Write the new tokens' k and v (B, K, T, d_head); return all so far, (B, K, length + T, d_head)."""
         start, end = self.length, self.length + k.shape[2]
         if end > self.capacity:
             raise InputError("cache_full", capacity=self.capacity, n_tokens=end)
         keys, values = self._keys[layer], self._values[layer]
-        keys[:, :, start:end] = k
-        values[:, :, start:end] = v
+        keys[:, :, start:end] = k.detach()
+        values[:, :, start:end] = v.detach()
         return keys[:, :, :end], values[:, :, :end]
 
     def room(self, n_tokens: int) -> tuple[list[Tensor], list[Tensor]]:
@@ -50,4 +56,4 @@ class KVCache:
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
-        self.length = min(length, self.length)
+        self.length = max(0, min(length, self.length))

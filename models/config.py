@@ -125,7 +125,7 @@ class ModelConfig:
         self._derive()
         self._check_combinations()
 
-    def replace(self, **changes) -> "ModelConfig":
+    def replace(self, /, **changes) -> "ModelConfig":
         """The same configuration with some fields changed, checked again.
 
         A field that had its derived value (`d_head` = `d_model / n_heads`, …) is derived again from the new ones.
@@ -217,6 +217,8 @@ class ModelConfig:
         self._check_rotary()
         if not self.mask_pattern:
             raise InputError("mask_pattern_empty", field="mask_pattern", allowed=", ".join(CHOICES["mask"]))
+        if (length := len(self.mask_pattern)) > self.n_layers:
+            raise InputError("mask_pattern_too_long", field="mask_pattern", length=length, n_layers=self.n_layers)
         if "sliding" in self.mask_pattern and self.window is None:
             raise InputError("sliding_needs_window", field="window")
         if "sliding" not in self.mask_pattern and self.window is not None:
@@ -274,7 +276,8 @@ def _check_integer(field: str, value: object) -> None:
 
 
 def _check_number(field: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+    is_whole = isinstance(value, Integral)  # of any length, where `isfinite` would overflow
+    if isinstance(value, bool) or not isinstance(value, Real) or not (is_whole or isfinite(value)):
         raise InputError("not_a_number", field=field, value=value)
     _check_range(field, value)
 

@@ -39,6 +39,9 @@ MESSAGES: dict[str, str] = {
     "sliding_needs_window": "mask_pattern contains sliding: give window, the number of tokens that a query may look back.",
     "window_needs_sliding": "window = {window} has no effect unless mask_pattern contains sliding; leave it out.",
     "mask_pattern_empty": "mask_pattern is empty; it needs at least one of: {allowed}.",
+    "mask_pattern_too_long": (
+        "mask_pattern has {length} entries, but the model only n_layers = {n_layers}; give at most one for each layer."
+    ),
     "norm_bias_needs_layernorm": "RMSNorm has no bias; take norm out of biases, or choose layernorm.",
     "qk_norm_needs_rmsnorm": "Query-key norm is an RMSNorm over d_head; it goes with norm = rmsnorm, not {norm}.",
     "llama3_frequencies": (
@@ -47,6 +50,7 @@ MESSAGES: dict[str, str] = {
     # Forms
     "number_empty": "{field} is empty; give a number from {low} to {high}.",
     "not_an_object": "{field} must be an object of field names and values.",
+    "not_a_text": "{field} = {value} must be a text.",
     # Presets
     "unknown_preset": "No preset is called {name}; nearest names: {similar}.",
     # Running
@@ -73,6 +77,10 @@ MESSAGES: dict[str, str] = {
     "corpus_no_text": "The corpus folder {folder} holds no .txt file. The recipe wants: {wanted}.",
     "corpus_empty": "{file} holds no document for training.",
     "corpus_too_short": "The corpora yield {available} training tokens; the recipe asks for {wanted}. Raise the passes.",
+    "corpus_not_held_out": (
+        "Of {documents} documents none could be held out to measure the loss on. Give more documents, or separate those "
+        "of a file by lines that read <|endoftext|>."
+    ),
     "checkpoint_differs": "The checkpoint {file} belongs to another training: {field} differs. Remove it to start anew.",
     # Weights: reading and writing model folders
     "weights_no_folder": "{folder} is neither a shipped model nor a folder nor the id of a model on the hub.",
@@ -101,6 +109,11 @@ MESSAGES: dict[str, str] = {
     "weights_not_exportable": "{architecture}, the nearest class of transformers, cannot hold this model: {losses}.",
     # Playground: what it refuses to hold
     "model_too_large": "This model has {size} parameters; this machine builds at most {limit}.",
+    "model_too_deep": "This model has {n_layers} layers; this machine builds at most {limit}.",
+    "model_too_wide": (
+        "Reading {n_tokens} tokens with this model takes {size} of memory beside its weights; this machine gives {limit}. "
+        "Fewer or narrower heads and a smaller d_model or d_ff need less."
+    ),
     "vocabulary_too_small": (
         "vocab_size = {vocab_size} is less than the smallest tokenizer here needs; choose {smallest} or more."
     ),
@@ -110,20 +123,29 @@ MESSAGES: dict[str, str] = {
 }
 
 
+QUOTED = ("field", "value", "name", "part")  # parameters that may repeat what a user wrote …
+MAX_QUOTED = 80  # … and so many characters of it
+
+
 class InputError(ValueError):
     """A value that a user gave and the project cannot take; `str(error)` is one sentence in English.
 
     `code` is a key of `MESSAGES`, `params` fills its template. `params["field"]`, where there is one, names the
-    configuration field concerned.
+    configuration field concerned. Long quotations of what the user gave are clipped.
     """
 
     def __init__(self, code: str, **params):
         self.code = code
-        self.params = params
-        super().__init__(MESSAGES[code].format(**params))
+        self.params = {name: _clipped(value) if name in QUOTED else value for name, value in params.items()}
+        super().__init__(MESSAGES[code].format(**self.params))
 
     def __reduce__(self):
         return _rebuild, (self.code, self.params)
+
+
+def _clipped(value: object) -> object:
+    text = str(value)
+    return value if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"
 
 
 def _rebuild(code: str, params: dict) -> InputError:

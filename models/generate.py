@@ -42,8 +42,11 @@ def generate(
     model's context, and ids outside its vocabulary, when the first step is asked for.
     """
     sampling = sampling or Sampling()
-    prompt = torch.as_tensor(input_ids, dtype=torch.long, device=model.tok_embed.weight.device).reshape(1, -1)
-    _check_prompt(prompt, model)
+    prompt = _checked_prompt(input_ids, model)
+    if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int):
+        raise InputError("not_an_integer", field="max_new_tokens", value=max_new_tokens)
+    if max_new_tokens < 1:
+        raise InputError("out_of_range", field="max_new_tokens", value=max_new_tokens, low=1, high="∞")
     context = model.config.max_seq_len
     n_prompt = prompt.shape[1]
     generator = torch.Generator().manual_seed(sampling.seed)
@@ -60,7 +63,7 @@ def generate(
                 logits = model(prompt, cache=cache, only_last=True).logits[0, -1]  # (V,)
             else:
                 logits = reader.next_logits(newest)  # (V,)
-            logits = logits.cpu()
+            logits = logits.float().cpu()
             step = _step(logits, sampling, seen, generator)
         finish = _finish(step[0], stop_ids, n_done, max_new_tokens, n_prompt, context)
         yield Step(*step, finish=finish, logits=logits if keep_logits else None)
@@ -87,18 +90,20 @@ def _finish(
         return "stop"
     if n_done == max_new_tokens:
         return "length"
-    # The newest token has not been read yet: reading it takes a place of its own.
-    if n_prompt + n_done >= context:
+    # To go on, the newest token has to be read, and takes a place of its own.
+    if n_prompt + n_done > context:
         return "context"
     return None
 
 
-def _check_prompt(prompt: Tensor, model: Transformer) -> None:
+def _checked_prompt(input_ids: Sequence[int] | Tensor, model: Transformer) -> Tensor:
+    """The prompt as (1, T) on the model's device."""
     cfg = model.config
-    if prompt.shape[1] == 0:
+    prompt = torch.as_tensor(input_ids, device=model.tok_embed.weight.device)
+    if prompt.numel() == 0:
         raise InputError("prompt_empty")
-    if prompt.shape[1] > cfg.max_seq_len:
-        raise InputError("prompt_too_long", n_tokens=prompt.shape[1], max_seq_len=cfg.max_seq_len)
-    for token_id in (int(prompt.min()), int(prompt.max())):
-        if not 0 <= token_id < cfg.vocab_size:
-            raise InputError("token_out_of_range", token_id=token_id, vocab_size=cfg.vocab_size)
+    if prompt.dim() not in (1, 2) or prompt.numel() != prompt.shape[-1] or prompt.is_floating_point():
+        raise InputError("batch_shape", field="input_ids", value=tuple(prompt.shape), expected="whole numbers, (1, T)")
+    if prompt.numel() > cfg.max_seq_len:
+        raise InputError("prompt_too_long", n_tokens=prompt.numel(), max_seq_len=cfg.max_seq_len)
+    return prompt.long().reshape(1, -1)

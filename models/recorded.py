@@ -1,9 +1,11 @@
 """One new token's pass, recorded: the operations of `Transformer.run` in a row, without the interpreter between them.
 
 For a small model most of a token's time is Python walking through the modules. The pass is recorded once (TorchScript
-tracing), with the cached keys and values as its arguments, and replayed at every length; the numbers are the same.
+tracing), with the cached keys and values as its arguments, and replayed at every length; the numbers are the same. A
+recording holds the weights as they were: it is made anew when they change, which `parameter.data.mul_()` alone conceals.
 """
 
+import threading
 import warnings
 from weakref import WeakKeyDictionary
 
@@ -11,12 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from models.cache import KVCache
-from models.parts.masks import Visibility
+from models.parts.masks import MASKS, Visibility
 from models.taps import observed
 from models.transformer import Transformer
 
-_Version = tuple[torch.dtype, int]
-_RECORDED: WeakKeyDictionary[Transformer, tuple[_Version, torch.jit.ScriptModule]] = WeakKeyDictionary()
+# Of a larger model a token's time is spent on reading the weights, and a recording would hold them a second time.
+LARGEST = 30_000_000  # parameters
+
+_RECORDED: WeakKeyDictionary[Transformer, tuple[tuple, torch.jit.ScriptModule]] = WeakKeyDictionary()
+_RECORDING = threading.Lock()  # the tracer's state is the whole process's
 
 
 class TokenByToken:
@@ -30,8 +35,7 @@ class TokenByToken:
         self._model = model
         self._cache = cache
         self._device = model.tok_embed.weight.device
-        has_bias = model.position.bias(range(1), range(1), self._device) is not None
-        self._replayable = 0 if has_bias else (model.config.window or cache.capacity)
+        self._replayable = _replayable_length(model)
         self._recording: torch.jit.ScriptModule | None = None
 
     def next_logits(self, token_id: int) -> Tensor:
@@ -48,14 +52,31 @@ class TokenByToken:
         return logits[0, -1]
 
 
+def _replayable_length(model: Transformer) -> float:
+    """Up to how many tokens in all a new one sees them all alike; 0 where the pass is not to be recorded."""
+    cfg, device = model.config, model.tok_embed.weight.device
+    hooked = any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    large = sum(parameter.numel() for parameter in model.parameters()) > LARGEST
+    biased = model.position.bias(range(1), range(1), device) is not None
+    if hooked or large or biased or torch.is_autocast_enabled(device.type):
+        return 0
+    layers = [cfg.layer(i) for i in range(len(cfg.mask_pattern))]
+    return min(MASKS[layer.mask].causal_up_to(layer) for layer in layers)
+
+
 def _recording(model: Transformer) -> torch.jit.ScriptModule:
     """The model's recording, made anew when its weights have changed since."""
-    version = (model.tok_embed.weight.dtype, sum(parameter._version for parameter in model.parameters()))
-    known = _RECORDED.get(model)
-    if known is None or known[0] != version:
-        known = (version, _record(model))
-        _RECORDED[model] = known
-    return known[1]
+    with _RECORDING:
+        version = tuple(map(_version, model.parameters()))
+        known = _RECORDED.get(model)
+        if known is None or known[0] != version:
+            known = _RECORDED[model] = (version, _record(model))
+        return known[1]
+
+
+def _version(parameter: Tensor) -> tuple:
+    changes = None if parameter.is_inference() else parameter._version
+    return parameter.data_ptr(), changes, parameter.dtype, parameter.device
 
 
 def _record(model: Transformer) -> torch.jit.ScriptModule:

@@ -40,20 +40,25 @@ class Sampling:
             value = getattr(self, field)
             if field in ("top_k", "seed") and (isinstance(value, bool) or not isinstance(value, int)):
                 raise InputError("not_an_integer", field=field, value=value)
-            if not isinstance(value, int | float) or not low <= value <= high:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError("not_a_number", field=field, value=value)
+            if not low <= value <= high:
                 raise InputError("out_of_range", field=field, value=value, low=low, high=high)
 
 
 def penalise(scores: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Scores (V,) with those of the token ids in `seen` divided by `penalty` if positive, multiplied if negative
-    (Keskar et al. 2019, arXiv:1909.05858, section 4.1)."""
+    """Scores (V,) with those of the token ids in `seen` divided by `penalty`, or multiplied where they are negative.
+
+    Keskar et al. 2019 (arXiv:1909.05858, section 4.1) always divide, which would favour a seen token of negative score;
+    the form here is that of `transformers`.
+    """
     own = scores[seen]
     return scores.index_copy(0, seen, torch.where(own > 0, own / penalty, own * penalty))
 
 
 def temper(scores: Tensor, temperature: float) -> Tensor:
-    """Scores divided by the temperature: below 1 sharper, above 1 flatter."""
-    return scores / temperature
+    """Scores, relative to the highest, divided by the temperature: below 1 sharper, above 1 flatter."""
+    return (scores - scores.max()) / temperature
 
 
 def keep_top_k(scores: Tensor, k: int) -> Tensor:

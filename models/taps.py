@@ -42,9 +42,9 @@ TAP_SPECS: dict[str, TapSpec] = {
     "layers.{i}.attn.scores": TapSpec(("B", "H", "T", "S"), "Scaled q·k plus position bias, masked entries at -inf."),
     "layers.{i}.attn.probs": TapSpec(("B", "H", "T", "S"), "Attention probabilities; each row sums to one."),
     "layers.{i}.attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of values, before o_proj."),
-    "layers.{i}.attn.out": TapSpec(_RESIDUAL, "What attention adds to the residual stream."),
+    "layers.{i}.attn.out": TapSpec(_RESIDUAL, "What attention computes, before a norm after it."),
     "layers.{i}.resid_mid": TapSpec(_RESIDUAL, "The residual stream between attention and feed-forward."),
-    "layers.{i}.ffn.out": TapSpec(_RESIDUAL, "What the feed-forward layer adds to the residual stream."),
+    "layers.{i}.ffn.out": TapSpec(_RESIDUAL, "What the feed-forward layer computes, before a norm after it."),
     "layers.{i}.resid_post": TapSpec(_RESIDUAL, "The residual stream as layer i leaves it."),
     "final_norm": TapSpec(_RESIDUAL, "The residual stream as the head reads it."),
     "logits": TapSpec(("B", "T", "V"), "One score for each entry of the vocabulary."),
@@ -63,7 +63,8 @@ class Trace(Mapping[str, Tensor]):
 
     def visit(self, name: str, value: Tensor) -> Tensor:
         if self.wants(name):
-            self._seen[name] = value.detach()
+            # Keys and values may be views of a cache that goes on being written.
+            self._seen[name] = value.detach().clone() if value._is_view() else value.detach()
         return value
 
     def __getitem__(self, name: str) -> Tensor:
@@ -96,7 +97,12 @@ class _Patches:
         if name not in self._edits:
             return value
         self.applied.add(name)
-        return self._edits[name](value)
+        edited = self._edits[name](value)
+        if edited.shape != value.shape:
+            raise InputError(
+                "batch_shape", field=name, value=tuple(edited.shape), expected=f"{tuple(value.shape)}, as before"
+            )
+        return edited
 
 
 # Patches stand before traces, so that a trace sees the replaced value.
@@ -141,7 +147,7 @@ def name_taps(model: nn.Module) -> None:
 def capture(*patterns: str) -> Iterator[Trace]:
     """Collect the tensors whose tap names match any of `patterns` (`*` matches anything, dots included).
 
-    Captured tensors are detached and not copied. Do not keep a capture open across a `yield` of a generator: its
+    Captured tensors are detached. Do not keep a capture open across a `yield` of a generator: its
     context would leak into the caller's.
     """
     trace = Trace(patterns)

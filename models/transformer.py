@@ -56,7 +56,10 @@ class Transformer(nn.Module):
         Raises `InputError` where ids, positions or shapes do not fit.
         """
         n_past = cache.length if cache is not None else 0
-        self._check(input_ids, attention_mask, position_ids, n_past)
+        self._check_ids(input_ids)
+        self._check_places(input_ids, attention_mask, position_ids, n_past)
+        if cache is not None:
+            cache.check(self.config.n_layers, input_ids.shape[0])
         n_new = input_ids.shape[1]
         if position_ids is None:
             position_ids = torch.arange(n_past, n_past + n_new, device=input_ids.device)[None]  # (1, T)
@@ -108,18 +111,35 @@ class Transformer(nn.Module):
             visibility(cfg.layer(i), n_past, n_new, attention_mask, bias, device) for i in range(len(cfg.mask_pattern))
         ]
 
-    def _check(
+    def _check_ids(self, input_ids: Tensor) -> None:
+        if input_ids.dim() != 2 or input_ids.numel() == 0 or input_ids.is_floating_point():
+            raise InputError(
+                "batch_shape", field="input_ids", value=tuple(input_ids.shape), expected="whole numbers, (B, T), none 0"
+            )
+        if input_ids.device.type == "meta":
+            return
+        for token_id in map(int, input_ids.aminmax()):
+            if not 0 <= token_id < self.config.vocab_size:
+                raise InputError("token_out_of_range", token_id=token_id, vocab_size=self.config.vocab_size)
+
+    def _check_places(
         self, input_ids: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None, n_past: int
     ) -> None:
-        if input_ids.dim() != 2 or input_ids.shape[1] == 0:
-            raise InputError("batch_shape", field="input_ids", value=tuple(input_ids.shape), expected="(B, T), T ≥ 1")
-        n_total = n_past + input_ids.shape[1]
-        if attention_mask is not None and attention_mask.dim() == 2:
-            expected = (input_ids.shape[0], n_total)
-            if tuple(attention_mask.shape) != expected:
-                raise InputError(
-                    "batch_shape", field="attention_mask", value=tuple(attention_mask.shape), expected=expected
-                )
+        n_batch, n_new = input_ids.shape
+        n_total = n_past + n_new
+        if attention_mask is not None:
+            shape = tuple(attention_mask.shape)
+            wide = len(shape) == 4 and shape[0] in (1, n_batch) and shape[1] in (1, self.config.n_heads)
+            if shape != (n_batch, n_total) and not (wide and shape[2:] == (n_new, n_total)):
+                expected = f"{(n_batch, n_total)} or {(n_batch, 1, n_new, n_total)}"
+                raise InputError("batch_shape", field="attention_mask", value=shape, expected=expected)
+            if len(shape) == 4 and not (attention_mask.dtype == torch.bool or attention_mask.is_floating_point()):
+                expected = "four dimensions of true and false, or of numbers with a point to be added"
+                raise InputError("batch_shape", field="attention_mask", value=attention_mask.dtype, expected=expected)
+        if position_ids is not None and tuple(position_ids.shape) not in ((n_batch, n_new), (1, n_new)):
+            raise InputError(
+                "batch_shape", field="position_ids", value=tuple(position_ids.shape), expected=(n_batch, n_new)
+            )
         if self.position.limit is not None:
             n_needed = n_total if position_ids is None else int(position_ids.max()) + 1
             if n_needed > self.position.limit:

@@ -18,7 +18,7 @@ from models.generate import Step
 from models.sampling import Sampling, shape
 from models.tokenizers import Tokenizer
 from models.weights import Loaded
-from playground.session import LIMITS, MAX_PROMPT
+from playground.session import LIMITS, MAX_PROMPT, as_text
 
 N_TOP = 10  # candidates that accompany a step whose logits are not kept
 
@@ -58,9 +58,9 @@ def read_prompt(tokenizer: Tokenizer, prompt: str, max_seq_len: int, max_new_tok
     """The part of `prompt` that a model with `max_seq_len` positions reads, if `max_new_tokens` are to follow.
 
     Of a prompt that is too long the end is read: as much as leaves room for the new tokens, but at least half of the
-    context. Never refuses a text.
+    context. Never refuses a text; raises `InputError` for what is none.
     """
-    clipped = prompt[:MAX_PROMPT]
+    clipped = as_text("prompt", prompt)[:MAX_PROMPT]
     text = "".join(character for character in clipped if character != "\0" and not "\ud800" <= character <= "\udfff")
     counts = {"n_dropped": len(clipped) - len(text), "n_clipped": len(prompt) - len(clipped)}
     if not text:
@@ -87,9 +87,10 @@ def read_settings(settings: dict, max_new_tokens) -> tuple[Sampling, int]:
     """
     values = {name: _whole(name, value) if name in ("top_k", "seed") else value for name, value in settings.items()}
     length = _whole("max_new_tokens", max_new_tokens)
-    low, high = LIMITS["max_new_tokens"]
-    if not low <= length <= high:
-        raise InputError("out_of_range", field="max_new_tokens", value=length, low=low, high=high)
+    for field, value in {"seed": values["seed"], "max_new_tokens": length}.items():
+        low, high = LIMITS[field]
+        if not low <= value <= high:
+            raise InputError("out_of_range", field=field, value=value, low=low, high=high)
     return Sampling(**values), length
 
 
@@ -124,17 +125,20 @@ def _top(logits: torch.Tensor, sampling: Sampling, seen: set[int]) -> tuple[tupl
 
 
 def in_chunks(
-    steps: Iterator[Observed], seconds: float, turn: Callable[[], AbstractContextManager], cancelled: threading.Event
+    steps: Iterator[Observed],
+    seconds: float,
+    turn: Callable[[threading.Event], AbstractContextManager],
+    cancelled: threading.Event,
 ) -> Iterator[tuple[list[Observed], str | None]]:
     """Steps gathered over `seconds`, as (steps, why the text ends after them: a step's `finish`, "cancelled" or None).
 
     Each chunk is computed in a turn of its own, so that long texts do not keep other visitors waiting; before each
-    token the run looks whether it is `cancelled`.
+    token the run looks whether it is `cancelled`. `turn(cancelled)` stops waiting, without a turn, when it is.
     """
     finish = None
     while not finish:
         chunk: list[Observed] = []
-        with turn():
+        with turn(cancelled):
             begun = time.monotonic()
             while not finish and (not chunk or time.monotonic() - begun < seconds):
                 if cancelled.is_set():
@@ -178,5 +182,5 @@ class Runs:
         """Lets the visitor's run, if there is one, compute no further token."""
         with self._lock:
             if run := self._running.get(visitor):
-                run.forgotten = forget
+                run.forgotten |= forget
                 run.cancelled.set()

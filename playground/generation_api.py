@@ -57,7 +57,7 @@ def generate_text(
         with services.turn():
             subject, loaded = take(lang, model)
         tokenizer = loaded.tokenizer
-        reading = read_prompt(tokenizer, prompt, subject.max_seq_len, most)
+        reading = read_prompt(tokenizer, prompt, subject.readable, most)
         steps, finish = [], None
         for chunk, finish in in_chunks(  # noqa: B007 (the last one is the answer's)
             observe(loaded, reading, sampling, most), CHUNK_SECONDS, services.turn, threading.Event()

@@ -29,7 +29,7 @@ def record(name: str) -> dict:
     """What the shipped model `name` writes with the default prompt, settings and seed."""
     loaded = models.load(name)
     prompt, most = DEFAULTS["prompt"], LENGTH
-    reading = read_prompt(loaded.tokenizer, prompt, loaded.config.max_seq_len, most)
+    reading = read_prompt(loaded.tokenizer, prompt, services.readable(loaded.config), most)
     steps, finish = [], "length"
     for observed in observe(loaded, reading, Sampling(**DRAWN_WITH), most):
         step = observed.step
@@ -51,8 +51,10 @@ def record(name: str) -> dict:
 def first_screen(lang: str, design: str) -> str:
     """The payload that Generate opens with for the model in hand: its recording, or a sentence that there is none."""
     name = services.trained_name(services.inhand(design).config)
-    if name is None or not _file(name).is_file():
+    if name is None:
         return transcript.sentence_only(lang, note=say(lang, "generate.note.none"))
+    if not _file(name).is_file():
+        return transcript.sentence_only(lang, note=say(lang, "generate.note.unrecorded"))
     return _told(lang, name)
 
 
@@ -61,10 +63,10 @@ def _told(lang: str, name: str) -> str:
     recorded = json.loads(_file(name).read_text(encoding="utf-8"))
     cfg = models.preset(name)
     title = models.preset_info(name).title
-    subject = transcript.Subject(title, True, cfg.vocab_size, cfg.max_seq_len, _tokenizer(name))
+    subject = transcript.subject_of(title, True, cfg, _tokenizer(name))
     settings = dict(recorded["settings"])
     prompt, most = settings.pop("prompt"), settings.pop("max_new_tokens")
-    reading = read_prompt(subject.tokenizer, prompt, cfg.max_seq_len, most)
+    reading = read_prompt(subject.tokenizer, prompt, subject.readable, most)
     notes = [say(lang, "generate.note.recorded")]
     scale = {"scale": payload.code_scale()}
     lines = [transcript.start(lang, "recorded", subject, reading, Sampling(**settings), most, notes, **scale)]

@@ -1,22 +1,29 @@
 """Running the core for visitors: models kept within bounds, each built once, never too large, computing in turns."""
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 import models
 from models.config import ModelConfig
 from models.errors import InputError
 from playground.session import design_string, parse_design
-from playground.views.numbers import short
+from playground.views.numbers import exact, short, short_bytes
 
 MAX_PARAMS = 200_000_000
+MAX_LAYERS = 200  # building takes time by the layer, however small its parameters
+MAX_READ = 4_096  # tokens of prompt and text; the prompt is read in one pass that nothing interrupts
+SHORTEST_READ = 1_024  # a model is refused whose memory for so many tokens (or its whole context) is too much
+MAX_WORKING_BYTES = 1_000_000_000  # of one run: what a pass computes and the KV cache
 MAX_CACHED_BYTES = 1_500_000_000
+MAX_CACHED_MODELS = 16
 COMPUTING = 2  # cores of the smallest machine that this runs on
 PATIENCE = 30  # seconds that a visitor waits for a turn before being told that the machine is busy
+GLANCE = 0.2  # seconds after which one who waits looks whether the turn is still wanted
 
 _turns = threading.BoundedSemaphore(COMPUTING)
 
@@ -67,8 +74,8 @@ def hold(design: str) -> "models.Loaded":
     """The model of a design string, from the cache or built now.
 
     A shipped model's configuration gets its trained weights, any other is initialised with seed 0 and reads with the
-    house tokenizer if its vocabulary has room for it, else byte by byte. Raises `InputError` for more than
-    `MAX_PARAMS` parameters, and for a vocabulary that has no room for bytes.
+    house tokenizer if its vocabulary has room for it, else byte by byte. Raises `InputError` for a model that
+    `check_size` refuses, and for a vocabulary that has no room for bytes.
     """
     parsed = parse_design(design)
     trained = trained_name(parsed.config)
@@ -88,49 +95,104 @@ def check_size(config: ModelConfig) -> None:
     """Raises `InputError` if this machine should not build the model."""
     if (size := _count(config)) > MAX_PARAMS:
         raise InputError("model_too_large", size=short(size), limit=short(MAX_PARAMS))
+    if config.n_layers > MAX_LAYERS:
+        raise InputError("model_too_deep", n_layers=config.n_layers, limit=MAX_LAYERS)
+    n_tokens = min(config.max_seq_len, SHORTEST_READ)
+    if (size := working_bytes(config, n_tokens)) > MAX_WORKING_BYTES:
+        limit = short_bytes(MAX_WORKING_BYTES)
+        raise InputError("model_too_wide", n_tokens=exact(n_tokens), size=short_bytes(size), limit=limit)
+
+
+def readable(config: ModelConfig) -> int:
+    """How many tokens of prompt and text together a model reads here: its context, or what the machine has room for."""
+    n_tokens = min(config.max_seq_len, MAX_READ)
+    while n_tokens > SHORTEST_READ and working_bytes(config, n_tokens) > MAX_WORKING_BYTES:
+        n_tokens = max(n_tokens // 2, SHORTEST_READ)
+    return n_tokens
+
+
+def working_bytes(config: ModelConfig, n_tokens: int) -> int:
+    """Memory in bytes that reading `n_tokens` in one fp32 pass takes beside the weights, rounded up generously.
+
+    The KV cache; the widest layer's residual stream, heads and feed-forward; with ALiBi a score bias for every head and
+    pair of tokens, once made and once added.
+    """
+    kv_cache = 2 * config.n_layers * config.n_kv_heads * config.d_head
+    heads = 2 * (config.n_heads + config.n_kv_heads) * config.d_head
+    bias = 2 * config.n_heads * n_tokens if config.position == "alibi" else 0
+    return 4 * n_tokens * (kv_cache + 4 * config.d_model + heads + 3 * config.d_ff + bias)
 
 
 @contextmanager
-def turn() -> Iterator[None]:
-    """Waits for one of `COMPUTING` turns; raises `InputError` "busy" after `PATIENCE` seconds.
+def turn(cancelled: threading.Event | None = None) -> Iterator[bool]:
+    """Waits for one of `COMPUTING` turns, which everything that computes with a model takes, and gives True; or False,
+    without a turn, once `cancelled` is set. Raises `InputError` "busy" after `PATIENCE` seconds.
 
-    Events on Gradio's queue are limited by `page.CPU`; this is for API calls and server functions, which pass it by.
+    Gradio's queue cannot do this: it would hold a stream's place from its first token to its last.
     """
-    if not _turns.acquire(timeout=PATIENCE):
-        raise InputError("busy")
+    mine = _wait_for_turn(cancelled)
     try:
-        yield
+        yield mine
     finally:
-        _turns.release()
+        if mine:
+            _turns.release()
+
+
+def _wait_for_turn(cancelled: threading.Event | None) -> bool:
+    until = time.monotonic() + PATIENCE
+    while not (cancelled and cancelled.is_set()):
+        left = until - time.monotonic()
+        if _turns.acquire(timeout=max(0.0, min(GLANCE, left))):
+            return True
+        if left <= 0:
+            raise InputError("busy")
+    return False
+
+
+@dataclass
+class _Building:
+    """One model being built, and how many threads are building it or waiting for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    threads: int = 0
 
 
 class Shelf:
     """Models by key, least recently used first out; each built by one thread while others wait for it."""
 
-    def __init__(self, max_bytes: int):
+    def __init__(self, max_bytes: int, max_models: int = MAX_CACHED_MODELS):
         self.max_bytes = max_bytes
+        self.max_models = max_models
         self._models: OrderedDict[str, tuple[models.Loaded, int]] = OrderedDict()
-        self._building: dict[str, threading.Lock] = {}
+        self._building: dict[str, _Building] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str, make) -> "models.Loaded":
+    def get(self, key: str, make: Callable[[], "models.Loaded"]) -> "models.Loaded":
         """The model under `key`; `make()` builds it if it is not there."""
         with self._lock:
-            building = self._building.setdefault(key, threading.Lock())
-        with building:
+            building = self._building.setdefault(key, _Building())
+            building.threads += 1
+        try:
+            with building.lock:
+                return self._kept(key) or self._keep(key, make())
+        finally:
             with self._lock:
-                if key in self._models:
-                    self._models.move_to_end(key)
-                    return self._models[key][0]
-            try:
-                loaded = make()
-                with self._lock:
-                    self._models[key] = (loaded, _bytes(loaded))
-                    self._drop_oldest()
-            finally:
-                with self._lock:
-                    self._building.pop(key, None)
-            return loaded
+                building.threads -= 1
+                if not building.threads:
+                    del self._building[key]
+
+    def _kept(self, key: str) -> "models.Loaded | None":
+        with self._lock:
+            if key not in self._models:
+                return None
+            self._models.move_to_end(key)
+            return self._models[key][0]
+
+    def _keep(self, key: str, loaded: "models.Loaded") -> "models.Loaded":
+        with self._lock:
+            self._models[key] = (loaded, _bytes(loaded))
+            self._drop_oldest()
+        return loaded
 
     def keys(self) -> list[str]:
         """What is kept, the next to go first."""
@@ -138,8 +200,12 @@ class Shelf:
             return list(self._models)
 
     def _drop_oldest(self) -> None:
-        while len(self._models) > 1 and sum(size for _, size in self._models.values()) > self.max_bytes:
+        while len(self._models) > 1 and self._is_overfull():
             self._models.popitem(last=False)
+
+    def _is_overfull(self) -> bool:
+        too_many = len(self._models) > self.max_models
+        return too_many or sum(size for _, size in self._models.values()) > self.max_bytes
 
 
 _shelf = Shelf(MAX_CACHED_BYTES)
@@ -169,7 +235,7 @@ def _house_tokenizer():
     return models.load(names[0]).tokenizer if names else None
 
 
-@cache
+@lru_cache(maxsize=512)
 def _count(config: ModelConfig) -> int:
     return models.account(config).params
 

@@ -11,7 +11,7 @@ from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
 from playground.page_head import STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
-from playground.tab import UI, Page, Tab
+from playground.tab import UI, Page, Tab, refusals
 from playground.tabs import build, generate
 from playground.theme import theme
 from playground.views import header
@@ -60,7 +60,7 @@ def _assemble() -> tuple[gr.Blocks, list[str]]:
                 opening = openings[tab.id]
                 item.select(None, None, opening, js=f"() => lineage.opened({json.dumps(tab.id)})", **UI)
         _connect(app, page, parts, tabs, openings)
-    app.queue(max_size=128, default_concurrency_limit=2)
+    app.queue(max_size=128, default_concurrency_limit=services.COMPUTING)
     return app, scripts
 
 
@@ -138,10 +138,8 @@ def read_arrival(arrival: str) -> Session:
 
 def show_model(lang: str, design: str):
     """The header's dropdown and facts for the model in hand."""
-    try:
+    with refusals(lang):
         model = services.inhand(design)
-    except InputError as error:
-        raise gr.Error(explain(lang, error), print_exception=False) from error
     choices = _choices()
     if not model.trained:
         name = say(lang, "shell.model.changed", base=model.name) if model.changed else model.name

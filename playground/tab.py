@@ -6,15 +6,20 @@ Its words are in `playground/i18n/<id>.toml` (the title under `<id>.tab`), its l
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import gradio as gr
 
+from models.errors import InputError
+from playground.i18n import explain
+from playground.services import COMPUTING
 from playground.session import FIELDS
 
-# Computing: at most two at once on the whole machine, whatever the handler.
-CPU = {"concurrency_id": "cpu", "concurrency_limit": 2}
+# Computing: of all handlers with these options at most so many run at once, the others wait in Gradio's queue. What
+# computes with a model takes one of the turns of `services` besides: it alone also knows the streams.
+CPU = {"concurrency_id": "cpu", "concurrency_limit": COMPUTING}
 # Light handlers: never wait behind computing, show no spinner, are no API endpoint.
 UI = {
     "concurrency_id": "ui",
@@ -92,6 +97,16 @@ class Page:
     def open_tab(self, event: Callable, tab: str) -> None:
         """Opens another tab when `event` fires, in the browser: `page.open_tab(button.click, "generate")`."""
         event(None, None, None, js=f"() => lineage.open({json.dumps(tab)})", **UI)
+
+
+@contextmanager
+def refusals(lang: str) -> Iterator[None]:
+    """An `InputError` that no part of the page can be blamed for reaches the visitor, or the API's caller, as its
+    sentence in `lang`."""
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(explain(lang, error), print_exception=False) from error
 
 
 def _listed(components) -> list:

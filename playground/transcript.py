@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import models
+from models.config import ModelConfig
 from models.sampling import Sampling
 from models.tokenizers import Tokenizer
 from models.weights import Loaded
@@ -31,6 +32,7 @@ class Subject:
     trained: bool
     vocab_size: int
     max_seq_len: int
+    readable: int  # tokens of prompt and text together: its context, or fewer where this machine has no room for more
     tokenizer: Tokenizer
 
 
@@ -39,7 +41,12 @@ def take(lang: str, design: str) -> tuple[Subject, Loaded]:
     known = services.inhand(design)
     loaded = services.hold(design)
     name = say(lang, "shell.model.changed", base=known.name) if known.changed else known.name
-    return Subject(name, known.trained, known.config.vocab_size, known.config.max_seq_len, loaded.tokenizer), loaded
+    return subject_of(name, known.trained, known.config, loaded.tokenizer), loaded
+
+
+def subject_of(name: str, trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
+    """The `Subject` of a configuration."""
+    return Subject(name, trained, config.vocab_size, config.max_seq_len, services.readable(config), tokenizer)
 
 
 class Transcript:
@@ -52,11 +59,12 @@ class Transcript:
         self._newest: deque[dict] = deque(maxlen=payload.steps_kept(subject.vocab_size))
         self._count = 0
         self._begun = time.monotonic()
-        notes = self._notes(reading, most)
+        notes = self._notes(reading)
         self.text = start(lang, "live", subject, reading, sampling, most, notes)
 
     def add(self, chunk: list[Observed]) -> None:
         """The steps of one chunk, and how far the run is."""
+        lines = []
         for observed in chunk:
             self._count += 1
             halves = payload.halves(observed.logits)
@@ -64,9 +72,9 @@ class Transcript:
                 self._newest.append(halves)
             step = observed.step
             shown = halves if self.all_kept else payload.top(observed.top)
-            self.text += payload.step(step.token_id, step.raw_probability, step.probability, observed.rank, **shown)
+            lines.append(payload.step(step.token_id, step.raw_probability, step.probability, observed.rank, **shown))
         seconds = round(time.monotonic() - self._begun, 3)
-        self.text += payload.line("progress", tokens=self._count, seconds=seconds)
+        self.text += "".join(lines) + payload.line("progress", tokens=self._count, seconds=seconds)
 
     def end(self, finish: str) -> None:
         """The end: "length", "stop", "context" or "cancelled"; before it the logits that were held back."""
@@ -78,7 +86,7 @@ class Transcript:
         """The run broke off for a reason that the visitor is told."""
         self.text += payload.line("end", finish="refused", sentence=sentence)
 
-    def _notes(self, reading: Reading, most: int) -> list[str]:
+    def _notes(self, reading: Reading) -> list[str]:
         subject = self.subject
         notes = self._notes_on_prompt(reading)
         if not subject.trained:
@@ -102,8 +110,9 @@ class Transcript:
         if reading.from_nothing:
             notes.append(("from_nothing", {"token": self.subject.tokenizer.token(reading.ids[0])}))
         if reading.is_cut:
-            counts = {"all": reading.n_tokens, "context": self.subject.max_seq_len, "read": len(reading.ids)}
-            notes.append(("cut", {name: exact(count) for name, count in counts.items()}))
+            code = "cut" if self.subject.readable == self.subject.max_seq_len else "cut_here"
+            counts = {"all": reading.n_tokens, "context": self.subject.readable, "read": len(reading.ids)}
+            notes.append((code, {name: exact(count) for name, count in counts.items()}))
         elif len(reading.ids) >= MANY_BYTES * len(reading.text) > 0 and self.subject.trained:
             counts = {"tokens": exact(len(reading.ids)), "characters": exact(len(reading.text))}
             notes.append(("bytes", counts))

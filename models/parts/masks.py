@@ -3,6 +3,7 @@
 A predicate takes two integer tensors that broadcast against each other and answers True where a query may look at a key.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,9 +25,20 @@ def sliding(window: int) -> Predicate:
     return lambda q_pos, k_pos: (k_pos <= q_pos) & (k_pos > q_pos - window)
 
 
-MASKS: dict[str, Callable[[LayerConfig], Predicate]] = {
-    "causal": lambda layer: causal(),
-    "sliding": lambda layer: sliding(layer.window),
+@dataclass(frozen=True)
+class Mask:
+    """A mask of the catalogue: its predicate for a layer, and up to how many tokens in all it is the causal one.
+
+    Within that length attention takes its shortcuts; 0 is a mask that has none.
+    """
+
+    predicate: Callable[[LayerConfig], Predicate]
+    causal_up_to: Callable[[LayerConfig], float]
+
+
+MASKS: dict[str, Mask] = {
+    "causal": Mask(lambda layer: causal(), lambda layer: math.inf),
+    "sliding": Mask(lambda layer: sliding(layer.window), lambda layer: layer.window),
 }
 
 
@@ -64,15 +76,15 @@ def visibility(
     """
     if attention_mask is not None and attention_mask.dim() == 4:
         return Visibility(_with_bias(attention_mask, bias))
-    unlimited = layer.window is None or n_past + n_new <= layer.window
-    if attention_mask is None and bias is None and unlimited:
+    mask = MASKS[layer.mask]
+    if attention_mask is None and bias is None and n_past + n_new <= mask.causal_up_to(layer):
         if n_new == 1:
             return Visibility()
         if n_past == 0:
             return Visibility(is_causal=True)
     q_pos = torch.arange(n_past, n_past + n_new, device=device)[:, None]  # (T, 1)
     k_pos = torch.arange(n_past + n_new, device=device)[None, :]  # (1, S)
-    allowed = MASKS[layer.mask](layer)(q_pos, k_pos)  # (T, S)
+    allowed = mask.predicate(layer)(q_pos, k_pos)  # (T, S)
     if attention_mask is not None:
         is_token = attention_mask.to(torch.bool)[:, None, None, :]  # (B, 1, 1, S)
         # A padding query sees itself, so that its softmax has something to sum over.

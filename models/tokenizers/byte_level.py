@@ -4,6 +4,7 @@ Text is turned into UTF-8 bytes first, so nothing is ever unknown (Radford et al
 Unsupervised Multitask Learners", section 2.2). The vocabulary file spells each byte as one printable character.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from models.errors import InputError
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer, check_text
 
 FILE = "tokenizer.json"
+SETTINGS = "tokenizer_config.json"
 
 
 def byte_characters() -> list[str]:
@@ -73,6 +75,10 @@ class ByteLevelTokenizer(Tokenizer):
     def save(self, folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._engine.save(str(Path(folder) / FILE))
+        end = None if self.eos_id is None else self._tokens[self.eos_id]
+        if end != END_OF_TEXT:
+            # tokenizer.json cannot say which of its special tokens ends a text.
+            (Path(folder) / SETTINGS).write_text(json.dumps({"eos_token": end}, indent=2) + "\n", encoding="utf-8")
 
 
 def spelled_bytes(token: str) -> bytes:

@@ -9,7 +9,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
 from models.errors import InputError
-from models.tokenizers.byte_level import FILE, ByteLevelTokenizer
+from models.tokenizers.byte_level import FILE, SETTINGS, ByteLevelTokenizer
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer
 
 
@@ -36,8 +36,8 @@ def _from_tokenizer_json(path: Path) -> Tokenizer:
     except Exception as error:
         raise InputError("tokenizer_broken", file=path.name, reason=str(error)) from error
     kind = parts["model"].get("type") or "BPE"
-    byte_level = any(step.get("type") == "ByteLevel" for step in _steps(parts["pre_tokenizer"], "pretokenizers"))
-    if kind != "BPE" or not byte_level:
+    byte_level = any(step.get("type") == "ByteLevel" for step in _steps(parts.get("pre_tokenizer"), "pretokenizers"))
+    if kind != "BPE" or not byte_level or parts.get("normalizer") or not engine.get_vocab():
         raise InputError("tokenizer_kind", file=path.name, kind=kind)
     algorithm = "byte-level BPE" if parts["model"]["merges"] else "bytes"
     return ByteLevelTokenizer(engine, path.parent.name, algorithm, _end_of_text(path.parent))
@@ -45,15 +45,19 @@ def _from_tokenizer_json(path: Path) -> Tokenizer:
 
 def _end_of_text(folder: Path) -> str:
     """The end-of-text token that a Hugging Face folder names in its tokenizer_config.json, or the usual one."""
-    path = folder / "tokenizer_config.json"
+    path = folder / SETTINGS
     if not path.is_file():
         return END_OF_TEXT
     try:
-        named = json.loads(path.read_text(encoding="utf-8")).get("eos_token")
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError("tokenizer_broken", file=path.name, reason=str(error)) from error
+    named = settings.get("eos_token") if isinstance(settings, dict) else settings
     # Older files describe the token by an object with its content.
-    return (named.get("content") if isinstance(named, dict) else named) or END_OF_TEXT
+    named = named.get("content") if isinstance(named, dict) else named
+    if named is not None and not isinstance(named, str):
+        raise InputError("tokenizer_broken", file=path.name, reason=f"eos_token is {named!r}")
+    return named or END_OF_TEXT
 
 
 def _steps(part: dict | None, key: str) -> list[dict]:

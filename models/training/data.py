@@ -116,7 +116,8 @@ def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData:
     """Read the corpora, learn or load the tokenizer, tokenise what is not in the cache under `work`.
 
     A folder that has none of the recipe's files is read whole, every `.txt` as often as the token budget needs.
-    Raises InputError as `corpora.find_files` does, and "corpus_too_short" where the passes do not fill the budget.
+    Raises InputError as `corpora.find_files` does, "corpus_too_short" where the passes do not fill the budget, and
+    "corpus_not_held_out" where there are too few documents to keep any back for validation.
     """
     wanted = [share.file for share in recipe.mixture.corpora]
     files = find_files(folder, wanted)
@@ -135,6 +136,8 @@ def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData:
     stream = TokenStream(training, [share.passes for share in shares], recipe.seed)
     if stream.n_tokens < needed:
         raise InputError("corpus_too_short", available=stream.n_tokens, wanted=needed)
+    if not any(part.n_documents for part in held_out):
+        raise InputError("corpus_not_held_out", documents=sum(len(corpus.training) for corpus in corpora))
     parts = zip(files, held_out, strict=True)
     kept = tuple(HeldOut(file, np.asarray(part.ids[:VALIDATION_TOKENS])) for file, part in parts if part.n_documents)
     return TrainingData(tokenizer, shares, stream, kept)

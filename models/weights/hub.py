@@ -7,7 +7,7 @@ from pathlib import Path
 from models.errors import InputError
 from models.weights.files import CONFIG, INDEX, TOKENIZER
 
-WANTED = (CONFIG, "*.safetensors", INDEX, TOKENIZER, "vocab.json", "merges.txt")
+WANTED = (CONFIG, "*.safetensors", INDEX, TOKENIZER, "tokenizer_config.json", "vocab.json", "merges.txt")
 TIMEOUT = 10  # seconds to wait for the hub's first answer
 
 

@@ -92,6 +92,7 @@ def assign(
     """
     targets = named_tensors(model)
     rows = same_names(model) if rows is None else list(rows)
+    assert set(targets) == {name for row in rows for name in row.here}, "a layout must name every parameter"
     _check_fit({row.there: _shape_there(row, targets) for row in rows}, tensors)
     model.to(dtype)
     if next(model.parameters()).is_meta:

@@ -4,16 +4,18 @@
 const Build = (() => {
   const open = new Set();
 
+  // A click on a summary, by pointer or key, is the reader's; what closes without one was replaced by Gradio.
   function remember(event) {
-    const key = event.target.dataset?.figure;
-    if (!key || !event.target.isConnected) return;
-    if (event.target.open) open.add(key);
-    else open.delete(key);
+    const details = event.target.closest?.("summary")?.parentElement;
+    const key = details?.dataset.figure;
+    if (!key) return;
+    if (details.open) open.delete(key);
+    else open.add(key);
   }
 
   function reopen(root) {
     for (const details of root.querySelectorAll("details[data-figure]")) {
-      if (open.has(details.dataset.figure)) details.open = true;
+      if (open.has(details.dataset.figure) && !details.open) details.open = true;
     }
   }
 
@@ -35,11 +37,11 @@ const Build = (() => {
 
   function mount(element) {
     const root = element.closest("#build-picture") ?? document.body;
-    root.addEventListener("toggle", remember, true);
+    root.addEventListener("click", remember, true);
     new MutationObserver(() => {
       reopen(root);
       colour(root);
-    }).observe(root, { childList: true, subtree: true });
+    }).observe(root, { childList: true, subtree: true, characterData: true, attributeFilter: ["open"] });
     colour(root);
     foldIfNarrow();
   }
@@ -71,6 +73,8 @@ const Build = (() => {
       if (!props.value) return;
       sheet = JSON.parse(props.value);
       fill();
+      // The controls are filled in the same turn as this sheet comes.
+      if (kept) setTimeout(() => document.getElementById("build-retype").click());
     };
     watch("value", read);
     read();
@@ -79,5 +83,34 @@ const Build = (() => {
     if (controls) new MutationObserver(fill).observe(controls, { childList: true, subtree: true });
   }
 
-  return { mount, form };
+  // Entries that describe no model are not in the address. A change of language loads the page anew, so they are kept
+  // beside it and typed again once the last valid design is shown.
+  let entries = null; // what the controls held when one of them was last changed
+  let kept = recall();
+
+  function recall() {
+    const left = JSON.parse(lineage.remember("sessionStorage", "form"));
+    lineage.remember("sessionStorage", "form", null);
+    const design = new URLSearchParams(location.search).get("design") ?? lineage.boot.defaults.design;
+    return left?.design === design ? left : null; // another design may have been opened since
+  }
+
+  addEventListener("lineage:leaving", () => {
+    const refused = document.querySelector("#build-title .stale");
+    if (refused && entries) kept = { design: lineage.state.design, entries };
+    if (kept) lineage.remember("sessionStorage", "form", JSON.stringify(kept));
+  });
+
+  function typed(...values) {
+    entries = values;
+  }
+
+  /** The kept entries, one a control. */
+  function retype() {
+    ({ entries } = kept);
+    kept = null;
+    return entries;
+  }
+
+  return { mount, form, typed, retype };
 })();

@@ -30,12 +30,12 @@ const Generate = (() => {
   }
 
   const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  const grouped = (number) => (number < 10000 ? String(number) : String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f"));
+  const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
   function percent(share) {
     const value = 100 * share;
     if (value === 0) return "0\u202f%";
-    if (value < 0.01) return "<\u202f0.01\u202f%";
+    if (value < 0.01) return "<0.01\u202f%";
     return `${value.toFixed(value < 1 ? 2 : 1)}\u202f%`;
   }
 
@@ -56,6 +56,7 @@ const Generate = (() => {
       document.querySelectorAll("#tab-generate .controls .label-wrap.open").forEach((heading) => heading.click());
     }
     addEventListener("lineage:sampling", (event) => view.move(event.detail));
+    addEventListener("lineage:ended", () => view.stopWaiting());
     document.addEventListener("click", (event) => event.target.closest("#generate-run") && view.wait());
   }
 
@@ -82,6 +83,7 @@ const Generate = (() => {
       if (complete <= this.consumed) return;
       const lines = text.slice(this.consumed, complete).split("\n");
       this.consumed = complete;
+      this.waiting = false;
       for (const line of lines) {
         if (line) {
           const { kind, ...message } = JSON.parse(line);
@@ -92,7 +94,8 @@ const Generate = (() => {
     }
 
     on_start(message) {
-      Object.assign(this, message, { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null });
+      const fresh = { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null };
+      Object.assign(this, { error: "" }, message, fresh);      // only a refusal brings an error of its own
       this.settings = Object.fromEntries(STAGES.map((name) => [name, Number(lineage.state[name])]));
       this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
       this.part.tokens.replaceChildren();
@@ -115,7 +118,16 @@ const Generate = (() => {
 
     /** A run was asked for: the model may have to be made ready before its first line comes. */
     wait() {
-      if (this.words) this.part.status.textContent = this.words.waiting;
+      if (!this.words) return;
+      this.waiting = true;
+      this.part.status.textContent = this.words.waiting;
+    }
+
+    /** The run is over. One that was refused before its first line leaves the page as it was. */
+    stopWaiting() {
+      if (!this.waiting) return;
+      this.waiting = false;
+      this.draw();
     }
 
     /** Sliders moved: only the bars change. */
@@ -145,7 +157,7 @@ const Generate = (() => {
       part.prompt.textContent = this.prompt;
       part.tokens.setAttribute("aria-label", words.tokens);
       part.live.textContent = "";
-      part.error.textContent = this.error ?? "";
+      part.error.textContent = this.error;
       part.error.hidden = !this.error;
       part.legend.hidden = this.empty;
       part.legend.querySelector(".generate-legend-low").textContent = words.legend_low;
@@ -240,7 +252,10 @@ const Generate = (() => {
       box.addEventListener("keydown", (event) => {
         const here = indexOf(event);
         const last = this.steps.length - 1;
-        const goal = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: last }[event.key];
+        const next = here + 1;
+        const before = here - 1;
+        const goals = { ArrowRight: next, ArrowDown: next, ArrowLeft: before, ArrowUp: before, Home: 0, End: last };
+        const goal = goals[event.key];
         if (here < 0 || goal === undefined) return;
         event.preventDefault();
         box.children[Math.min(Math.max(goal, 0), last)].focus();
@@ -263,6 +278,11 @@ const Generate = (() => {
     dispatchEvent(new CustomEvent("lineage:sampling", { detail }));
   }
 
+  /** A run has come to its end, with a text or without. */
+  function ended() {
+    dispatchEvent(new CustomEvent("lineage:ended"));
+  }
+
   addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const button = document.getElementById("generate-run");
@@ -272,5 +292,5 @@ const Generate = (() => {
     }
   });
 
-  return { mount, moved, colour, inflate };
+  return { mount, moved, ended, colour };
 })();

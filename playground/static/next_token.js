@@ -57,7 +57,8 @@ class NextToken {
   /** From the logits over the whole vocabulary. */
   compute(step, seen, settings) {
     const raw = (step.softmax ??= Sampling.softmax(step.logits));
-    const { probabilities: left, removedBy } = Sampling.stages(step.logits, seen, settings);
+    const order = (step.order ??= Sampling.ranking(step.logits));
+    const { probabilities: left, removedBy } = Sampling.stages(step.logits, seen, settings, order);
     let kept = 0;
     let keptMass = 0;
     for (let id = 0; id < raw.length; id += 1) {
@@ -66,7 +67,6 @@ class NextToken {
         keptMass += raw[id];
       }
     }
-    const order = (step.order ??= Sampling.ranking(step.logits));
     const chosen = new Set(order.slice(0, NextToken.ROWS));
     if (settings.repetition_penalty !== 1) {             // the only stage that changes the order
       Sampling.ranking(left).slice(0, 3).forEach((id) => chosen.add(id));

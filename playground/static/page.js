@@ -39,9 +39,13 @@ lineage.say = (key) => lineage.boot.words[lineage.lang][key];
 
 lineage.speak = (lang) => {
   lineage.remember("localStorage", "lang", lang);
-  lineage.state.lang = lang;
-  lineage.flush();
-  location.reload();
+  const reload = () => {
+    lineage.state.lang = lang;
+    lineage.flush();
+    dispatchEvent(new Event("lineage:leaving"));
+    location.reload();
+  };
+  setTimeout(reload, 200); // Gradio reports a change a moment after the key that made it
 };
 
 /* ---- Light and dark: Gradio follows the system through matchMedia; a visitor's own choice is put in between ---- */
@@ -117,9 +121,12 @@ lineage.write = (name, value) => {
   lineage.timer = setTimeout(lineage.flush, 150); // browsers limit how often an address may change
 };
 
+/** A value as an address can hold it: half a surrogate pair, which has no UTF-8, becomes U+FFFD. */
+lineage.encoded = (value) => encodeURIComponent(value.replace(/\p{Surrogate}/gu, "\ufffd"));
+
 lineage.tooLong = () => {
   const prompt = lineage.state.prompt ?? "";
-  return prompt.length > lineage.MAX_PROMPT || encodeURIComponent(prompt).length > lineage.MAX_ENCODED;
+  return prompt.length > lineage.MAX_PROMPT || lineage.encoded(prompt).length > lineage.MAX_ENCODED;
 };
 
 lineage.query = () => {
@@ -128,7 +135,7 @@ lineage.query = () => {
     const value = lineage.state[name];
     if (value === undefined || (value === lineage.boot.defaults[name] && name !== "lang")) continue;
     if (name === "prompt" && lineage.tooLong()) pairs.push("long=1");
-    else pairs.push(`${name}=${encodeURIComponent(value).replace(/%(2C|3D|3A)/g, decodeURIComponent)}`);
+    else pairs.push(`${name}=${lineage.encoded(value).replace(/%(2C|3D|3A)/g, decodeURIComponent)}`);
   }
   return pairs.join("&");
 };

@@ -148,5 +148,5 @@ const TokenCells = (() => {
   /** Bytes written as characters U+0000–U+00FF, one a byte. */
   const fromLatin1 = (text) => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-  return { cells, name, visible, fromLatin1, hexadecimal };
+  return { cells, name, visible, fromLatin1 };
 })();

@@ -1,8 +1,5 @@
 """Build: every choice of an architecture on the left; on the right what it looks like and what it costs, at once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import gradio as gr
 
 import models
@@ -14,7 +11,7 @@ from playground.design_form import FIELDS, FLAGS, GROUPS, OPTIONS, values_of
 from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
 from playground.i18n import explain, label, say
 from playground.session import DEFAULT_MODEL, parse_design
-from playground.tab import Page, Tab, TabParts
+from playground.tab import Page, Tab, TabParts, refusals
 from playground.views.design_used import design_used
 from playground.views.numbers import short
 
@@ -35,6 +32,7 @@ def layout(page: Page) -> TabParts:
             _picture(parts)
     parts["design"] = gr.Textbox(DEFAULT_MODEL, visible="hidden", show_label=False, elem_id="build-design")
     page.bind("design", parts["design"])
+    parts["retype"] = gr.Button(visible="hidden", elem_id="build-retype")
     for name in CACHE:
         page.bind(name, parts[name])
     _connect(page, parts, controls)
@@ -187,20 +185,15 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     quiet = {**page.UI, "show_progress_on": [parts["form"]]}
     every = [widget.input for widget in (*controls.values(), *cache)]
     gr.on(every, changed, [*asked, *controls.values()], after_change, trigger_mode="always_last", **quiet)
+    # What describes no model is not in the address; build.js keeps it, and types it again on a page in another language.
+    gr.on(every, None, list(controls.values()), None, js="Build.typed", **page.UI)
+    retyped = parts["retype"].click(None, None, list(controls.values()), js="Build.retype", **page.UI)
+    retyped.then(changed, [*asked, *controls.values()], after_change, **quiet)
     parts["preset"].input(start, asked, after_start, trigger_mode="always_last", **quiet)
     parts["reset"].click(start, asked, after_start, **quiet)
     page.on_tab(opened, [shown, page.lang, parts["design"], *cache], after_start, show_progress_on=[parts["form"]])
     parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], **page.UI)
     page.open_tab(parts["generate"].click, "generate")
-
-
-@contextmanager
-def refusals(lang: str) -> Iterator[None]:
-    """What no control can be blamed for (an event not made by the page) is answered with its sentence."""
-    try:
-        yield
-    except InputError as error:
-        raise gr.Error(explain(lang, error), print_exception=False) from error
 
 
 def used(now: Shown, lang: str) -> tuple[str, str | None]:

@@ -42,7 +42,8 @@ def layout(page: Page) -> TabParts:
             )
 
     asked = [page.lang, page.model, prompt, *settings.values()]
-    run.click(generate, asked, [view, stop], show_progress="minimal", **STREAMS)
+    started = run.click(stream, asked, [view, stop], show_progress="minimal", **STREAMS)
+    started.then(None, None, None, js="Generate.ended", **page.UI)
     stop.click(stop_run, None, None, queue=False, **page.UI)
     stages = [settings[name] for name in STAGES]
     gr.on([slider.change for slider in stages], None, stages, None, js="Generate.moved", **page.UI)
@@ -87,15 +88,13 @@ def _settings(page: Page) -> dict[str, gr.components.Component]:
             for name in names:
                 widgets[name] = _slider(name, SLIDER_STEPS[name])
     with gr.Accordion(label("generate.group.draw"), open=True):
-        low, high = LIMITS["seed"]
         with gr.Row(elem_classes="generate-seed"):
+            # Gradio would refuse what is out of range in English only; `read_settings` does it in both languages.
             widgets["seed"] = gr.Number(
                 DEFAULTS["seed"],
                 label=label("generate.setting.seed"),
                 info=label("generate.about.seed"),
                 precision=0,
-                minimum=low,
-                maximum=high,
                 elem_id="generate-seed",
                 interactive=True,
             )
@@ -123,7 +122,7 @@ def _slider(name: str, step: float) -> gr.Slider:
     )
 
 
-def generate(
+def stream(
     lang: str,
     design: str,
     prompt: str,
@@ -153,9 +152,12 @@ def _stream(lang: str, design: str, prompt: str, settings: dict, max_new_tokens:
     transcript = None
     try:
         sampling, most = read_settings(settings, max_new_tokens)
-        with services.turn():
+        with services.turn(run.cancelled) as mine:
+            if not mine:
+                yield sentence_only(lang, note=say(lang, "generate.end.cancelled"))
+                return
             subject, loaded = take(lang, design)
-        reading = read_prompt(loaded.tokenizer, prompt, subject.max_seq_len, most)
+        reading = read_prompt(loaded.tokenizer, prompt, subject.readable, most)
         transcript = Transcript(lang, subject, reading, sampling, most)
         yield transcript.text
         steps = observe(loaded, reading, sampling, most, with_top=not transcript.all_kept)

@@ -39,7 +39,7 @@ def in_unit(value: int, unit: str) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share with a sensible number of digits: "31.2%", "0.04%"."""
+    """A share with a sensible number of digits: "31.2 %", "0.04 %", "<0.01 %"."""
     share = 100 * part / whole if whole else 0.0
     if 0 < share < 0.01:
         return f"<0.01{NARROW}%"

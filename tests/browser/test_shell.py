@@ -71,6 +71,8 @@ def test_changing_the_language_keeps_what_was_typed(visit, text):
     visitor = visit("lang=en&temperature=0.5")
     prompt(visitor).fill(text)
     seed(visitor).fill("99")
+    visitor.wait_for_address("seed=99")
+    visitor.wait_for_address("long=1" if text == LONG else "prompt=Lily")
     visitor.page.locator("#language button[value=zh]").click()
     visitor.page.wait_for_function("document.documentElement.lang === 'zh-CN'")
     visitor.page.wait_for_selector("html[data-ready]", state="attached")

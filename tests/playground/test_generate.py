@@ -39,7 +39,7 @@ def run(prompt="Once", design=TINY, lang="en", max_new_tokens=12, request=VISITO
     """All values that the handler yields: (payload, Stop button)."""
     values = {**SETTINGS, **settings}
     names = ("temperature", "repetition_penalty", "top_k", "top_p", "min_p", "seed")
-    return list(tab.generate(lang, design, prompt, *(values[name] for name in names), max_new_tokens, request))
+    return list(tab.stream(lang, design, prompt, *(values[name] for name in names), max_new_tokens, request))
 
 
 def lines(text: str) -> list[dict]:
@@ -109,7 +109,8 @@ def test_a_hundred_thousand_characters_are_read():
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"seed": None}, "number_empty"), ({"seed": 1.5}, "not_an_integer"), ({"temperature": -1}, "out_of_range")],
+    [({"seed": None}, "number_empty"), ({"seed": 1.5}, "not_an_integer"), ({"temperature": -1}, "out_of_range")]
+    + [({"seed": seed}, "out_of_range") for seed in (-1, 2**31)],
 )
 def test_settings_that_cannot_be_are_refused(change, code):
     with pytest.raises(InputError) as refused:
@@ -234,11 +235,11 @@ def test_a_refusal_is_one_sentence_and_no_text(change, words):
 
 
 def test_stop_ends_the_run_between_two_tokens():
-    stream = tab.generate("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
-    next(stream)
-    next(stream)
+    values = tab.stream("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
+    next(values)
+    next(values)
     tab.stop_run(VISITOR)
-    rest = list(stream)
+    rest = list(values)
     assert final(rest)[-1]["finish"] == "cancelled"
     assert steps(final(rest)) == []
     assert rest[-1][1] == gr.update(interactive=False)
@@ -256,19 +257,19 @@ def test_a_second_run_of_a_visitor_ends_the_first():
 
 
 def test_leaving_ends_the_run():
-    stream = tab.generate("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
-    next(stream)
-    next(stream)
-    stream.close()
+    values = tab.stream("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
+    next(values)
+    next(values)
+    values.close()
     assert tab.runs._running == {}
 
 
 def test_another_model_in_hand_silences_the_run():
-    stream = tab.generate("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
-    next(stream)
-    next(stream)
+    values = tab.stream("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
+    next(values)
+    next(values)
     tab.first_screen("en", TINY, VISITOR)
-    assert [text for text, _ in stream if isinstance(text, str)] == []
+    assert [text for text, _ in values if isinstance(text, str)] == []
 
 
 def test_a_chunk_is_computed_in_a_turn():
@@ -277,6 +278,9 @@ def test_a_chunk_is_computed_in_a_turn():
     entered = []
 
     class Turn:
+        def __init__(self, cancelled):
+            self.cancelled = cancelled
+
         def __enter__(self):
             entered.append(True)
 
