@@ -23,6 +23,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "biases": ("q", "k", "v", "o", "ffn", "norm", "head"),
 }
 
+LONGEST_PATTERN = 128  # entries of a mask pattern
+
 RANGES: dict[str, tuple[float, float]] = {
     "vocab_size": (1, 10_000_000),
     "max_seq_len": (1, 100_000_000),
@@ -67,6 +69,18 @@ class RopeScaling:
             raise InputError(
                 "llama3_frequencies", low_freq_factor=self.low_freq_factor, high_freq_factor=self.high_freq_factor
             )
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "RopeScaling":
+        """The scaling of a JSON or TOML table; unknown and missing fields are named in the error."""
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InputError("unknown_field", field=f"rope_scaling.{name}", allowed=", ".join(known))
+        for name in ("kind", "factor", "original_max_seq_len"):
+            if values.get(name) is None:
+                raise InputError("missing_field", field=f"rope_scaling.{name}")
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -158,7 +172,7 @@ class ModelConfig:
                 raise InputError("missing_field", field=field)
         values = dict(values)
         if isinstance(values.get("rope_scaling"), dict):
-            values["rope_scaling"] = _rope_scaling_from_dict(values["rope_scaling"])
+            values["rope_scaling"] = RopeScaling.from_dict(values["rope_scaling"])
         return cls(**values)
 
     @classmethod
@@ -217,8 +231,8 @@ class ModelConfig:
         self._check_rotary()
         if not self.mask_pattern:
             raise InputError("mask_pattern_empty", field="mask_pattern", allowed=", ".join(CHOICES["mask"]))
-        if (length := len(self.mask_pattern)) > self.n_layers:
-            raise InputError("mask_pattern_too_long", field="mask_pattern", length=length, n_layers=self.n_layers)
+        if (length := len(self.mask_pattern)) > LONGEST_PATTERN:
+            raise InputError("mask_pattern_too_long", field="mask_pattern", length=length, limit=LONGEST_PATTERN)
         if "sliding" in self.mask_pattern and self.window is None:
             raise InputError("sliding_needs_window", field="window")
         if "sliding" not in self.mask_pattern and self.window is not None:
@@ -251,17 +265,6 @@ class ModelConfig:
             raise InputError("rotary_dim_too_large", field="rotary_dim", rotary_dim=self.rotary_dim, d_head=self.d_head)
         if self.rotary_dim % 2:
             raise InputError("rotary_dim_odd", field="rotary_dim", rotary_dim=self.rotary_dim)
-
-
-def _rope_scaling_from_dict(values: dict) -> RopeScaling:
-    known = [field.name for field in fields(RopeScaling)]
-    for name in values:
-        if name not in known:
-            raise InputError("unknown_field", field=f"rope_scaling.{name}", allowed=", ".join(known))
-    for name in ("kind", "factor", "original_max_seq_len"):
-        if values.get(name) is None:
-            raise InputError("missing_field", field=f"rope_scaling.{name}")
-    return RopeScaling(**values)
 
 
 def _check_choice(choice: str, value: object, field: str | None = None) -> None:

@@ -39,9 +39,7 @@ MESSAGES: dict[str, str] = {
     "sliding_needs_window": "mask_pattern contains sliding: give window, the number of tokens that a query may look back.",
     "window_needs_sliding": "window = {window} has no effect unless mask_pattern contains sliding; leave it out.",
     "mask_pattern_empty": "mask_pattern is empty; it needs at least one of: {allowed}.",
-    "mask_pattern_too_long": (
-        "mask_pattern has {length} entries, but the model only n_layers = {n_layers}; give at most one for each layer."
-    ),
+    "mask_pattern_too_long": "mask_pattern has {length} entries; it repeats along the depth, so give at most {limit}.",
     "norm_bias_needs_layernorm": "RMSNorm has no bias; take norm out of biases, or choose layernorm.",
     "qk_norm_needs_rmsnorm": "Query-key norm is an RMSNorm over d_head; it goes with norm = rmsnorm, not {norm}.",
     "llama3_frequencies": (

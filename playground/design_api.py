@@ -1,15 +1,12 @@
 """The endpoint /build: any design's configuration, parameters and costs in one answer."""
 
-import gradio as gr
-
 import models
 from models.account import Figure
-from models.config import CHOICES, ModelConfig
+from models.config import ModelConfig, RopeScaling
 from models.errors import InputError
-from playground.i18n import LANGUAGES, explain
-from playground.session import design_string
-
-CHOICES_OF = {"mask_pattern": CHOICES["mask"], "biases": CHOICES["biases"]}
+from playground.i18n import language
+from playground.session import as_text, design_string
+from playground.tab import refusals
 
 
 def build_design(
@@ -40,15 +37,13 @@ def build_design(
         figures: by name, value, unit ("params", "bytes" or "flops"), formula and worked
         diff: what differs from the preset: field, old and new value
     """
-    lang = lang if lang in LANGUAGES else "en"
-    try:
-        start = models.preset(preset)
-        config = with_overrides(start, overrides or {})
-        account = models.account(config, context=context, batch=batch, dtype=dtype)
-    except InputError as error:
-        raise gr.Error(explain(lang, error), print_exception=False) from error
+    with refusals(language(lang)):
+        start = models.preset(as_text("preset", preset))
+        config = with_overrides(start, {} if overrides is None else overrides)
+        account = models.account(config, context=context, batch=batch, dtype=as_text("dtype", dtype))
+        design = design_string(preset, config)
     return {
-        "design": design_string(preset, config),
+        "design": design,
         "config": config.to_dict(),
         "params": account.params,
         "active_params": account.active_params,
@@ -68,15 +63,8 @@ def with_overrides(start: ModelConfig, overrides: dict) -> ModelConfig:
     if not isinstance(overrides, dict):
         raise InputError("not_an_object", field="overrides")
     changes = dict(overrides)
-    for name in ("mask_pattern", "biases"):
-        if not isinstance(changes.get(name, []), list | str):
-            raise InputError("not_a_choice", field=name, value=changes[name], allowed=", ".join(CHOICES_OF[name]))
-    scaling = changes.get("rope_scaling")
-    if scaling is not None:
-        if not isinstance(scaling, dict):
-            raise InputError("not_an_object", field="rope_scaling")
-        rotary = {**start.to_dict(), "position": "rotary", "rope_scaling": scaling}
-        changes["rope_scaling"] = ModelConfig.from_dict(rotary).rope_scaling
+    if isinstance(changes.get("rope_scaling"), dict):
+        changes["rope_scaling"] = RopeScaling.from_dict(changes["rope_scaling"])
     return start.replace(**changes)
 
 

@@ -87,10 +87,10 @@ def read_settings(settings: dict, max_new_tokens) -> tuple[Sampling, int]:
     """
     values = {name: _whole(name, value) if name in ("top_k", "seed") else value for name, value in settings.items()}
     length = _whole("max_new_tokens", max_new_tokens)
-    for field, value in {"seed": values["seed"], "max_new_tokens": length}.items():
-        low, high = LIMITS[field]
+    for name, value in {"seed": values["seed"], "max_new_tokens": length}.items():
+        low, high = LIMITS[name]
         if not low <= value <= high:
-            raise InputError("out_of_range", field=field, value=value, low=low, high=high)
+            raise InputError("out_of_range", field=name, value=value, low=low, high=high)
     return Sampling(**values), length
 
 

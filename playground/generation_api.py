@@ -2,14 +2,13 @@
 
 import threading
 
-import gradio as gr
-
-from models.errors import InputError
+from models.generate import Step
 from models.tokenizers import Tokenizer
 from playground import services
 from playground.generation import in_chunks, observe, read_prompt, read_settings
-from playground.i18n import LANGUAGES, explain
-from playground.session import DEFAULT_MODEL, DEFAULTS
+from playground.i18n import language
+from playground.session import DEFAULT_MODEL, DEFAULTS, as_text
+from playground.tab import refusals
 from playground.transcript import take
 
 CHUNK_SECONDS = 0.5
@@ -49,40 +48,39 @@ def generate_text(
         prompt_tokens, read_tokens: how many tokens the prompt has, and how many of them were read
         model, seed: as given
     """
-    lang = lang if lang in LANGUAGES else "en"
+    lang = language(lang)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     settings |= {"repetition_penalty": repetition_penalty, "seed": seed}
-    try:
+    with refusals(lang):
+        as_text("prompt", prompt)
         sampling, most = read_settings(settings, max_new_tokens)
         with services.turn():
             subject, loaded = take(lang, model)
         tokenizer = loaded.tokenizer
         reading = read_prompt(tokenizer, prompt, subject.readable, most)
-        steps, finish = [], None
+        tokens, finish = [], None
         for chunk, finish in in_chunks(  # noqa: B007 (the last one is the answer's)
             observe(loaded, reading, sampling, most), CHUNK_SECONDS, services.turn, threading.Event()
         ):
-            steps += [observed.step for observed in chunk]
-    except InputError as error:
-        raise gr.Error(explain(lang, error), print_exception=False) from error
-    known = [step.token_id for step in steps if step.token_id < tokenizer.vocab_size]
-    tokens = [
-        {
-            "id": step.token_id,
-            "text": token_text(tokenizer, step.token_id),
-            "probability": step.probability,
-            "raw_probability": step.raw_probability,
-        }
-        for step in steps
-    ]
+            tokens += [_described(tokenizer, observed.step) for observed in chunk]
     return {
-        "text": tokenizer.decode(known),
+        "text": tokenizer.decode([token["id"] for token in tokens if token["id"] < tokenizer.vocab_size]),
         "tokens": tokens,
         "finish": finish,
         "prompt_tokens": reading.n_tokens,
         "read_tokens": len(reading.ids),
         "model": model,
         "seed": sampling.seed,
+    }
+
+
+def _described(tokenizer: Tokenizer, step: Step) -> dict:
+    """A token as the answer holds it; the step's logits are let go."""
+    return {
+        "id": step.token_id,
+        "text": token_text(tokenizer, step.token_id),
+        "probability": step.probability,
+        "raw_probability": step.raw_probability,
     }
 
 

@@ -46,6 +46,11 @@ def _entries(table: dict, prefix: str = ""):
             yield from _entries(value, f"{key}.")
 
 
+def language(lang: object) -> str:
+    """`lang` where it is one of ours, else English: what callers of the API may write."""
+    return lang if lang in LANGUAGES else "en"
+
+
 def label(key: str):
     """A marker that the browser replaces by the text in its language; for labels, placeholders and button texts.
 

@@ -1,4 +1,4 @@
-"""What stands between the browser and Gradio's server: four small ASGI layers.
+"""What stands between the browser and Gradio's server: five small ASGI layers.
 
 Gradio writes the page's head itself and compresses its assets anew for every request; these layers add what must run
 before Gradio's own scripts, serve the assets compressed once, bound what a visitor may send, and set security headers.
@@ -36,6 +36,7 @@ def layers(head: str) -> list[Middleware]:
     """The layers, outermost first, for `launch(app_kwargs={"middleware": …})`; `head` is put at the top of <head>."""
     return [
         Middleware(SecurityHeaders),
+        Middleware(NoUploads),
         Middleware(BodyLimit, limit=MAX_BODY),
         Middleware(AssetCache),
         Middleware(PageHead, head=head),
@@ -55,6 +56,18 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_guarded if scope["type"] == "http" else send)
+
+
+class NoUploads:
+    """Refuses files with 403: nothing on the page takes any, but Gradio would keep them."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/").endswith("/upload"):
+            return await _answer(send, 403, [], b"")
+        await self.app(scope, receive, send)
 
 
 class BodyLimit:
@@ -94,25 +107,26 @@ class AssetCache:
 
     def __init__(self, app):
         self.app = app
-        self.answers: dict[str, tuple[list, bytes] | None] = {}
-        self.locks: dict[str, asyncio.Lock] = {}
+        self.answers: dict[Path, tuple[list, bytes]] = {}  # by the file itself: its path can be spelt in many ways
+        self.locks: dict[Path, asyncio.Lock] = {}
 
     async def __call__(self, scope, receive, send):
         path = scope.get("path", "")
         if not (_is_get(scope) and path.startswith(("/assets/", "/static/")) and _takes_brotli(scope)):
             return await self.app(scope, receive, send)
-        file = FRONTEND / path.lstrip("/")
-        if path not in self.answers:
-            if not (file.resolve().is_relative_to(FRONTEND) and file.is_file()):
+        file = (FRONTEND / path.lstrip("/")).resolve()
+        if file not in self.answers:
+            if not (file.is_relative_to(FRONTEND) and file.is_file()):
                 return await self.app(scope, receive, send)
-            async with self.locks.setdefault(path, asyncio.Lock()):
-                if path not in self.answers:
-                    self.answers[path] = await asyncio.to_thread(_compressed_file, file, path.startswith("/assets/"))
-        headers, body = self.answers[path]
+            async with self.locks.setdefault(file, asyncio.Lock()):
+                if file not in self.answers:
+                    self.answers[file] = await asyncio.to_thread(_compressed_file, file)
+        headers, body = self.answers[file]
         await _answer(send, 200, headers, body)
 
 
-def _compressed_file(file: Path, hashed: bool) -> tuple[list, bytes]:
+def _compressed_file(file: Path) -> tuple[list, bytes]:
+    hashed = file.is_relative_to(FRONTEND / "assets")
     body = file.read_bytes()
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     age = b"public, max-age=31536000, immutable" if hashed else b"public, max-age=86400"
@@ -132,6 +146,9 @@ class PageHead:
         self.compressed: dict[bytes, bytes] = {}
 
     async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] == "/":
+            # Gradio asks itself for this once it has started, and gives up after 3 seconds: no page need be made for it.
+            return await _answer(send, 200, [(b"content-type", b"text/html; charset=utf-8")], b"")
         if not _is_get(scope) or scope["path"] != "/":
             return await self.app(scope, receive, send)
         status, headers, page = await _collect(self.app, scope, receive)

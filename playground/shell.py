@@ -9,12 +9,13 @@ from models.errors import InputError
 from playground import services
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
-from playground.page_head import STATIC, page_head
+from playground.page_head import NAMES, STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, refusals
 from playground.tabs import build, generate
 from playground.theme import theme
 from playground.views import header
+from playground.views.numbers import exact
 
 TABS: tuple[Tab, ...] = (generate.TAB, build.TAB)
 
@@ -153,8 +154,20 @@ def _choices() -> list[tuple[str, str]]:
 
 
 def _sentence(lang: str, problem: Problem) -> str:
-    field = say(lang, f"shell.field.{problem.field}")
+    field, used = say(lang, f"shell.field.{problem.field}"), _in_words(lang, problem.field, problem.used)
     if problem.error:
-        reason = explain(lang, problem.error)
-        return say(lang, "shell.problem.refused", field=field, used=problem.used, reason=reason)
-    return say(lang, f"shell.problem.{problem.code}", field=field, used=problem.used)
+        return say(lang, "shell.problem.refused", field=field, used=used, reason=explain(lang, problem.error))
+    return say(lang, f"shell.problem.{problem.code}", field=field, used=used)
+
+
+def _in_words(lang: str, field: str, used: object) -> object:
+    """What is used in place of an address's value, as the page names it elsewhere."""
+    if field in ("model", "design"):
+        return services.title(used)
+    if field == "tab":
+        return say(lang, f"{used}.tab")
+    if field == "lang":
+        return NAMES[used]
+    if field == "context" and used is None:
+        return say(lang, "shell.value.whole_context")
+    return exact(used) if isinstance(used, int | float) else used

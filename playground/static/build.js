@@ -107,7 +107,7 @@ const Build = (() => {
 
   /** The kept entries, one a control. */
   function retype() {
-    ({ entries } = kept);
+    entries = kept?.entries ?? entries;
     kept = null;
     return entries;
   }

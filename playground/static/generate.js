@@ -39,6 +39,12 @@ const Generate = (() => {
     return `${value.toFixed(value < 1 ? 2 : 1)}\u202f%`;
   }
 
+  /** The shipped models know English only; a screen reader shall not read it in the voice of a Chinese page. */
+  function speakEnglish(element, text) {
+    if (/[a-z]/i.test(text) && !/\p{Script=Han}/u.test(text)) element.lang = "en";
+    else element.removeAttribute("lang");
+  }
+
   /** Connects one component; called once by its js_on_load. */
   function mount(element, props, watch) {
     const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
@@ -55,6 +61,7 @@ const Generate = (() => {
     if (matchMedia("(max-width: 900px)").matches) {       // narrow pages: the settings fold above the picture
       document.querySelectorAll("#tab-generate .controls .label-wrap.open").forEach((heading) => heading.click());
     }
+    document.querySelectorAll("#tab-generate .chip").forEach((chip) => speakEnglish(chip, chip.textContent));
     addEventListener("lineage:sampling", (event) => view.move(event.detail));
     addEventListener("lineage:ended", () => view.stopWaiting());
     document.addEventListener("click", (event) => event.target.closest("#generate-run") && view.wait());
@@ -155,6 +162,7 @@ const Generate = (() => {
       part.meta.textContent = this.meta;
       part.notes.replaceChildren(...this.notes.map((note) => lineage.element("p", {}, note)));
       part.prompt.textContent = this.prompt;
+      speakEnglish(part.prompt, this.prompt);
       part.tokens.setAttribute("aria-label", words.tokens);
       part.live.textContent = "";
       part.error.textContent = this.error;
@@ -222,7 +230,10 @@ const Generate = (() => {
       part.status.textContent = finished ? `${finished.sentence} ${counted}` : counted;
       part.story.setAttribute("aria-busy", String(!finished));
       if (finished && this.source === "live") {
-        part.live.textContent = `${finished.sentence} ${this.cells.map((cell) => cell.text).join("")}`;
+        const text = this.cells.map((cell) => cell.text).join("");
+        const written = lineage.element("span", {}, text);
+        speakEnglish(written, text);
+        part.live.replaceChildren(`${finished.sentence} `, written);
       }
     }
 

@@ -161,9 +161,10 @@ lineage.element = (name, attributes = {}, ...children) => {
 
 lineage.choice = (name, label, options, current, choose) => {
   const group = lineage.element("div", { role: "group", "aria-label": label, class: "switch", id: name });
-  for (const [value, text, title] of options) {
+  for (const [value, text, title, lang] of options) {
     const button = lineage.element("button", { type: "button", "aria-pressed": String(value === current), value });
     button.textContent = text;
+    if (lang) button.lang = lang;
     if (title) {
       button.title = title;
       button.setAttribute("aria-label", title);
@@ -199,7 +200,7 @@ lineage.copyLink = async (outcome) => {
 lineage.tools = (place) => {
   const corner = place.querySelector(".tools");
   if (corner.childElementCount) return;
-  const languages = lineage.boot.languages.map((lang) => [lang, lineage.boot.names[lang]]);
+  const languages = lineage.boot.languages.map((lang) => [lang, lineage.boot.names[lang], "", lang]);
   const themes = ["light", "auto", "dark"].map((name, i) => [name, "☀◐☾"[i], lineage.say(name)]);
   const link = lineage.element("button", { type: "button", id: "copy-link", class: "plain" });
   link.textContent = lineage.say("copy");

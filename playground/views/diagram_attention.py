@@ -214,7 +214,7 @@ class _Attention:
             return [self.say(f"layers_{kinds[0]}", window=window)]
         pattern = self.cfg.mask_pattern
         share = {"count": exact(pattern.count("sliding")), "total": exact(len(pattern))}
-        return [self.say("layers_mixed", **share), self.say("layers_window", window=window)]
+        return [self.say("layers_window", window=window), self.say("layers_mixed", **share)]
 
     def _description(self) -> str:
         cfg = self.cfg

@@ -255,7 +255,8 @@ def describe(cfg: ModelConfig, lang: str) -> str:
     if cfg.embed_norm:
         clauses.append(clause("embed_norm", norm=norm))
     attention = say(lang, f"diagram.attention_{cfg.attention}")
-    clauses.append(clause("layers", n_layers=cfg.n_layers))
+    alike = "_one" if cfg.n_layers == 1 else "_masks" if len(set(cfg.mask_pattern)) > 1 else ""
+    clauses.append(clause(f"layers{alike}", n_layers=cfg.n_layers))
     clauses.append(clause("attention", attention=attention, n_heads=cfg.n_heads, n_kv_heads=cfg.n_kv_heads))
     activation = say(lang, f"diagram.activation_{cfg.activation}")
     clauses.append(clause(f"ffn_{cfg.ffn}", d_ff=cfg.d_ff, activation=activation))

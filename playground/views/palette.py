@@ -27,6 +27,4 @@ KIND_COLORS: dict[str, dict[str, str]] = {
     },
 }
 
-SEQUENTIAL = "Cividis"  # values: from none to much
-DIVERGING = "PuOr"  # differences around zero; red stays free for errors
 INK = "#808890"  # axes and labels of charts: legible on the light page and on the dark one

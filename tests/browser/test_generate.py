@@ -242,5 +242,5 @@ def test_the_first_screen_is_a_recorded_text(visit):
     assert visitor.page.is_visible(".generate-badge")
     assert visitor.page.text_content(".generate-badge") == "Recorded"
     assert visitor.page.text_content(".generate-prompt") == "Once upon a time"
-    assert "of 4096 tokens remain" in visitor.page.text_content(".next-sentence")
+    assert "of 4\u202f096 tokens remain" in visitor.page.text_content(".next-sentence")
     assert visitor.errors == []

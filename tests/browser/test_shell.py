@@ -85,7 +85,7 @@ def test_changing_the_language_keeps_what_was_typed(visit, text):
 
 
 def test_a_copied_link_shows_the_same_screen(visit):
-    visitor = visit("lang=zh&model=llama-mini~n_layers=2&tab=build&design=gpt2~norm=rmsnorm&top_k=7")
+    visitor = visit("lang=zh&model=llama-mini~n_layers=2&tab=build&design=gpt2~activation=relu&top_k=7")
     visitor.page.locator("#tab-generate-button").click()
     prompt(visitor).fill("从前，有一只小猫 & a dog")
     seed(visitor).fill("12345")
@@ -100,7 +100,7 @@ def test_a_copied_link_shows_the_same_screen(visit):
     assert friend.page.evaluate("location.search") == visitor.page.evaluate("location.search")
     expect(friend.page.locator("#tab-build-button")).to_have_attribute("aria-selected", "true")
     expect(friend.page.locator("#model-facts")).to_contain_text("随机权重")
-    expect(friend.page.locator("#build-design textarea")).to_have_value("gpt2~norm=rmsnorm")
+    expect(friend.page.locator("#build-design textarea")).to_have_value("gpt2~activation=relu")
     friend.page.locator("#tab-generate-button").click()
     expect(prompt(friend)).to_have_value("从前，有一只小猫 & a dog")
     expect(seed(friend)).to_have_value("12345")

@@ -159,7 +159,7 @@ def test_masks_are_drawn_as_they_are():
     assert seen("sliding", 2) == 15
     assert seen("sliding", 4096) == seen("sliding", 3) == 21
     mixed = models.preset("gpt3-175b")
-    assert "1 of 2 layers" in words(attention(mixed, PLAIN, "en"))
+    assert "1 of every 2 layers" in words(attention(mixed, PLAIN, "en"))
 
 
 def test_activation_curves_are_the_models_activations():

@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 
 from models.errors import MESSAGES, InputError
-from playground import i18n
+from playground import i18n, transcript
 from playground.session import TABS
 
 ROOT = Path(i18n.__file__).parent
@@ -50,11 +50,35 @@ def test_languages_take_the_same_values():
     assert not differing, "\n".join(differing)
 
 
+# The same in Chinese: names that Chinese texts use as they stand, openings that are typed for English models, figures.
+SAME = re.compile(
+    r"generate\.example\.\w+|generate\.(setting|meta)\.(top_k|top_p|min_p)|shell\.field\.(top_k|top_p|min_p)"
+    r"|generate\.view\.(legend_high|next_scale)|build\.(title\.preset|unit\.flops)"
+    r"|diagram\.(inside_alibi|norm_\w+|activation_(relu|gelu|gelu_tanh|silu)|alt_stop|alt_end)"
+    r"|part\.choice\.(norm\.\w+|position\.alibi|rope_scaling\.llama3|activation\.(relu|gelu|silu))"
+    r"|part\.paper\.\w+\.\w+"
+)
+
+
+def forgotten(key: str, text: str) -> bool:
+    return not re.search(r"[\u4e00-\u9fff]", text) and not SAME.fullmatch(key)
+
+
+def half_width(text: str) -> bool:
+    return bool(re.search(r"[\u4e00-\u9fff）”}][,;:?!](?=[\u4e00-\u9fff（“{\s]|$)|[，。；：？！）] ", text))
+
+
 def test_chinese_is_chinese():
-    """Full-width punctuation after Chinese characters, and no text forgotten in English where it is a sentence."""
-    for key in KEYS:
-        text = i18n.catalogue()[key]["zh"]
-        assert not re.search(r"[\u4e00-\u9fff][,;:?!](\s|$)", text), key
+    """No text forgotten in English, and full-width punctuation, without a space after it, among Chinese characters."""
+    chinese = {key: i18n.catalogue()[key]["zh"] for key in KEYS}
+    assert [key for key, text in chinese.items() if forgotten(key, text) or half_width(text)] == []
+
+
+def test_english_in_chinese_would_be_found():
+    assert forgotten("generate.run", "Generate")
+    assert half_width("未经训练,只会是噪声。")
+    assert half_width("“{name}”已使用,{count} 个")
+    assert not half_width("前 {used} 个字符，n_heads: 12")
 
 
 def used_keys() -> tuple[set[str], list[re.Pattern], set[str]]:
@@ -69,7 +93,9 @@ def used_keys() -> tuple[set[str], list[re.Pattern], set[str]]:
                 if re.match(r"[a-z_]+\\\.", parts[0]):
                     patterns.append(re.compile("".join(parts)))
     for path in SCRIPTS:
-        whole |= {f"page.{key}" for key in re.findall(r'lineage\.say\([^)]*?"(\w+)"', path.read_text(encoding="utf-8"))}
+        code = path.read_text(encoding="utf-8")
+        whole |= {f"generate.view.{name}" for name in re.findall(r"\bwords\.(\w+)", code)}
+        whole |= {f"page.{key}" for key in re.findall(r'lineage\.say\([^)]*?"(\w+)"', code)}
     return whole, patterns, prefixes
 
 
@@ -77,7 +103,10 @@ def test_no_key_is_unused():
     whole, patterns, prefixes = used_keys()
     whole |= {f"error.{code}" for code in MESSAGES} | {f"{tab}.tab" for tab in TABS}
     whole |= {f"page.{name}" for name in ("light", "auto", "dark", "copied", "select")}  # chosen by name in page.js
-    prefixes = {prefix for prefix in prefixes if prefix in {key[: key.rfind(".") + 1] for key in KEYS}} - {"page."}
+    whole |= {f"generate.view.{name}" for name in transcript.REMOVED}
+    # What a script puts on the page is looked up there, key by key.
+    by_script = {"page.", "generate.view."}
+    prefixes = {prefix for prefix in prefixes if prefix in {key[: key.rfind(".") + 1] for key in KEYS}} - by_script
     unused = [
         key
         for key in KEYS

@@ -5,7 +5,16 @@ import asyncio
 import brotli
 import pytest
 
-from playground.middleware import FRONTEND, MAX_BODY, AssetCache, BodyLimit, PageHead, SecurityHeaders
+from playground.middleware import (
+    FRONTEND,
+    MAX_BODY,
+    AssetCache,
+    BodyLimit,
+    NoUploads,
+    PageHead,
+    SecurityHeaders,
+    layers,
+)
 
 ASSET = next(path for path in sorted((FRONTEND / "assets").glob("*.js")) if path.stat().st_size > 2000)
 
@@ -47,6 +56,25 @@ def test_assets_come_compressed_and_may_be_kept():
     assert int(headers[b"content-length"]) == len(body)
 
 
+def test_a_file_is_kept_once_however_its_path_is_spelt():
+    cache = AssetCache(reads_and_answers)
+    for folder in ("/assets/", "/assets/./", "/assets//", "/static/../assets/"):
+        status, headers, _ = ask(cache, folder + ASSET.name, headers=BROTLI)
+        assert (status, headers[b"content-encoding"]) == (200, b"br")
+        assert b"immutable" in headers[b"cache-control"]
+    assert len(cache.answers) == len(cache.locks) == 1
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/upload/", "/upload"])
+def test_no_files_are_taken(path):
+    assert ask(NoUploads(reads_and_answers), path, "POST")[0] == 403
+
+
+def test_other_requests_are_taken():
+    assert ask(NoUploads(reads_and_answers), "/gradio_api/queue/join", "POST")[0] == 200
+    assert NoUploads in [layer.cls for layer in layers("")]
+
+
 def test_browsers_without_brotli_are_left_to_gradio():
     assert b"<title>" in ask(AssetCache(reads_and_answers), f"/assets/{ASSET.name}")[2]
 
@@ -63,6 +91,11 @@ def test_the_head_gets_what_must_run_first(headers):
     page = brotli.decompress(body) if headers else body
     assert page.startswith(b"<html><head><script>1</script><title>")
     assert int(answered[b"content-length"]) == len(body)
+
+
+def test_asking_whether_the_page_is_there_makes_no_page():
+    status, _, body = ask(PageHead(None, "<script>1</script>"), method="HEAD")
+    assert (status, body) == (200, b"")
 
 
 def test_other_paths_are_not_touched():

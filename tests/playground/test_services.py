@@ -11,6 +11,7 @@ import models
 from models.errors import InputError
 from models.weights import zoo as weights_zoo
 from playground import services
+from playground.session import LIMITS
 
 TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8"
 
@@ -101,6 +102,77 @@ def test_a_vocabulary_without_room_for_bytes_is_refused(fresh):
     with pytest.raises(InputError) as refused:
         fresh.hold(f"{TINY}~vocab_size=100")
     assert refused.value.code == "vocabulary_too_small"
+
+
+def test_too_many_layers_are_refused_however_small(fresh):
+    assert fresh.check_design(f"{TINY}~n_layers={services.MAX_LAYERS}") is None
+    with pytest.raises(InputError) as refused:
+        fresh.hold(f"{TINY}~n_layers={services.MAX_LAYERS + 1}")
+    assert refused.value.code == "model_too_deep"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["n_heads=500~d_head=200", "d_ff=1000000", "d_model=300000~vocab_size=257~d_ff=1", "n_heads=4000~d_head=1"],
+)
+def test_few_parameters_that_need_much_memory_are_refused(change):
+    heads = "attention=mha~n_heads=1~n_kv_heads=~d_head=1"
+    base = f"llama-mini~n_layers=1~d_model=16~d_ff=16~position=alibi~max_seq_len=5000~{heads}"
+    config = services.parse_design(f"{base}~{change}").config
+    assert models.account(config).params < services.MAX_PARAMS
+    with pytest.raises(InputError) as refused:
+        services.check_size(config)
+    assert refused.value.code == "model_too_wide"
+
+
+def test_the_tokens_read_are_bounded_by_the_machine():
+    preset = models.preset
+    assert services.readable(preset("llama-mini")) == preset("llama-mini").max_seq_len
+    long = preset("llama-mini").replace(max_seq_len=1_000_000)
+    assert services.readable(long) == services.MAX_READ
+    biased = preset("gpt2").replace(position="alibi", max_seq_len=1_000_000)
+    services.check_size(biased)
+    assert services.SHORTEST_READ <= services.readable(biased) < services.MAX_READ
+    assert services.working_bytes(biased, services.readable(biased)) <= services.MAX_WORKING_BYTES
+
+
+def test_what_is_read_leaves_room_for_the_longest_text():
+    assert 2 * LIMITS["max_new_tokens"][1] <= services.SHORTEST_READ
+
+
+def test_the_shelf_holds_a_number_of_models():
+    shelf = services.Shelf(max_bytes=100, max_models=2)
+    for key in "abc":
+        shelf.get(key, lambda: _model(1))
+    assert shelf.keys() == ["b", "c"]
+
+
+def test_the_shelf_remembers_only_what_is_being_built():
+    shelf = services.Shelf(max_bytes=100)
+    for _ in range(2):
+        shelf.get("a", lambda: _model(1))
+    with pytest.raises(KeyError):
+        shelf.get("b", {}.popitem)
+    assert shelf._building == {}
+
+
+def test_counts_of_strangers_designs_are_not_kept_for_ever():
+    assert services._count.cache_info().maxsize
+
+
+def test_who_no_longer_wants_a_turn_does_not_wait_for_it():
+    cancelled = threading.Event()
+    with services.turn(), services.turn():
+        threading.Timer(0.05, cancelled.set).start()
+        begun = time.monotonic()
+        with services.turn(cancelled) as mine:
+            assert not mine
+        assert time.monotonic() - begun < 5
+    with services.turn(threading.Event()) as mine:  # what was not taken was not given back
+        assert mine
+        assert services._turns.acquire(blocking=False)
+        assert not services._turns.acquire(blocking=False)
+        services._turns.release()
 
 
 def test_a_turn_is_given_back_after_an_error():

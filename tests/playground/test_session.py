@@ -133,6 +133,20 @@ def test_a_design_written_by_hand_may_leave_out_what_follows():
     assert (config.n_heads, config.n_kv_heads, config.d_head) == (16, 16, 48)
 
 
+def test_a_pattern_of_masks_has_a_longest_length():
+    assert len(parse_design("gpt2~mask_pattern=" + ",".join(["causal"] * 128)).config.mask_pattern) == 128
+    with pytest.raises(InputError) as refused:
+        parse_design("gpt2~mask_pattern=" + ",".join(["causal"] * 129))
+    assert (refused.value.code, refused.value.params["field"]) == ("mask_pattern_too_long", "mask_pattern")
+
+
+def test_no_design_is_written_that_could_not_be_read():
+    config = models.preset("gpt2").replace(n_layers=1000, mask_pattern=("causal",) * 1000)
+    with pytest.raises(InputError) as refused:
+        design_string("gpt2", config)
+    assert refused.value.code == "design_too_long"
+
+
 def test_impossible_designs_say_why():
     with pytest.raises(InputError) as refused:
         parse_design("gpt2~n_heads=7")
@@ -163,3 +177,20 @@ class TestArrival:
 
     def test_a_prompt_left_behind_is_reported(self):
         assert [problem.code for problem in shell.read_arrival("long=1").problems] == ["not_carried"]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("temperature=9", "Temperature is out of range; 2 is the nearest value allowed."),
+        ("context=many", "Context is not usable; the whole context is shown instead."),
+        ("tab=chess", "Tab is not usable; Generate is shown instead."),
+        ("design=nosuch~=", "Design is not usable; LLaMA mini is shown instead."),
+        ("lang=de", "Language is not usable; English is shown instead."),
+        ("context=1e99", "Context is not usable; the whole context is shown instead."),
+        ("context=9999999999", "Context is out of range; 100\u202f000\u202f000 is the nearest value allowed."),
+    ],
+)
+def test_problems_are_told_in_the_readers_words(query, sentence):
+    (problem,) = shell.read_arrival(query).problems
+    assert shell._sentence("en", problem).startswith(sentence)
