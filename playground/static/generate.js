@@ -45,6 +45,12 @@ const Generate = (() => {
     else element.removeAttribute("lang");
   }
 
+  /** On narrow pages the settings fold, so that the picture comes soon after the prompt. */
+  function foldSettings() {
+    if (!matchMedia("(max-width: 900px)").matches) return;
+    document.querySelectorAll("#tab-generate .controls .label-wrap.open").forEach((heading) => heading.click());
+  }
+
   /** Connects one component; called once by its js_on_load. */
   function mount(element, props, watch) {
     const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
@@ -52,15 +58,13 @@ const Generate = (() => {
     let turn = 0;
     const read = async () => {
       const value = props.value || "";
+      if (value && turn === 0) foldSettings();             // by then the rest of the page is there, too
       const mine = (turn += 1);
       const text = value.startsWith(COMPRESSED) ? await inflate(value.slice(COMPRESSED.length)) : value;
       if (mine === turn) view.read(text);                 // a newer value may have come while this one was inflated
     };
     watch("value", read);
     read();
-    if (matchMedia("(max-width: 900px)").matches) {       // narrow pages: the settings fold above the picture
-      document.querySelectorAll("#tab-generate .controls .label-wrap.open").forEach((heading) => heading.click());
-    }
     document.querySelectorAll("#tab-generate .chip").forEach((chip) => speakEnglish(chip, chip.textContent));
     addEventListener("lineage:sampling", (event) => view.move(event.detail));
     addEventListener("lineage:ended", () => view.stopWaiting());

@@ -71,6 +71,18 @@ def test_an_impossible_design_is_explained_and_nothing_typed_is_lost(visit):
     assert visitor.errors == []
 
 
+def test_an_impossible_design_survives_a_change_of_language(visit):
+    visitor = build(visit, "gpt2~n_layers=3")
+    number(visitor, "d-model").fill("770")
+    expect(note(visitor, "n_heads").get_by_role("alert")).to_contain_text("n_heads that divides 770")
+    for lang, sentence in (("zh", "无法平均分给"), ("en", "n_heads that divides 770")):
+        visitor.page.locator(f"#language button[value={lang}]").click()
+        expect(note(visitor, "n_heads").get_by_role("alert")).to_contain_text(sentence)
+        expect(number(visitor, "d-model")).to_have_value("770")
+        expect(number(visitor, "n-layers")).to_have_value("3")
+    assert visitor.errors == []
+
+
 def test_a_link_reproduces_the_design(visit):
     visitor = build(visit, "gpt2~position=rotary~norm=rmsnorm~biases=&context=256")
     expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-2"))

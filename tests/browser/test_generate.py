@@ -181,6 +181,27 @@ def test_stop_ends_the_text(visit):
     assert page.locator(".generate .token").count() < 500
 
 
+def test_a_refusal_is_told_and_goes_with_the_next_text(visit):
+    page = visit(f"lang=zh&model={TINY}&max_new_tokens=4").page
+    page.wait_for_selector(".generate-notes p")
+    page.locator("#generate-seed input").fill("-1")
+    page.click("#generate-run")
+    page.wait_for_selector(".generate-error:not([hidden])")
+    assert "超出范围" in page.text_content(".generate-error")
+    assert page.text_content(".generate-status") == ""
+    page.locator("#generate-seed input").fill("3")
+    generate(page)
+    assert page.is_hidden(".generate-error")
+
+
+def test_what_gradio_refuses_itself_leaves_no_one_waiting(visit):
+    page = visit(f"lang=en&model={TINY}&max_new_tokens=4").page
+    page.wait_for_selector(".generate-notes p")
+    page.route("**/queue/join*", lambda route: route.fulfill(status=500, json={"detail": "no"}))
+    page.click("#generate-run")
+    page.wait_for_function("document.querySelector('.generate-status').textContent === ''")
+
+
 def test_text_on_tokens_keeps_its_contrast(page):
     for dark in (True, False):
         pairs = page.evaluate(

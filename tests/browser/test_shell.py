@@ -84,6 +84,13 @@ def test_changing_the_language_keeps_what_was_typed(visit, text):
     assert visitor.errors == []
 
 
+def test_half_a_character_does_not_stop_the_address(visit):
+    visitor = visit("lang=en")
+    visitor.page.evaluate("lineage.write('prompt', 'a \\ud800 b')")
+    visitor.wait_for_address("prompt=a%20%EF%BF%BD%20b")
+    assert visitor.errors == []
+
+
 def test_a_copied_link_shows_the_same_screen(visit):
     visitor = visit("lang=zh&model=llama-mini~n_layers=2&tab=build&design=gpt2~activation=relu&top_k=7")
     visitor.page.locator("#tab-generate-button").click()

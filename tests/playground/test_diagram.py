@@ -220,3 +220,11 @@ def test_every_combination_can_be_described(lang, position, block):
     text = describe(cfg, lang)
     assert catalogue()[f"diagram.alt_position_{position}"][lang] in text
     assert text.endswith("." if lang == "en" else "。")
+
+
+def test_layers_are_called_equal_only_where_they_are():
+    mixed = GPT2.replace(mask_pattern=("sliding", "causal"), window=64)
+    assert "12 equal layers" in describe(GPT2, "en")
+    assert "12 layers, alike but for their masks" in describe(mixed, "en")
+    assert "a single layer" in describe(GPT2.replace(n_layers=1), "en")
+    assert "sliding window 64" in words(attention(mixed, PLAIN, "en"))
