@@ -58,7 +58,6 @@ def change(shown: Shown, lang: str, base: str, values: Values, cache: Cache) -> 
     followed = follow(values, shown.values if shown.base == base else None)
     try:
         config = config_of(followed)
-        design_string(base, config)  # refuses a design too long for an address
     except InputError as error:
         return refuse(shown, lang, base, values, error)
     return redraw(shown, lang, base, config, cache, kept=followed)

@@ -120,7 +120,9 @@ def parse_design(text: str) -> Design:
     A preset's name, then the fields that differ from it. Tuples are comma-separated, flags true or false, an empty
     value means none; RoPE scaling is kind:factor:original_max_seq_len, for llama3 with :low:high. Raises `InputError`.
     """
-    base, *parts = _of_allowed_length(as_text("model", text)).split("~")
+    if len(as_text("model", text)) > MAX_DESIGN:
+        raise InputError("design_too_long", length=len(text), limit=MAX_DESIGN)
+    base, *parts = text.split("~")
     changes = {}
     for part in parts:
         name, separator, value = part.partition("=")
@@ -137,24 +139,15 @@ def as_text(field: str, value: object) -> str:
     return value
 
 
-def _of_allowed_length(design: str) -> str:
-    if len(design) > MAX_DESIGN:
-        raise InputError("design_too_long", length=len(design), limit=MAX_DESIGN)
-    return design
-
-
 def design_string(base: str, config: ModelConfig) -> str:
-    """The inverse of `parse_design`: `base` and the fields in which `config` differs from that preset.
-
-    Raises `InputError` where that would be more than `parse_design` reads.
-    """
+    """The inverse of `parse_design`: `base` and the fields in which `config` differs from that preset."""
     start = models.preset(base)
     changes = {name: new for name, _, new in models.diff(start, config)}
     if not _leads_to(start, changes, config):
         # What usually follows from the other fields does not here, so it is written out.
         values = {field.name: getattr(config, field.name) for field in fields(ModelConfig)}
         changes = {name: value for name, value in values.items() if name in DERIVED or value != getattr(start, name)}
-    return _of_allowed_length("~".join([base, *(f"{name}={_config_text(value)}" for name, value in changes.items())]))
+    return "~".join([base, *(f"{name}={_config_text(value)}" for name, value in changes.items())])
 
 
 def _leads_to(start: ModelConfig, changes: dict, config: ModelConfig) -> bool:

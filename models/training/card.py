@@ -25,7 +25,8 @@ A language model of {params:,} parameters that {writes}. It was trained from not
 """
 
 SIBLINGS = """ {names} had the same tokenizer, texts, order of texts, number of
-tokens and optimizer: what differs between them is the architecture."""
+tokens and optimizer{except_rates}: what differs between them is the architecture."""
+EXCEPT_RATES = " (learning rates too, but for the steps around the change of budget told below)"
 
 TRAINING = """## Training
 
@@ -95,11 +96,12 @@ def _introduction(recipe: Recipe, history: dict, written: models.Loaded) -> str:
     info = models.preset_info(recipe.preset)
     values = written.config.to_dict() | {"name": recipe.name, "title": info.title, "source": info.source}
     names = _siblings(recipe)
+    except_rates = EXCEPT_RATES if len(history["budgets"]) > 1 else ""
     return INTRODUCTION.format(
         params=history["params"],
         writes=recipe.mixture.writes,
         algorithm=written.tokenizer.algorithm,
-        siblings=SIBLINGS.format(names=" and ".join(names)) if names else "",
+        siblings=SIBLINGS.format(names=" and ".join(names), except_rates=except_rates) if names else "",
         **values,
     )
 

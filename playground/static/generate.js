@@ -56,9 +56,11 @@ const Generate = (() => {
     const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
     const view = new View(part);
     let turn = 0;
+    let folded = false;
     const read = async () => {
       const value = props.value || "";
-      if (value && turn === 0) foldSettings();             // by then the rest of the page is there, too
+      if (value && !folded) foldSettings();                // with the first value the rest of the page is there, too
+      folded ||= value !== "";
       const mine = (turn += 1);
       const text = value.startsWith(COMPRESSED) ? await inflate(value.slice(COMPRESSED.length)) : value;
       if (mine === turn) view.read(text);                 // a newer value may have come while this one was inflated

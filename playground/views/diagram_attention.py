@@ -51,7 +51,7 @@ class _Attention:
         return self.on.svg(self.y + 4, "attention", self._description())
 
     def _input(self) -> None:
-        self.on.text(V + 6 + 8, 14, f"(B, T, {exact(self.cfg.d_model)})", "shape")
+        self.on.text(V + 6 + 8, 14, f"(B, T, {exact(self.cfg.d_model)})", "dims")
         centre = K + COLUMN / 2
         self.on.line((centre, 0), (centre, 40))
         for left in (Q, V):

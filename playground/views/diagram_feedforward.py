@@ -45,7 +45,7 @@ def feedforward(cfg: ModelConfig, marks: Marks, lang: str) -> str:
 
 def _gated(on: Drawing, cfg: ModelConfig, marks: Marks, words) -> float:
     """Two widening maps; the activated gate multiplies the other. Returns where the map back begins."""
-    on.text(CENTRE + 10, 14, f"(B, T, {exact(cfg.d_model)})", "shape")
+    on.text(CENTRE + 10, 14, f"(B, T, {exact(cfg.d_model)})", "dims")
     gate, up = LEFT + COLUMN / 2, RIGHT + COLUMN / 2
     on.line((CENTRE, 0), (CENTRE, 22), (gate, 22), (gate, 38))
     on.line((CENTRE, 22), (up, 22), (up, 38))
@@ -57,7 +57,7 @@ def _gated(on: Drawing, cfg: ModelConfig, marks: Marks, words) -> float:
     on.line((gate, 148), (gate, 168), (CENTRE - 9, 168))
     on.line((up, 82), (up, 168), (CENTRE + 9, 168))
     on.join(CENTRE, 168, "×", kind="ffn")
-    on.text(CENTRE + 16, 191, f"(B, T, {exact(cfg.d_ff)})", "shape")
+    on.text(CENTRE + 16, 191, f"(B, T, {exact(cfg.d_ff)})", "dims")
     on.line((CENTRE, 177), (CENTRE, 204))
     return 204
 
@@ -65,11 +65,11 @@ def _gated(on: Drawing, cfg: ModelConfig, marks: Marks, words) -> float:
 def _plain(on: Drawing, cfg: ModelConfig, marks: Marks, words) -> float:
     """One widening map and the activation. Returns where the map back begins."""
     left = 110
-    on.text(CENTRE + 10, 11, f"(B, T, {exact(cfg.d_model)})", "shape")
+    on.text(CENTRE + 10, 11, f"(B, T, {exact(cfg.d_model)})", "dims")
     on.line((CENTRE, 0), (CENTRE, 24))
     _widening(on, cfg, "up_proj", (left, 24, COLUMN, 44), words("up"))
     on.line((CENTRE, 68), (CENTRE, 98))
-    on.text(CENTRE + 10, 87, f"(B, T, {exact(cfg.d_ff)})", "shape")
+    on.text(CENTRE + 10, 87, f"(B, T, {exact(cfg.d_ff)})", "dims")
     _activation(on, cfg, (left, 98, COLUMN, 52), words)
     if "gate_proj" in marks.removed:
         on.box("gate_proj", "ffn", (306, 24, 88, 44), words("no_gate"), ghost=True)

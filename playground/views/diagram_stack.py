@@ -64,7 +64,7 @@ class _Stack:
 
     def _shape(self, words: str, arrow: bool = True) -> None:
         """A piece of the stream with the shape of what flows there."""
-        self.on.text(STREAM + 10, self.y + 17, words, "shape")
+        self.on.text(STREAM + 10, self.y + 17, words, "dims")
         self._flow(26, arrow)
 
     def _position(self) -> None:

@@ -80,7 +80,6 @@ def test_an_impossible_design_survives_a_change_of_language(visit):
         expect(note(visitor, "n_heads").get_by_role("alert")).to_contain_text(sentence)
         expect(number(visitor, "d-model")).to_have_value("770")
         expect(number(visitor, "n-layers")).to_have_value("3")
-    assert visitor.errors == []
 
 
 def test_a_link_reproduces_the_design(visit):

@@ -30,7 +30,7 @@ def random_config(seed: int) -> ModelConfig:
         vocab_size=draw.randint(10, 300),
         max_seq_len=draw.randint(8, 40),
         d_model=2 * draw.randint(5, 50),
-        n_layers=draw.randint(len(mask_pattern), 4),
+        n_layers=draw.randint(1, 4),
         attention=attention,
         n_heads=n_heads,
         n_kv_heads=n_kv_heads,

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 import models
+from models.config import LONGEST_PATTERN, RopeScaling
 from models.errors import InputError
 from playground import shell
 from playground.session import DEFAULTS, FIELDS, LIMITS, MAX_PROMPT, TABS, Session, design_string, parse_design
@@ -140,11 +141,20 @@ def test_a_pattern_of_masks_has_a_longest_length():
     assert (refused.value.code, refused.value.params["field"]) == ("mask_pattern_too_long", "mask_pattern")
 
 
-def test_no_design_is_written_that_could_not_be_read():
-    config = models.preset("gpt2").replace(n_layers=1000, mask_pattern=("causal",) * 1000)
-    with pytest.raises(InputError) as refused:
-        design_string("gpt2", config)
-    assert refused.value.code == "design_too_long"
+def test_every_design_that_is_written_can_be_read():
+    """Every field changed, the longest pattern, the longest numbers."""
+    scaling = {"kind": "llama3", "original_max_seq_len": 99_999_999}
+    scaling |= {"factor": 1.2345678901234567, "low_freq_factor": 1.2345678901234567, "high_freq_factor": 2.345678901234567}
+    config = models.ModelConfig(
+        **{"vocab_size": 9_999_999, "max_seq_len": 99_999_999, "d_model": 999_983, "n_layers": 9_999, "n_heads": 9_998},
+        **{"attention": "gqa", "n_kv_heads": 4_999, "d_head": 99_998, "rotary_dim": 99_996, "d_ff": 9_999_999},
+        **{"mask_pattern": ("sliding",) * LONGEST_PATTERN, "window": 99_999_999, "qk_norm": True, "norm": "rmsnorm"},
+        **{"rope_theta": 123456789.12345678, "rope_layout": "interleaved", "rope_scaling": RopeScaling(**scaling)},
+        **{"norm_eps": 1.2345678901234567e-05, "block": "parallel", "final_norm": False, "embed_norm": True},
+        **{"activation": "gelu_quick", "ffn": "gated", "biases": ("q", "k", "v", "o", "ffn", "head")},
+        **{"tie_embeddings": False},
+    )
+    assert parse_design(design_string("gpt2", config)).config == config
 
 
 def test_impossible_designs_say_why():
