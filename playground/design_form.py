@@ -8,7 +8,6 @@ from itertools import permutations
 
 from models.config import CHOICES, RANGES, ModelConfig, RopeScaling
 from models.errors import InputError
-from playground.session import MAX_DESIGN
 from playground.views.numbers import exact
 
 NO_SCALING = "none"
@@ -132,7 +131,7 @@ def control_of(error: InputError) -> str | None:
 
 def _read(name: str, value: object) -> object:
     if name == "mask_pattern":
-        return tuple(part.strip() for part in str(value or "")[:MAX_DESIGN].split(",") if part.strip())
+        return tuple(part.strip() for part in str(value or "").split(",") if part.strip())
     if name == "biases":
         return tuple(value or ())
     if name in OPTIONS or name in FLAGS:
