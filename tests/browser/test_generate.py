@@ -194,14 +194,6 @@ def test_a_refusal_is_told_and_goes_with_the_next_text(visit):
     assert page.is_hidden(".generate-error")
 
 
-def test_what_gradio_refuses_itself_leaves_no_one_waiting(visit):
-    page = visit(f"lang=en&model={TINY}&max_new_tokens=4").page
-    page.wait_for_selector(".generate-notes p")
-    page.route("**/queue/join*", lambda route: route.fulfill(status=500, json={"detail": "no"}))
-    page.click("#generate-run")
-    page.wait_for_function("document.querySelector('.generate-status').textContent === ''")
-
-
 def test_text_on_tokens_keeps_its_contrast(page):
     for dark in (True, False):
         pairs = page.evaluate(
