@@ -169,6 +169,9 @@ const Generate = (() => {
       part.notes.replaceChildren(...this.notes.map((note) => lineage.element("p", {}, note)));
       part.prompt.textContent = this.prompt;
       speakEnglish(part.prompt, this.prompt);
+      // Before there are words there are no tokens: a list without a name is announced as nothing.
+      part.tokens.setAttribute("role", "listbox");
+      part.tokens.setAttribute("aria-orientation", "horizontal");
       part.tokens.setAttribute("aria-label", words.tokens);
       part.live.textContent = "";
       part.error.textContent = this.error;

@@ -23,7 +23,7 @@ TEMPLATE = """
   <div class="generate-notes"></div>
   <div class="generate-panes">
     <section class="generate-text">
-      <p class="generate-story"><span class="generate-prompt"></span><span class="generate-tokens" role="listbox" aria-orientation="horizontal"></span></p>
+      <p class="generate-story"><span class="generate-prompt"></span><span class="generate-tokens"></span></p>
       <p class="generate-status"></p>
       <p class="generate-legend" hidden><span class="generate-legend-low"></span>
         <span class="generate-legend-scale"></span> <span class="generate-legend-high"></span></p>

@@ -155,8 +155,8 @@ VIEWS = [("generate", "en", "light"), ("generate", "zh", "dark"), ("build", "en"
 def test_everyone_can_read_and_no_one_scrolls_sideways(visit, pictures, tab, lang, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     visitor = visit(f"tab={tab}&lang={lang}", color_scheme=scheme)
-    if tab == "build":
-        visitor.page.wait_for_selector("#build-chart .js-plotly-plot .main-svg")
+    drawn = {"build": "#build-chart .js-plotly-plot .main-svg", "generate": ".generate-tokens [role=option]"}
+    visitor.page.wait_for_selector(drawn[tab])
     if pictures:
         visitor.page.screenshot(path=pictures / f"{tab}-{lang}-{scheme}-1280.png", full_page=True)
     result = axe.Axe().run(visitor.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})

@@ -1,6 +1,7 @@
 """The layers before Gradio's server: what they add, serve, and refuse."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import brotli
 import pytest
@@ -40,7 +41,9 @@ def ask(app, path="/", method="GET", headers=(), body=(b"",)):
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
-    asyncio.run(app(scope, receive, send))
+    # In a thread of its own: the browser tests of the same run leave an event loop in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, app(scope, receive, send)).result()
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
 
 
