@@ -136,7 +136,7 @@ def _read(name: str, value: object) -> object:
         return tuple(value or ())
     if name in OPTIONS or name in FLAGS:
         return value
-    if name == "d_head" and value is DERIVED:
+    if value is DERIVED:
         return None
     return _number(name, value)
 

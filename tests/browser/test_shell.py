@@ -213,7 +213,7 @@ def test_the_first_screen_is_light(visit, chromium, address):
     print(f"second visit: {sum(sizes) / 1000:.0f} kB")
     context.close()
     assert 50_000 < first < 500_000
-    assert sum(sizes) < 100_000
+    assert sum(sizes) < 200_000
 
 
 def test_answers_carry_security_headers(visit, address):

@@ -343,3 +343,12 @@ def test_the_endpoint_is_documented(client):
     described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/build"]
     names = [parameter["parameter_name"] for parameter in described["parameters"]]
     assert names == ["preset", "overrides", "context", "batch", "dtype", "lang"]
+
+
+@pytest.mark.parametrize(("n_heads", "code"), [(7, "heads_do_not_divide"), (2.5, "not_an_integer")])
+def test_heads_that_do_not_fit_are_refused_where_head_and_rotation_follow_the_width(n_heads, code):
+    before = values_of(models.preset("llama-mini"))
+    with pytest.raises(InputError) as refused:
+        config_of(follow(before | {"n_heads": n_heads}, before))
+    assert refused.value.code == code
+    assert control_of(refused.value) == "n_heads"
