@@ -105,6 +105,22 @@ MESSAGES: dict[str, str] = {
     ),
     "weights_hub_failed": "{name} is no shipped model or folder, and the Hugging Face hub did not give it: {reason}",
     "weights_not_exportable": "{architecture}, the nearest class of transformers, cannot hold this model: {losses}.",
+    # Weights: GGUF files, their cache, and models that installed packages bring
+    "gguf_no_package": "{file} is a GGUF file. To read it, install the package that knows the format: {command}",
+    "gguf_damaged": "{file} is not a whole GGUF file; copy or download it again. ({reason})",
+    "gguf_architecture": "{file} holds the architecture {architecture}; of GGUF files this core reads: {known}.",
+    "gguf_unsupported": "{file} has {field} = {value}, which is not built here; allowed: {allowed}.",
+    "gguf_quantization": (
+        "{tensor} in {file} is stored as {kind}, which the gguf package cannot turn into numbers; "
+        "take a file with another quantisation, such as Q8_0."
+    ),
+    "gguf_tokenizer": "The tokenizer in {file} is of the kind {kind}; these can be read: {known}.",
+    "cache_not_writable": (
+        "The converted weights cannot be kept in {folder} ({reason}). "
+        "Set LINEAGE_CACHE to a folder that has room and may be written."
+    ),
+    "model_not_installed": "{name} comes in a package that is not installed. Install it with: {command}",
+    "chat_marks_missing": "The tokenizer {name} lacks the special tokens {marks}, with which a chat is written.",
     # Playground: what it refuses to hold
     "model_too_large": "This model has {size} parameters; this machine builds at most {limit}.",
     "model_too_deep": "This model has {n_layers} layers; this machine builds at most {limit}.",

@@ -1,8 +1,9 @@
 """What reads the last layer: from a token's vector to scores."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from models.parts.linear import project
 
 
 class LMHead(nn.Module):
@@ -18,4 +19,4 @@ class LMHead(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """`embedding` (V, D) is the token table, used where the head is tied."""
-        return F.linear(x, embedding if self.weight is None else self.weight, self.bias)
+        return project(x, embedding if self.weight is None else self.weight, self.bias)

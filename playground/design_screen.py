@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 import models
 from models.account import Account
 from models.config import ModelConfig
+from models.diff import Change
 from models.errors import InputError
 from playground.design_form import Values, applies, config_of, control_of, follow, values_of
+from playground.design_limit import limit_note
 from playground.design_notes import notes
 from playground.i18n import explain, say
-from playground.session import DEFAULTS, design_string
+from playground.session import DEFAULTS, DERIVED, design_string
 from playground.views.account_figures import account_figures
 from playground.views.account_table import account_table
 from playground.views.control_note import control_note, refusal
@@ -40,16 +42,18 @@ DEFAULT_CACHE = Cache()
 class Shown:
     """What the page shows. `values` and `config` are those of the last valid design, `texts` what stands in each place.
 
-    While the form describes no model, `valid_title` keeps the heading of the last valid design. `under_cache` holds the
-    notes under the controls of the KV cache; `chart` is what the chart was drawn from.
+    While the form describes no model, `valid_title` keeps the heading of the last valid design, and `refusal` says why.
+    `beside` holds the notes under the controls of the KV cache and at "Use this model"; `chart` is what the chart was
+    drawn from.
     """
 
     base: str = ""
     values: Values | None = None
     config: ModelConfig | None = None
     valid_title: str = ""
+    refusal: InputError | None = None
     texts: dict[str, str] = field(default_factory=dict)
-    under_cache: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
     chart: tuple = ()
 
 
@@ -72,19 +76,20 @@ def redraw(
     """
     title, start = models.preset_info(base).title, models.preset(base)
     values = values_of(config, kept)
-    account, problems = _account(config, cache, lang)
+    account, beside = _account(config, cache, lang)
+    beside["limit"] = limit_note(config, lang)
     changes = models.diff(start, config)
     texts = {
         "title": design_title(title, bool(changes), account.params, lang),
         "diagram": diagram(config, start, shown.config or config, title, lang),
         "figures": account_figures(account, lang),
         "table": account_table(account, lang),
-        "changes": design_changes(changes, title, lang),
+        "changes": design_changes(changes, _followed(start, config, changes), title, lang),
         "design": design_string(base, config),
-        "form": _form(lang, values, {**notes(lang, values, start, {}), **problems}),
+        "form": _form(lang, values, {**notes(lang, values, start, {}), **beside}),
     }
     chart = (lang, *((part.key, part.copies, part.count) for part in account.parts))
-    fresh = Shown(base, values, config, "", texts, problems, chart)
+    fresh = Shown(base, values, config, texts=texts, beside=beside, chart=chart)
     updates = _replaced(shown, fresh)
     if chart != shown.chart:
         updates["chart"] = parameter_chart(account, lang)
@@ -95,11 +100,18 @@ def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError
     """The screen of an impossible design: the reason beside its control, the last valid picture marked as such."""
     sentence, control = explain(lang, error), control_of(error)
     general = "" if applies(values).get(control) else refusal(sentence)
-    under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.under_cache, "general": general}
+    under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.beside, "general": general}
     valid = shown.valid_title or shown.texts.get("title", "")
     texts = {**shown.texts, "title": refused_title(valid, lang), "form": _form(lang, values, under)}
-    refused = replace(shown, valid_title=valid, texts=texts)
+    refused = replace(shown, valid_title=valid, refusal=error, texts=texts)
     return refused, _replaced(shown, refused)
+
+
+def _followed(start: ModelConfig, config: ModelConfig, changes: list[Change]) -> list[Change]:
+    """What moved along with the changes: derived values that are others than in the preset, and not of one's choosing."""
+    chosen = {name for name, _, _ in changes}
+    values = [(name, getattr(start, name), getattr(config, name)) for name in DERIVED if name not in chosen]
+    return [(name, old, new) for name, old, new in values if new not in (old, None)]
 
 
 def _form(lang: str, values: Values, under: dict[str, str]) -> str:

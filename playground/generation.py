@@ -5,9 +5,11 @@ Knows the core but not Gradio; the Generate tab, its API endpoint and the record
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +21,16 @@ from models.sampling import Sampling, shape
 from models.tokenizers import Tokenizer
 from models.weights import Loaded
 from playground.session import LIMITS, MAX_PROMPT, as_text
+from playground.views.numbers import exact
 
+STAGES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+SETTINGS = (*STAGES, "seed", "max_new_tokens")
+WHOLE = ("top_k", "seed", "max_new_tokens")
 N_TOP = 10  # candidates that accompany a step whose logits are not kept
+GLANCE = 0.1  # seconds after which one who waits for a model looks whether it is still wanted
+
+Made = TypeVar("Made")
+_makers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="make-ready")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,27 +90,45 @@ def _text_from_the_middle(encoded: bytes) -> str:
     return encoded[start:].decode("utf-8", errors="replace")
 
 
-def read_settings(settings: dict, max_new_tokens) -> tuple[Sampling, int]:
-    """`Sampling` and the length from the values of widgets or of an API call; raises `InputError`.
+def read_settings(settings: dict, limits: dict[str, tuple[float, float]] = LIMITS) -> tuple[Sampling, int]:
+    """`Sampling` and the length in tokens of a value for each of `SETTINGS`, as widgets or an API call give them.
 
-    A number field gives whole numbers as floats, and None once it has been emptied.
+    A number field gives whole numbers as floats, and None once it has been emptied. Raises `InputError`; what `limits`
+    leaves open may be all that `Sampling` takes.
     """
-    values = {name: _whole(name, value) if name in ("top_k", "seed") else value for name, value in settings.items()}
-    length = _whole("max_new_tokens", max_new_tokens)
-    for name, value in {"seed": values["seed"], "max_new_tokens": length}.items():
-        low, high = LIMITS[name]
-        if not low <= value <= high:
-            raise InputError("out_of_range", field=name, value=value, low=low, high=high)
+    values = {name: _read_number(name, settings[name]) for name in SETTINGS}
+    for name, (low, high) in limits.items():
+        if name in values and not low <= values[name] <= high:
+            raise InputError("out_of_range", field=name, value=values[name], low=exact(low), high=exact(high))
+    length = values.pop("max_new_tokens")
     return Sampling(**values), length
 
 
-def _whole(field: str, value) -> int:
+def _read_number(name: str, value) -> int | float:
     if value is None:
-        low, high = LIMITS[field]
-        raise InputError("number_empty", field=field, low=low, high=high)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise InputError("not_an_integer", field=field, value=value)
-    return int(value)
+        low, high = map(exact, LIMITS[name])
+        raise InputError("number_empty", field=name, low=low, high=high)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError("not_a_number", field=name, value=value)
+    if name in WHOLE:
+        if value != value // 1:
+            raise InputError("not_an_integer", field=name, value=value)
+        return int(value)
+    return value
+
+
+def made_ready(make: Callable[[], Made], cancelled: threading.Event) -> Generator[None, None, Made | None]:
+    """Runs `make` beside the caller and returns what it makes; until then yields every `GLANCE` seconds.
+
+    Building a model cannot be interrupted: once `cancelled` is set, None is returned at once and the building goes on by
+    itself. Raises what `make` raises.
+    """
+    making = _makers.submit(make)
+    while not cancelled.is_set():
+        if wait([making], timeout=GLANCE).done:
+            return making.result()
+        yield
+    return None
 
 
 def observe(
@@ -174,6 +202,7 @@ class Runs:
         try:
             yield run
         finally:
+            run.cancelled.set()
             with self._lock:
                 if self._running.get(visitor) is run:
                     del self._running[visitor]

@@ -7,11 +7,12 @@ from models.tokenizers import Tokenizer
 from playground import services
 from playground.generation import in_chunks, observe, read_prompt, read_settings
 from playground.i18n import language
-from playground.session import DEFAULT_MODEL, DEFAULTS, as_text
+from playground.session import DEFAULT_MODEL, DEFAULTS, LIMITS, as_text
 from playground.tab import refusals
 from playground.transcript import take
 
 CHUNK_SECONDS = 0.5
+BOUNDS = {name: LIMITS[name] for name in ("seed", "max_new_tokens")}  # the stages may go beyond the sliders
 
 
 def generate_text(
@@ -50,12 +51,12 @@ def generate_text(
     """
     lang = language(lang)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
-    settings |= {"repetition_penalty": repetition_penalty, "seed": seed}
+    settings |= {"repetition_penalty": repetition_penalty, "seed": seed, "max_new_tokens": max_new_tokens}
     with refusals(lang):
         as_text("prompt", prompt)
-        sampling, most = read_settings(settings, max_new_tokens)
+        sampling, most = read_settings(settings, BOUNDS)
         with services.turn():
-            subject, loaded = take(lang, model)
+            subject, loaded = take(model)
         tokenizer = loaded.tokenizer
         reading = read_prompt(tokenizer, prompt, subject.readable, most)
         tokens, finish = [], None

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from bisect import bisect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from functools import cache, lru_cache
 import models
 from models.config import ModelConfig
 from models.errors import InputError
-from playground.session import design_string, parse_design
+from models.tokenizers import Tokenizer, bytes_tokenizer
+from playground.session import DEFAULT_MODEL, design_string, parse_design
 from playground.views.numbers import exact, short, short_bytes
 
 MAX_PARAMS = 200_000_000
@@ -40,9 +42,10 @@ class InHand:
     config: ModelConfig
 
 
-def trained_models() -> list[str]:
-    """Names of the models with trained weights that ship with the project."""
-    return models.zoo()
+@cache
+def trained_models() -> tuple[str, ...]:
+    """Names of the presets whose trained weights ship with the project; asking needs no torch."""
+    return tuple(sorted(name for name in models.presets() if models.preset_info(name).trained))
 
 
 def title(name: str) -> str:
@@ -84,6 +87,11 @@ def hold(design: str) -> "models.Loaded":
     return _shelf.get(trained or design_string(parsed.base, parsed.config), lambda: _make(parsed.config, trained))
 
 
+def warm_up() -> None:
+    """Loads torch and the model that a page opens with, in the background, so that the first visitor need not wait."""
+    threading.Thread(target=hold, args=(DEFAULT_MODEL,), name="warm-up", daemon=True).start()
+
+
 def check_design(design: str) -> None:
     """Raises `InputError` if the string is no model, or one too large to be held here."""
     config = parse_design(design).config
@@ -101,6 +109,19 @@ def check_size(config: ModelConfig) -> None:
     if (size := working_bytes(config, n_tokens)) > MAX_WORKING_BYTES:
         limit = short_bytes(MAX_WORKING_BYTES)
         raise InputError("model_too_wide", n_tokens=exact(n_tokens), size=short_bytes(size), limit=limit)
+
+
+def deepest(config: ModelConfig) -> int | None:
+    """The most layers, up to its own, with which this machine builds the model; None if even one is too many."""
+
+    def too_deep(n_layers: int) -> bool:
+        try:
+            check_size(config.replace(n_layers=n_layers))
+        except InputError:
+            return True
+        return False
+
+    return bisect(range(1, config.n_layers + 1), False, key=too_deep) or None
 
 
 def readable(config: ModelConfig) -> int:
@@ -218,8 +239,8 @@ def _make(config: ModelConfig, trained: str | None) -> "models.Loaded":
     return models.Loaded(models.build(config, seed=0), tokenizer, config, "random")
 
 
-def _tokenizer_for(config: ModelConfig):
-    bytes_only = models.tokenizers.bytes_tokenizer()
+def _tokenizer_for(config: ModelConfig) -> Tokenizer:
+    bytes_only = bytes_tokenizer()
     house = _house_tokenizer()
     if house and config.vocab_size >= house.vocab_size:
         return house
@@ -229,7 +250,7 @@ def _tokenizer_for(config: ModelConfig):
 
 
 @cache
-def _house_tokenizer():
+def _house_tokenizer() -> Tokenizer | None:
     """The tokenizer that the shipped models share."""
     names = trained_models()
     return models.load(names[0]).tokenizer if names else None

@@ -20,10 +20,13 @@ from playground.views.numbers import exact
 TABS: tuple[Tab, ...] = (generate.TAB, build.TAB)
 
 
-def launch(host: str | None = None, port: int | None = None, **options) -> tuple:
-    """Builds the page and serves it; `options` go to Gradio's `launch`. Raises `OSError` if the port is taken."""
+def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:
+    """Builds the page and serves it, until stopped or, with `prevent_thread_lock`, as long as the program runs.
+
+    `options` go to Gradio's `launch`, as does the lock's name. Raises `OSError` if the port is taken.
+    """
     app, scripts = _assemble()
-    return app.launch(
+    served = app.launch(
         server_name=host,
         server_port=port,
         theme=theme(),
@@ -38,8 +41,13 @@ def launch(host: str | None = None, port: int | None = None, **options) -> tuple
         show_error=False,
         max_file_size="1mb",
         state_session_capacity=300,
+        prevent_thread_lock=True,
         **options,
     )
+    services.warm_up()  # not before: the page is served without torch, whose import takes seconds
+    if not prevent_thread_lock:
+        app.block_thread()
+    return served
 
 
 def build_app() -> gr.Blocks:
@@ -114,7 +122,9 @@ def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs, openings: d
         )
 
     outputs = [page.lang, tabs, parts["address"], parts["notice"], *shown, *(component for _, component in bound)]
-    restored = app.load(restore, parts["arrival"], outputs, js="() => lineage.arrival()", **UI)
+    # Gradio keeps a progress timer for every output, shown or not.
+    quiet = {**UI, "show_progress_on": [parts["notice"]]}
+    restored = app.load(restore, parts["arrival"], outputs, js="() => lineage.arrival()", **quiet)
     names = json.dumps(list(openings))
     restored.then(None, parts["address"], list(openings.values()), js=f"(query) => lineage.ready(query, {names})", **UI)
     for listener in page.listeners:

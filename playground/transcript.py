@@ -1,4 +1,5 @@
-"""A run told to the visitor: the payload of views/generation.py with its sentences, in the visitor's language."""
+"""A run told to the visitor: the payload of views/generation.py with its sentences, each in every language: a visitor who
+switches goes on with the text that is there."""
 
 import secrets
 import time
@@ -8,19 +9,20 @@ from functools import lru_cache
 
 import models
 from models.config import ModelConfig
+from models.errors import InputError
 from models.sampling import Sampling
 from models.tokenizers import Tokenizer
 from models.weights import Loaded
 from playground import services
-from playground.generation import Observed, Reading
-from playground.i18n import catalogue, say
+from playground.generation import SETTINGS, STAGES, Observed, Reading
+from playground.i18n import LANGUAGES, catalogue, explain, say
 from playground.session import MAX_PROMPT
 from playground.views import generation as payload
 from playground.views.numbers import exact, short_bytes
 
 _VIEW = "generate.view."
+Texts = dict[str, str]  # one sentence or name by language
 REMOVED = ("removed_top_k", "removed_top_p", "removed_min_p", "removed_greedy")  # in the order of sampling.js
-STAGES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 MANY_BYTES = 2.0  # tokens per character from which on a prompt counts as read byte by byte
 
 
@@ -28,7 +30,7 @@ MANY_BYTES = 2.0  # tokens per character from which on a prompt counts as read b
 class Subject:
     """The model that a text is of, as far as the page must know it."""
 
-    name: str
+    name: Texts
     trained: bool
     vocab_size: int
     max_seq_len: int
@@ -36,15 +38,21 @@ class Subject:
     tokenizer: Tokenizer
 
 
-def take(lang: str, design: str) -> tuple[Subject, Loaded]:
+def in_every_language(key: str, **params) -> Texts:
+    """The text of `key` by language."""
+    return {lang: say(lang, key, **params) for lang in LANGUAGES}
+
+
+def take(design: str) -> tuple[Subject, Loaded]:
     """The model of a design string, ready to run; raises `InputError`."""
     known = services.inhand(design)
     loaded = services.hold(design)
-    name = say(lang, "shell.model.changed", base=known.name) if known.changed else known.name
+    unchanged = dict.fromkeys(LANGUAGES, known.name)
+    name = in_every_language("shell.model.changed", base=known.name) if known.changed else unchanged
     return subject_of(name, known.trained, known.config, loaded.tokenizer), loaded
 
 
-def subject_of(name: str, trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
+def subject_of(name: Texts, trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
     """The `Subject` of a configuration."""
     return Subject(name, trained, config.vocab_size, config.max_seq_len, services.readable(config), tokenizer)
 
@@ -52,15 +60,13 @@ def subject_of(name: str, trained: bool, config: ModelConfig, tokenizer: Tokeniz
 class Transcript:
     """The payload of one run; `text` grows with each call."""
 
-    def __init__(self, lang: str, subject: Subject, reading: Reading, sampling: Sampling, most: int):
-        self.lang = lang
+    def __init__(self, subject: Subject, reading: Reading, sampling: Sampling, most: int):
         self.subject = subject
         self.all_kept = payload.steps_kept(subject.vocab_size) >= most
         self._newest: deque[dict] = deque(maxlen=payload.steps_kept(subject.vocab_size))
         self._count = 0
         self._begun = time.monotonic()
-        notes = self._notes(reading)
-        self.text = start(lang, "live", subject, reading, sampling, most, notes)
+        self.text = start("live", subject, reading, sampling, most, self._notes(reading))
 
     def add(self, chunk: list[Observed]) -> None:
         """The steps of one chunk, and how far the run is."""
@@ -80,13 +86,13 @@ class Transcript:
         """The end: "length", "stop", "context" or "cancelled"; before it the logits that were held back."""
         if self._newest:
             self.text += payload.line("logits", first=self._count - len(self._newest), steps=list(self._newest))
-        self.text += end(self.lang, finish, self.subject)
+        self.text += end(finish, self.subject)
 
-    def fail(self, sentence: str) -> None:
+    def fail(self, error: InputError) -> None:
         """The run broke off for a reason that the visitor is told."""
-        self.text += payload.line("end", finish="refused", sentence=sentence)
+        self.text += payload.line("end", finish="refused", sentence=_explained(error))
 
-    def _notes(self, reading: Reading) -> list[str]:
+    def _notes(self, reading: Reading) -> list[Texts]:
         subject = self.subject
         notes = self._notes_on_prompt(reading)
         if not subject.trained:
@@ -99,7 +105,7 @@ class Transcript:
             size = short_bytes(payload.bytes_per_step(subject.vocab_size))
             kept = exact(self._newest.maxlen)
             notes.append(("bars", {"vocabulary": exact(subject.vocab_size), "size": size, "kept": kept}))
-        return [say(self.lang, f"generate.note.{code}", **values) for code, values in notes]
+        return [in_every_language(f"generate.note.{code}", **values) for code, values in notes]
 
     def _notes_on_prompt(self, reading: Reading) -> list[tuple[str, dict]]:
         notes: list[tuple[str, dict]] = []
@@ -120,19 +126,18 @@ class Transcript:
 
 
 def start(
-    lang: str, source: str, subject: Subject, reading: Reading, sampling: Sampling, most: int, notes: list[str], **more
+    source: str, subject: Subject, reading: Reading, sampling: Sampling, most: int, notes: list[Texts], **more
 ) -> str:
     """The first line of a run; `source` is "live" or "recorded"."""
     drawn_with = {name: getattr(sampling, name) for name in STAGES}
-    names = {name: say(lang, f"generate.meta.{name}") for name in (*STAGES, "seed")}
     return payload.line(
         "start",
         run=secrets.token_hex(8),
         source=source,
         empty=False,
-        meta=payload.settings_line(names, subject.name, asdict(sampling)),
+        meta={lang: _settings_line(lang, subject, sampling) for lang in LANGUAGES},
         notes=notes,
-        words=words(lang),
+        words=words(),
         prompt=("…" if reading.is_cut else "") + reading.text,
         prompt_ids=reading.ids,
         drawn_with=drawn_with,
@@ -140,6 +145,11 @@ def start(
         **_vocabulary(subject.tokenizer),
         **more,
     )
+
+
+def _settings_line(lang: str, subject: Subject, sampling: Sampling) -> str:
+    names = {name: say(lang, f"generate.meta.{name}") for name in (*STAGES, "seed")}
+    return payload.settings_line(names, subject.name[lang], asdict(sampling))
 
 
 @lru_cache(maxsize=4)
@@ -150,21 +160,38 @@ def _vocabulary(tokenizer: Tokenizer) -> dict:
     return payload.vocabulary(pieces, special)
 
 
-def end(lang: str, finish: str, subject: Subject) -> str:
+def end(finish: str, subject: Subject) -> str:
     """The last line of a run."""
-    context = exact(subject.max_seq_len)
-    return payload.line("end", finish=finish, sentence=say(lang, f"generate.end.{finish}", context=context))
+    key = "generate.view.stopped" if finish == "cancelled" else f"generate.end.{finish}"
+    sentence = in_every_language(key, context=exact(subject.max_seq_len))
+    return payload.line("end", finish=finish, sentence=sentence)
 
 
-def sentence_only(lang: str, *, note: str = "", error: str = "") -> str:
-    """A payload without a text: why there is none."""
-    blank = {"prompt": "", "prompt_ids": [], "vocabulary": [], "specials": {}, "meta": "", "drawn_with": {}, "most": 0}
-    notes = [note] if note else []
-    identity = {"run": secrets.token_hex(8), "source": "none", "empty": True, "error": error}
-    return payload.line("start", **identity, notes=notes, words=words(lang), **blank)
+def note_only(key: str) -> str:
+    """A payload without a text: why there is none yet."""
+    blank = {"prompt": "", "prompt_ids": [], "vocabulary": [], "specials": {}, "drawn_with": {}, "most": 0}
+    identity = {"run": secrets.token_hex(8), "source": "none", "empty": True, "meta": dict.fromkeys(LANGUAGES, "")}
+    return payload.line("start", **identity, notes=[in_every_language(key)], words=words(), **blank)
 
 
-def words(lang: str) -> dict:
-    """What the browser's part writes; it fills in the braces itself."""
-    found = {key.removeprefix(_VIEW): texts[lang] for key, texts in catalogue().items() if key.startswith(_VIEW)}
-    return {**found, "next_removed": [found.pop(name) for name in REMOVED]}
+def refused(error: InputError) -> str:
+    """A payload of a run that could not begin: what was wrong. The text that is there stays."""
+    return payload.line("refused", run=secrets.token_hex(8), sentence=_explained(error))
+
+
+def _explained(error: InputError) -> Texts:
+    """The refusal's sentence; a setting is called what its label says."""
+    field = error.params.get("field")
+    if field not in SETTINGS:
+        return {lang: explain(lang, error) for lang in LANGUAGES}
+    labels = in_every_language(f"generate.setting.{field}")
+    return {
+        lang: explain(lang, InputError(error.code, **{**error.params, "field": labels[lang]})) for lang in LANGUAGES
+    }
+
+
+def words() -> dict[str, dict]:
+    """What the browser's part writes, by language; it fills in the braces itself."""
+    keys = [key for key in catalogue() if key.startswith(_VIEW)]
+    found = {lang: {key.removeprefix(_VIEW): catalogue()[key][lang] for key in keys} for lang in LANGUAGES}
+    return {lang: {**own, "next_removed": [own[name] for name in REMOVED]} for lang, own in found.items()}

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from models.attend import attend
 from models.cache import KVCache
 from models.config import ModelConfig
-from models.parts.linear import FusedLinear
+from models.parts.linear import FusedLinear, Linear
 from models.parts.masks import Visibility
 from models.parts.norms import RMSNorm
 from models.parts.positions import NoPosition
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         self.scale = d_head**-0.5
         widths = {"q_proj": n_heads * d_head, "k_proj": n_kv_heads * d_head, "v_proj": n_kv_heads * d_head}
         self.qkv_proj = FusedLinear(d_model, widths, biased=[f"{name}_proj" for name in biases if name in ("q", "k", "v")])
-        self.o_proj = nn.Linear(n_heads * d_head, d_model, bias="o" in biases)
+        self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
         self.q_norm = RMSNorm(d_head, qk_norm) if qk_norm is not None else None
         self.k_norm = RMSNorm(d_head, qk_norm) if qk_norm is not None else None
         # The model owns the position part; attention only uses it, so it is not registered here a second time.

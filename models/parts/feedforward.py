@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.parts.linear import FusedLinear
+from models.parts.linear import FusedLinear, Linear
 from models.taps import Tap
 
 
@@ -30,8 +30,8 @@ class PlainFeedForward(nn.Module):
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "gelu_tanh", bias: bool = True):
         super().__init__()
-        self.up_proj = nn.Linear(d_model, d_ff, bias=bias)
-        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
+        self.up_proj = Linear(d_model, d_ff, bias=bias)
+        self.down_proj = Linear(d_ff, d_model, bias=bias)
         self.activation = ACTIVATIONS[activation]
         self.out = Tap("out")
 
@@ -46,7 +46,7 @@ class GatedFeedForward(nn.Module):
         super().__init__()
         widths = {"gate_proj": d_ff, "up_proj": d_ff}
         self.gate_up_proj = FusedLinear(d_model, widths, biased=widths if bias else ())
-        self.down_proj = nn.Linear(d_ff, d_model, bias=bias)
+        self.down_proj = Linear(d_ff, d_model, bias=bias)
         self.activation = ACTIVATIONS[activation]
         self.out = Tap("out")
 

@@ -1,17 +1,20 @@
-"""Loading a model wherever it is: shipped with the project, in a folder of ours or Hugging Face's, or on the hub."""
+"""Loading a model wherever it is: shipped, in an installed package, a folder of ours or Hugging Face's, GGUF, the hub."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from models.config import ModelConfig
 from models.errors import InputError
+from models.installed import INSTALLABLE, installed_file
 from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
 from models.transformer import Transformer, allocate
-from models.weights.files import FORMAT, own_config, read_config, read_tensors
+from models.weights.converted import converted, tokenizer_problem
+from models.weights.files import FORMAT, PICKLES, own_config, read_config, read_tensors
+from models.weights.gguf_file import SUFFIX as GGUF
 from models.weights.hub import fetch, is_hub_id
 from models.weights.layouts import LAYOUTS
 from models.weights.layouts.layout import settle_head
@@ -23,8 +26,8 @@ from models.weights.zoo import ZOO, zoo
 class Loaded:
     """A model ready to use, in eval mode.
 
-    origin: "zoo" (shipped), "folder", "hub" or "random". tokenizer is None where the folder has none that this core can
-    read; `tokenizer_problem` then says why.
+    origin: "zoo" (shipped), "package" (installed), "folder", "gguf", "hub" or "random". tokenizer is None where there is
+    none that this core can read; `tokenizer_problem` then says why.
     """
 
     model: Transformer
@@ -35,19 +38,26 @@ class Loaded:
 
 
 def load(name_or_folder: str | Path, dtype: torch.dtype = torch.float32) -> Loaded:
-    """A model by the name of a shipped one, the path of a folder, or a hub id (looked for in this order).
+    """A model by the name of a shipped or installable one, a folder's or GGUF file's path, or a hub id (in this order).
 
     A folder is one that `save` wrote, or a plain Hugging Face folder (config.json and safetensors) of a family in
-    `LAYOUTS`. Weights are copied into parameters of type `dtype`. Raises `InputError` with what is wrong otherwise;
-    nothing is downloaded but for a hub id.
+    `LAYOUTS`. A GGUF file is of the LLaMA family; it is converted once, into the user's cache (see `converted`). Weights
+    are copied into parameters of type `dtype`. Raises `InputError` with what is wrong otherwise; nothing is downloaded
+    but for a hub id.
     """
     name = str(name_or_folder)
     if name in zoo():
         return _load_folder(ZOO / name, "zoo", dtype)
+    if name in INSTALLABLE:
+        return _load_gguf(installed_file(name), "package", dtype)
     folder = Path(os.path.expanduser(name))
     if name and folder.is_dir():
         return _load_folder(folder, "folder", dtype)
-    if isinstance(name_or_folder, Path) or not is_hub_id(name):
+    if folder.is_file() and folder.suffix in PICKLES:
+        raise InputError("weights_pickle", file=name)
+    if folder.is_file() and folder.suffix == GGUF:
+        return _load_gguf(folder, "gguf", dtype)
+    if isinstance(name_or_folder, Path) or folder.suffix == GGUF or not is_hub_id(name):
         raise InputError("weights_no_folder", folder=name)
     return _load_folder(fetch(name), "hub", dtype)
 
@@ -63,6 +73,12 @@ def _load_folder(folder: Path, origin: str, dtype: torch.dtype) -> Loaded:
     except InputError as error:
         problem = error
     return Loaded(model, tokenizer, model.config, origin, problem)
+
+
+def _load_gguf(path: Path, origin: str, dtype: torch.dtype) -> Loaded:
+    folder = converted(path)
+    loaded = _load_folder(folder, origin, dtype)
+    return replace(loaded, tokenizer_problem=tokenizer_problem(folder) or loaded.tokenizer_problem)
 
 
 def _read_own(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:

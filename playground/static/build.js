@@ -47,19 +47,31 @@ const Build = (() => {
   }
 
   // The form's notes, which of its controls apply, and the headings come as one string: a hundred small updates of
-  // Gradio components would take far longer than computing them.
+  // Gradio components would take far longer than computing them. Nor is a note a component: each one makes the page
+  // open later.
   let sheet = { notes: {}, shown: {}, headings: {} };
   const written = new WeakMap();
 
+  const controlOf = (name) => document.getElementById(`build-${name.replaceAll("_", "-")}`);
+
+  /** Where a note stands: in a place of its own, or below the control that it is about, if that is on the page. */
+  function placeOf(name) {
+    const place = document.querySelector(`[data-note="${name}"]`);
+    if (place) return place;
+    const below = lineage.element("div", { "data-note": name });
+    controlOf(name)?.append(below);
+    return below;
+  }
+
   function fill() {
-    for (const place of document.querySelectorAll("[data-note]")) {
-      const html = sheet.notes[place.dataset.note] ?? "";
+    for (const [name, html] of Object.entries(sheet.notes)) {
+      const place = placeOf(name);
       if (written.get(place) === html) continue;
       written.set(place, html);
       place.innerHTML = html; // made and escaped by the server's views
     }
     for (const [name, applies] of Object.entries(sheet.shown)) {
-      const control = document.getElementById(`build-control-${name}`);
+      const control = controlOf(name);
       if (control && control.hidden === applies) control.hidden = !applies;
     }
     for (const heading of document.querySelectorAll("[data-heading]")) {

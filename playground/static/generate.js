@@ -1,8 +1,9 @@
 /* Generate: the text as it streams, each token coloured by the probability that the model gave it.
  *
  * The component's value is a growing text of JSON lines (written by playground/views/generation.py): "start", then for
- * each token a "step", in between "progress", for large vocabularies one "logits", last "end". The value only ever grows
- * within a run, so only the new lines are read. Everything that a visitor wrote is put on the page as textContent.
+ * each token a "step", in between "progress", for large vocabularies one "logits", last "end"; or "refused" alone. The
+ * value only ever grows within a run, so only the new lines are read. What the page opens with comes compressed.
+ * Everything that a visitor wrote is put on the page as textContent.
  */
 
 const Generate = (() => {
@@ -55,14 +56,19 @@ const Generate = (() => {
   function mount(element, props, watch) {
     const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
     const view = new View(part);
+    let kept = KeptRun.take();
     let turn = 0;
     let folded = false;
     const read = async () => {
-      const value = props.value || "";
-      if (value && !folded) foldSettings();                // with the first value the rest of the page is there, too
-      folded ||= value !== "";
+      const value = props.value;
+      if (!value) return;
+      if (!folded) foldSettings();                        // with the first value the rest of the page is there, too
+      folded = true;
       const mine = (turn += 1);
-      const text = value.startsWith(COMPRESSED) ? await inflate(value.slice(COMPRESSED.length)) : value;
+      const opening = value.startsWith(COMPRESSED);
+      if (!opening || kept?.model !== lineage.state.model) kept = null;
+      if (kept) return view.restore(kept);
+      const text = opening ? await inflate(value.slice(COMPRESSED.length)) : value;
       if (mine === turn) view.read(text);                 // a newer value may have come while this one was inflated
     };
     watch("value", read);
@@ -70,13 +76,18 @@ const Generate = (() => {
     document.querySelectorAll("#tab-generate .chip").forEach((chip) => speakEnglish(chip, chip.textContent));
     addEventListener("lineage:sampling", (event) => view.move(event.detail));
     addEventListener("lineage:ended", () => view.stopWaiting());
-    document.addEventListener("click", (event) => event.target.closest("#generate-run") && view.wait());
+    addEventListener("lineage:leaving", () => view.keep());
+    document.addEventListener("click", (event) => {
+      if (event.target.closest("#generate-run")) view.wait();
+      else if (event.target.closest("#generate-stop")) view.stop();
+    });
   }
 
   class View {
     constructor(part) {
       this.part = part;
       this.consumed = 0;
+      this.told = "";                                     // the payload of the text that is shown
       this.steps = [];
       this.cells = [];
       this.pinned = null;                                 // the token that the visitor chose; null: the newest
@@ -101,6 +112,7 @@ const Generate = (() => {
         if (line) {
           const { kind, ...message } = JSON.parse(line);
           this[`on_${kind}`](message);
+          if (kind !== "refused") this.told += `${line}\n`;
         }
       }
       this.draw();
@@ -108,11 +120,17 @@ const Generate = (() => {
 
     on_start(message) {
       const fresh = { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null };
-      Object.assign(this, { error: "" }, message, fresh);      // only a refusal brings an error of its own
+      Object.assign(this, message, fresh, { told: "", stopping: false, words: message.words[lineage.lang] });
       this.settings = Object.fromEntries(STAGES.map((name) => [name, Number(lineage.state[name])]));
       this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
       this.part.tokens.replaceChildren();
       this.drawFrame();
+    }
+
+    /** The run could not begin: what was there stays. */
+    on_refused({ sentence }) {
+      this.stopping = false;
+      this.tellError(sentence[lineage.lang]);
     }
 
     on_step(step) {
@@ -127,20 +145,46 @@ const Generate = (() => {
 
     on_progress(progress) { this.progress = progress; }
 
-    on_end(end) { this.finished = end; }
+    on_end(end) {
+      this.finished = end;
+      this.unread = this.source === "live";
+    }
 
     /** A run was asked for: the model may have to be made ready before its first line comes. */
     wait() {
-      if (!this.words) return;
+      if (!this.words || this.waiting || this.running()) return;
       this.waiting = true;
-      this.part.status.textContent = this.words.waiting;
+      this.tellError("");
+      this.drawStatus();
     }
 
-    /** The run is over. One that was refused before its first line leaves the page as it was. */
+    /** Stop was pressed: the server needs a moment, the visitor does not. */
+    stop() {
+      this.stopping = this.waiting || this.running();
+      if (this.stopping) this.drawStatus();
+    }
+
+    /** The run is over. One that ended before its first line leaves the text that was there. */
     stopWaiting() {
-      if (!this.waiting) return;
+      const early = this.waiting && this.stopping;
       this.waiting = false;
+      this.stopping = false;
       this.draw();
+      if (early) this.part.live.textContent = this.part.status.textContent = this.words.stopped_early;
+    }
+
+    running() { return this.source === "live" && !this.finished; }
+
+    /** The page is about to be loaded in another language. */
+    keep() {
+      if (this.source === "live") KeptRun.keep(this.told, this.finished !== null, this.pinned);
+    }
+
+    /** Shows again what was kept. */
+    restore({ payload, pinned }) {
+      this.read(payload);
+      this.part.live.textContent = "";
+      if (pinned !== null) this.pin(pinned);
     }
 
     /** Sliders moved: only the bars change. */
@@ -165,8 +209,8 @@ const Generate = (() => {
       const { part, words } = this;
       part.badge.hidden = this.source !== "recorded";
       part.badge.textContent = words.recorded;
-      part.meta.textContent = this.meta;
-      part.notes.replaceChildren(...this.notes.map((note) => lineage.element("p", {}, note)));
+      part.meta.textContent = this.meta[lineage.lang];
+      part.notes.replaceChildren(...this.notes.map((note) => lineage.element("p", {}, note[lineage.lang])));
       part.prompt.textContent = this.prompt;
       speakEnglish(part.prompt, this.prompt);
       // Before there are words there are no tokens: a list without a name is announced as nothing.
@@ -174,8 +218,7 @@ const Generate = (() => {
       part.tokens.setAttribute("aria-orientation", "horizontal");
       part.tokens.setAttribute("aria-label", words.tokens);
       part.live.textContent = "";
-      part.error.textContent = this.error;
-      part.error.hidden = !this.error;
+      this.tellError("");
       part.legend.hidden = this.empty;
       part.legend.querySelector(".generate-legend-low").textContent = words.legend_low;
       part.legend.querySelector(".generate-legend-high").textContent = words.legend_high;
@@ -184,13 +227,16 @@ const Generate = (() => {
       part.next.hidden = this.empty;
     }
 
+    tellError(sentence) {
+      this.part.error.textContent = sentence;
+      this.part.error.hidden = !sentence;
+    }
+
     draw() {
-      if (this.empty) {
-        this.part.status.textContent = "";
-        return;
-      }
-      this.drawTokens();
       this.drawStatus();
+      if (this.empty) return;
+      this.drawTokens();
+      if (this.unread) this.readOut();
       this.drawNext();
     }
 
@@ -232,18 +278,30 @@ const Generate = (() => {
     }
 
     drawStatus() {
-      const { part, words, progress, finished } = this;
+      const { part, words } = this;
+      if (this.stopping) part.status.textContent = words.stopping;
+      else if (this.waiting) part.status.textContent = words.waiting;
+      else part.status.textContent = this.empty ? "" : this.howFar();
+      part.story.setAttribute("aria-busy", String(!this.empty && !this.finished));
+    }
+
+    howFar() {
+      const { words, progress, finished } = this;
       const rate = progress && progress.seconds > 0 ? progress.tokens / progress.seconds : 0;
       const values = { tokens: grouped(this.steps.length), most: grouped(this.most), rate: grouped(Math.round(rate)) };
       const counted = this.source === "recorded" ? fill(words.counted, values) : fill(words.progress, values);
-      part.status.textContent = finished ? `${finished.sentence} ${counted}` : counted;
-      part.story.setAttribute("aria-busy", String(!finished));
-      if (finished && this.source === "live") {
-        const text = this.cells.map((cell) => cell.text).join("");
-        const written = lineage.element("span", {}, text);
-        speakEnglish(written, text);
-        part.live.replaceChildren(`${finished.sentence} `, written);
-      }
+      return finished ? `${this.ending()} ${counted}` : counted;
+    }
+
+    ending() { return this.finished.sentence?.[lineage.lang] ?? this.words.stopped; }
+
+    /** To a screen reader, once, when the text is there. */
+    readOut() {
+      const text = this.cells.map((cell) => cell.text).join("");
+      const written = lineage.element("span", {}, text);
+      speakEnglish(written, text);
+      this.part.live.replaceChildren(`${this.ending()} `, written);
+      this.unread = false;
     }
 
     drawNext() {
@@ -294,7 +352,9 @@ const Generate = (() => {
   /** The sampling sliders' values, from Gradio's own change events; nothing goes to the server. */
   function moved(temperature, top_k, top_p, min_p, repetition_penalty) {
     const detail = { temperature, top_k, top_p, min_p, repetition_penalty };
-    if (Object.values(detail).some((value) => typeof value !== "number")) return;   // a number field being retyped
+    const usable = STAGES.every((name) => typeof detail[name] === "number"
+      && !document.querySelector(`#generate-${name.replaceAll("_", "-")} input:out-of-range`));
+    if (!usable) return;                                  // a number field being retyped
     dispatchEvent(new CustomEvent("lineage:sampling", { detail }));
   }
 
@@ -302,6 +362,12 @@ const Generate = (() => {
   function ended() {
     dispatchEvent(new CustomEvent("lineage:ended"));
   }
+
+  // On leaving a slider's number field Gradio would put another number in the place of one beyond the slider's ends, or
+  // of none. What was typed stays as it is, and a run is refused with the reason.
+  addEventListener("blur", (event) => {
+    if (event.target.matches?.("#tab-generate .tab-like-container input")) event.stopPropagation();
+  }, true);
 
   addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

@@ -14,6 +14,7 @@ class NextToken {
     this.table = box.querySelector("table");
     this.body = this.table.tBodies[0];
     this.rest = this.table.tFoot.rows[0];
+    this.step = null;
   }
 
   /** Shows the distribution that `step`, token number `index`, was drawn from. `seen` are the ids before it. */
@@ -22,12 +23,15 @@ class NextToken {
     const { words } = view;
     this.heading(view);
     this.title.textContent = fill(words.next_title, { number: grouped(index + 1), total: grouped(view.steps.length) });
-    const spread = step.logits ? this.compute(step, seen, view.settings) : this.recall(step);
+    this.table.classList.toggle("next-moves", step === this.step);     // else a bar would grow out of another token's
+    this.step = step;
+    const spread = step.logits ? this.compute(step, seen, view) : this.recall(step);
     const { rows, kept, keptMass, size } = spread;
 
     const sentence = size === null ? words.next_top_only : kept === 1 ? words.next_one : words.next_many;
     this.sentence.textContent = fill(sentence, {
-      kept: grouped(kept), vocabulary: grouped(size ?? 0), mass: percent(keptMass), token: view.name(rows[0].id),
+      kept: grouped(kept), vocabulary: grouped(size ?? 0), mass: percent(keptMass),
+      token: view.name((rows.find(({ left }) => left > 0) ?? rows[0]).id),
     });
     this.remark.textContent = this.remarkOn(view, step, size === null);
 
@@ -54,11 +58,19 @@ class NextToken {
     this.table.caption.textContent = words.next_caption;
   }
 
-  /** From the logits over the whole vocabulary. */
-  compute(step, seen, settings) {
+  /** From the logits over the whole vocabulary. They come rounded; what the server said of a token stands, so that its
+   *  bar, its place in the text and its name there never say different numbers. */
+  compute(step, seen, view) {
+    const { settings } = view;
+    const said = [...(step.top ?? []), [step.id, step.raw, step.probability]];
     const raw = (step.softmax ??= Sampling.softmax(step.logits));
     const order = (step.order ??= Sampling.ranking(step.logits));
     const { probabilities: left, removedBy } = Sampling.stages(step.logits, seen, settings, order);
+    const unmoved = this.isUnmoved(view);
+    for (const [id, model, sampling] of said) {
+      raw[id] = model;
+      if (unmoved) left[id] = sampling;
+    }
     let kept = 0;
     let keptMass = 0;
     for (let id = 0; id < raw.length; id += 1) {
@@ -75,26 +87,34 @@ class NextToken {
     const rows = Array.from(chosen, (id) => ({ id, raw: raw[id], left: left[id], removedBy: removedBy[id] }))
       .sort((a, b) => b.raw - a.raw || a.id - b.id);
     const sum = (name) => rows.reduce((total, row) => total + row[name], 0);
+    const keptHere = rows.filter((row) => row.left > 0).length;
     return {
       rows, kept, keptMass: Math.min(keptMass, 1), size: raw.length, others: raw.length - rows.length,
-      othersRaw: Math.max(1 - sum("raw"), 0), othersLeft: Math.max(1 - sum("left"), 0),
+      othersRaw: Math.max(1 - sum("raw"), 0), othersLeft: kept > keptHere ? Math.max(1 - sum("left"), 0) : 0,
     };
   }
 
   /** From the few candidates that the server sent along, where the logits were too many to keep. */
   recall(step) {
-    const rows = step.top.map(([id, raw, left]) => ({ id, raw, left, removedBy: 0 }));
-    if (!rows.some(({ id }) => id === step.id)) rows.push({ id: step.id, raw: step.raw, left: step.probability, removedBy: 0 });
+    const rows = step.top.map(([id, raw, left]) => ({ id, raw, left }));
+    if (!rows.some(({ id }) => id === step.id)) rows.push({ id: step.id, raw: step.raw, left: step.probability });
     return { rows, kept: 0, keptMass: 0, size: null, others: 0 };
   }
 
+  /** Whether the bars show the settings that the text was drawn with. */
+  isUnmoved({ settings, drawn_with }) {
+    return Object.entries(settings).every(([name, value]) => drawn_with[name] === value);
+  }
+
   remarkOn(view, step, fixed) {
-    const { fill, percent } = this.format;
-    const drawn = fill(view.words.next_drawn, {
-      token: view.name(step.id), raw: percent(step.raw), probability: percent(step.probability),
+    const { fill, grouped, percent } = this.format;
+    const { words } = view;
+    let sentence = words.next_drawn;
+    if (view.drawn_with.temperature === 0) sentence = step.rank === 1 ? words.next_greedy : words.next_greedy_penalised;
+    const drawn = fill(sentence, {
+      token: view.name(step.id), raw: percent(step.raw), probability: percent(step.probability), rank: grouped(step.rank),
     });
-    const same = Object.entries(view.settings).every(([name, value]) => view.drawn_with[name] === value);
-    return same || fixed ? drawn : `${drawn} ${view.words.next_moved}`;
+    return fixed || this.isUnmoved(view) ? drawn : `${drawn} ${words.next_moved}`;
   }
 
   row(place) {
@@ -110,12 +130,14 @@ class NextToken {
     const { percent } = this.format;
     const [name, bars, model, rest] = row.cells;
     name.textContent = view.name(id);
-    name.title = drawn ? view.words.next_chosen : "";
+    const chosen = view.drawn_with.temperature === 0 ? view.words.next_chosen_greedy : view.words.next_chosen;
+    name.title = drawn ? chosen : "";
     row.classList.toggle("next-drawn", drawn);
     row.classList.toggle("next-removed", left === 0);
     bars.children[0].style.setProperty("--length", raw / full);
     bars.children[1].style.setProperty("--length", left / full);
     model.textContent = percent(raw);
-    rest.textContent = left > 0 || removedBy === 0 ? percent(left) : view.words.next_removed[removedBy - 1];
+    const removed = removedBy ? view.words.next_removed[removedBy - 1] : view.words.removed;
+    rest.textContent = left > 0 ? percent(left) : removed;
   }
 }

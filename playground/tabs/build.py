@@ -7,9 +7,11 @@ from models.account import BYTES
 from models.errors import InputError
 from playground import services
 from playground.design_api import build_design
-from playground.design_form import FIELDS, FLAGS, GROUPS, OPTIONS, values_of
+from playground.design_form import FIELDS, FLAGS, GROUPS, OPTIONS, control_of, values_of
+from playground.design_limit import way_out
 from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
 from playground.i18n import explain, label, say
+from playground.preset_lists import family_choices, family_of, first_of, preset_choices
 from playground.session import DEFAULT_MODEL, parse_design
 from playground.tab import Page, Tab, TabParts, refusals
 from playground.views.design_used import design_used
@@ -42,8 +44,17 @@ def layout(page: Page) -> TabParts:
 
 def _start(parts: dict) -> None:
     """Where a design starts from, and what to do with it."""
+    family = family_of(DEFAULT_MODEL)
+    parts["family"] = gr.Dropdown(
+        family_choices(),
+        value=family,
+        label=label("build.family"),
+        info=label("build.family_info"),
+        elem_id="build-family",
+        interactive=True,
+    )
     parts["preset"] = gr.Dropdown(
-        preset_choices(),
+        preset_choices(family),
         value=DEFAULT_MODEL,
         label=label("build.preset"),
         info=label("build.preset_info"),
@@ -52,6 +63,7 @@ def _start(parts: dict) -> None:
     )
     parts["reset"] = gr.Button(label("build.reset"), elem_id="build-reset", elem_classes="plain", size="sm")
     parts["use"] = gr.Button(label("build.use"), variant="primary", elem_id="build-use")
+    _note("limit")
     parts["used"] = gr.HTML(elem_id="build-used")
     parts["generate"] = gr.Button(
         label("build.generate"), elem_id="build-generate", elem_classes="plain", size="sm", visible=False
@@ -65,9 +77,7 @@ def _controls() -> dict[str, gr.components.Component]:
     for group, names in GROUPS.items():
         with gr.Accordion(label(f"build.group.{group}"), open=group in OPEN_GROUPS, elem_classes="build-group"):
             for name in names:
-                with gr.Column(elem_classes="build-control", elem_id=f"build-control-{name}"):
-                    controls[name] = _control(name, values[name])
-                    _note(name)
+                controls[name] = _control(name, values[name])
     return controls
 
 
@@ -83,22 +93,12 @@ def _control(name: str, value: object) -> gr.components.Component:
 
 
 def _note(name: str) -> None:
-    """Where build.js writes what there is to say about a control."""
+    """Where build.js writes what belongs to no control; notes about a control it puts into the control itself."""
     gr.HTML(f'<div data-note="{name}"></div>', elem_classes="build-note")
 
 
 def _options(name: str) -> list[tuple]:
     return [(label(f"part.choice.{name}.{option.replace(',', '_')}"), option) for option in OPTIONS[name]]
-
-
-def preset_choices() -> list[tuple[str, str]]:
-    """Name and key of every preset: those with trained weights first, then family by family in order of age."""
-    infos = [models.preset_info(name) for name in models.presets()]
-    age: dict[str, int] = {}
-    for info in infos:
-        age.setdefault(info.family, min(other.year for other in infos if other.family == info.family))
-    infos.sort(key=lambda info: (not info.trained, age[info.family], info.family, info.params))
-    return [(f"{'★ ' if info.trained else ''}{info.title} · {short(info.params)}", info.name) for info in infos]
 
 
 def _picture(parts: dict) -> None:
@@ -115,7 +115,6 @@ def _picture(parts: dict) -> None:
             for name in CACHE:
                 with gr.Column(min_width=160):
                     parts[name] = _cache_control(name)
-                    _note(name)
         parts["figures"] = gr.HTML(elem_id="build-figures")
     with gr.Column(elem_classes="build-section"):
         _heading("parts")
@@ -143,7 +142,7 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     cache = [parts[name] for name in CACHE]
     places = [parts[name] for name in (*PLACES, "chart", "design", "form", "used", "generate")]
     after_change = [shown, *places, *(controls[name] for name in FOLLOWERS)]
-    after_start = [shown, *places, parts["preset"], *controls.values()]
+    after_start = [shown, *places, parts["family"], parts["preset"], *controls.values()]
 
     def answer(now: Shown, updates: dict) -> dict:
         """The texts that changed, and the chart; what was said of "Use this model" is about an earlier design."""
@@ -164,10 +163,15 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
             wanted = parse_design(design)
             now, updates = redraw(before, lang, wanted.base, wanted.config, cache)
         filled = {controls[name]: now.values[name] for name in FIELDS}
-        return {**answer(now, updates), **filled, parts["preset"]: wanted.base}
+        family = family_of(wanted.base)
+        presets = gr.update(choices=preset_choices(family), value=wanted.base)
+        return {**answer(now, updates), **filled, parts["family"]: family, parts["preset"]: presets}
 
     def start(before: Shown, lang: str, base: str | None, *cache) -> dict:
         return started(before, lang, base or before.base or DEFAULT_MODEL, Cache(*cache))  # the dropdown can be emptied
+
+    def enter(before: Shown, lang: str, family: str | None, base: str | None, *cache) -> dict:
+        return start(before, lang, first_of(family) if family else base, *cache)
 
     def opened(before: Shown, lang: str, design: str, *cache) -> dict:
         if before.texts.get("design") == design:
@@ -189,6 +193,8 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     gr.on(every, None, list(controls.values()), None, js="Build.typed", **page.UI)
     retyped = parts["retype"].click(None, None, list(controls.values()), js="Build.retype", **page.UI)
     retyped.then(changed, [*asked, *controls.values()], after_change, **quiet)
+    entered = [shown, page.lang, parts["family"], parts["preset"], *cache]
+    parts["family"].input(enter, entered, after_start, trigger_mode="always_last", **quiet)
     parts["preset"].input(start, asked, after_start, trigger_mode="always_last", **quiet)
     parts["reset"].click(start, asked, after_start, **quiet)
     page.on_tab(opened, [shown, page.lang, parts["design"], *cache], after_start, show_progress_on=[parts["form"]])
@@ -201,17 +207,25 @@ def used(now: Shown, lang: str) -> tuple[str, str | None]:
 
     The string is None where the form holds no valid design or the model is too large; the sentence then says why.
     """
-    if now.config is None or now.valid_title:
-        return design_used(say(lang, "build.used.invalid"), None), None
+    if now.refusal:
+        return design_used(_to_mend(now.refusal, lang), None), None
     try:
         services.check_design(now.texts["design"])
         model = services.inhand(now.texts["design"])
     except InputError as error:
-        return design_used(explain(lang, error), None), None
+        return design_used(way_out(now.base, now.config, error, lang), None), None
     name = say(lang, "build.title.changed", base=model.name) if model.changed else model.name
     key = "trained" if model.trained else "random"
     sentence = say(lang, f"build.used.{key}", name=name, params=short(model.params))
     return design_used(sentence, say(lang, "build.used.next")), now.texts["design"]
+
+
+def _to_mend(refusal: InputError, lang: str) -> str:
+    """What stands in the way of a valid design: the control by name, and the reason."""
+    control, reason = control_of(refusal), explain(lang, refusal)
+    if control is None:
+        return say(lang, "build.used.nothing", reason=reason)
+    return say(lang, "build.used.invalid", field=say(lang, f"part.name.{control}"), reason=reason)
 
 
 TAB = Tab(id="build", layout=layout)

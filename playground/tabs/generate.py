@@ -6,16 +6,18 @@ from collections.abc import Iterator
 import gradio as gr
 
 from models.errors import InputError
+from models.weights import Loaded
 from playground import recordings, services
-from playground.generation import Run, Runs, in_chunks, observe, read_prompt, read_settings
+from playground.generation import SETTINGS, Run, Runs, in_chunks, made_ready, observe, read_prompt, read_settings
 from playground.generation_api import generate_text
-from playground.i18n import explain, label, say
+from playground.i18n import label, say
 from playground.session import DEFAULTS, LIMITS, MAX_PROMPT
+from playground.session_memory import forget_value
 from playground.tab import Page, Tab, TabParts
-from playground.transcript import STAGES, Transcript, sentence_only, take
+from playground.transcript import STAGES, Subject, Transcript, refused, take
 from playground.views.generation import TEMPLATE
 
-SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "generate.js")
+SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "kept_run.js", "generate.js")
 EXAMPLES = ("once", "park", "dragon", "talk")
 GROUPS = {"shape": ("temperature", "repetition_penalty"), "cut": ("top_k", "top_p", "min_p")}
 SLIDER_STEPS = {"temperature": 0.05, "top_k": 1, "top_p": 0.01, "min_p": 0.01, "repetition_penalty": 0.05}
@@ -23,6 +25,9 @@ SLIDER_STEPS = {"temperature": 0.05, "top_k": 1, "top_p": 0.01, "min_p": 0.01, "
 CHUNK_SECONDS = 0.12
 # Every visitor's text streams at once; services.turn() shares the processor out among them, chunk by chunk.
 STREAMS = {"concurrency_id": "generate", "concurrency_limit": 30, "api_visibility": "private"}
+# Gradio would refuse a number beyond a slider's ends in English, before the handler runs; `read_settings` checks all.
+AS_TYPED = {"preprocess": False}
+VIEW = "generate-view"
 
 runs = Runs()
 
@@ -37,18 +42,18 @@ def layout(page: Page) -> TabParts:
             view = gr.HTML(
                 html_template=TEMPLATE,
                 js_on_load="Generate.mount(element, props, watch)",
-                elem_id="generate-view",
+                elem_id=VIEW,
                 apply_default_css=False,
             )
 
-    asked = [page.lang, page.model, prompt, *settings.values()]
-    started = run.click(stream, asked, [view, stop], show_progress="minimal", **STREAMS)
+    asked = [page.model, prompt, *(settings[name] for name in SETTINGS)]
+    started = run.click(stream, asked, [view, stop], show_progress="minimal", **STREAMS, **AS_TYPED)
     started.then(None, None, None, js="Generate.ended", **page.UI)
     stop.click(stop_run, None, None, queue=False, **page.UI)
     stages = [settings[name] for name in STAGES]
     gr.on([slider.change for slider in stages], None, stages, None, js="Generate.moved", **page.UI)
-    page.on_load(first_screen, [page.lang, page.model], view)
-    page.model.change(first_screen, [page.lang, page.model], view, **page.UI)
+    page.on_load(first_screen, page.model, view)
+    page.model.change(first_screen, page.model, view, **page.UI)
     gr.api(generate_text, api_name="generate", **page.CPU)
     return TabParts(scripts=SCRIPTS)
 
@@ -81,7 +86,7 @@ def _buttons() -> tuple[gr.Button, gr.Button]:
 
 
 def _settings(page: Page) -> dict[str, gr.components.Component]:
-    """The widgets of the settings by name, in the order of `generate`'s arguments."""
+    """The widgets of `SETTINGS` by name."""
     widgets: dict[str, gr.components.Component] = {}
     for group, names in GROUPS.items():
         with gr.Accordion(label(f"generate.group.{group}"), open=True):
@@ -89,7 +94,6 @@ def _settings(page: Page) -> dict[str, gr.components.Component]:
                 widgets[name] = _slider(name, SLIDER_STEPS[name])
     with gr.Accordion(label("generate.group.draw"), open=True):
         with gr.Row(elem_classes="generate-seed"):
-            # Gradio would refuse what is out of range in English only; `read_settings` does it in both languages.
             widgets["seed"] = gr.Number(
                 DEFAULTS["seed"],
                 label=label("generate.setting.seed"),
@@ -122,43 +126,32 @@ def _slider(name: str, step: float) -> gr.Slider:
     )
 
 
-def stream(
-    lang: str,
-    design: str,
-    prompt: str,
-    temperature: float,
-    repetition_penalty: float,
-    top_k: int,
-    top_p: float,
-    min_p: float,
-    seed: int,
-    max_new_tokens: int,
-    request: gr.Request,
-) -> Iterator[tuple]:
-    """Streams a run as (payload, Stop button). Ends when the text does, on Stop, and when the visitor leaves."""
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
-    settings |= {"repetition_penalty": repetition_penalty, "seed": seed}
-    with runs.begin(request.session_hash) as run:
-        yield gr.skip(), gr.update(interactive=True)
-        for text in _stream(lang, design, prompt, settings, max_new_tokens, run):
-            if not run.forgotten:
-                yield text, gr.skip()
-    # Gradio repeats the last value in full when a stream ends: this one costs nothing.
-    yield gr.skip(), gr.update(interactive=False)
+def stream(request: gr.Request, design: str, prompt: str, *settings: float | None) -> Iterator[tuple]:
+    """Streams a run as (payload, Stop button); `settings` are the values of `SETTINGS`, in that order. Ends when the
+    text does, on Stop, and when the visitor leaves."""
+    try:
+        with runs.begin(request.session_hash) as run:
+            yield gr.skip(), gr.update(interactive=True)
+            for text in _told(design, prompt, dict(zip(SETTINGS, settings, strict=True)), run):
+                if not run.forgotten:
+                    yield text or gr.skip(), gr.skip()
+        # Gradio repeats the last value in full when a stream ends: this one costs nothing.
+        yield gr.skip(), gr.update(interactive=False)
+    finally:
+        forget_value(request.session_hash, VIEW)  # up to 4 MB a run, which would stay with Gradio
 
 
-def _stream(lang: str, design: str, prompt: str, settings: dict, max_new_tokens: int, run: Run) -> Iterator[str]:
-    """The payload, each time longer."""
+def _told(design: str, prompt: str, settings: dict, run: Run) -> Iterator[str | None]:
+    """The payload, each time longer; None while the model is made ready. Nothing more if that is stopped."""
     transcript = None
     try:
-        sampling, most = read_settings(settings, max_new_tokens)
-        with services.turn(run.cancelled) as mine:
-            if not mine:
-                yield sentence_only(lang, note=say(lang, "generate.end.cancelled"))
-                return
-            subject, loaded = take(lang, design)
+        sampling, most = read_settings(settings)
+        taken = yield from made_ready(lambda: _take_in_turn(design, run), run.cancelled)
+        if taken is None:
+            return
+        subject, loaded = taken
         reading = read_prompt(loaded.tokenizer, prompt, subject.readable, most)
-        transcript = Transcript(lang, subject, reading, sampling, most)
+        transcript = Transcript(subject, reading, sampling, most)
         yield transcript.text
         steps = observe(loaded, reading, sampling, most, with_top=not transcript.all_kept)
         for chunk, finish in in_chunks(steps, CHUNK_SECONDS, services.turn, run.cancelled):
@@ -168,10 +161,16 @@ def _stream(lang: str, design: str, prompt: str, settings: dict, max_new_tokens:
             yield transcript.text
     except InputError as error:
         if transcript is None:
-            yield sentence_only(lang, error=explain(lang, error))
+            yield refused(error)
         else:
-            transcript.fail(explain(lang, error))
+            transcript.fail(error)
             yield transcript.text
+
+
+def _take_in_turn(design: str, run: Run) -> tuple[Subject, Loaded] | None:
+    """The model, ready to run; None if the run is stopped before its turn comes."""
+    with services.turn(run.cancelled) as mine:
+        return take(design) if mine else None
 
 
 def stop_run(request: gr.Request) -> None:
@@ -179,10 +178,10 @@ def stop_run(request: gr.Request) -> None:
     runs.stop(request.session_hash)
 
 
-def first_screen(lang: str, design: str, request: gr.Request) -> str:
+def first_screen(design: str, request: gr.Request) -> str:
     """What is shown before anything runs, and when another model is taken in hand."""
     runs.stop(request.session_hash, forget=True)
-    return recordings.first_screen(lang, design)
+    return recordings.first_screen(design)
 
 
 TAB = Tab(id="generate", layout=layout)

@@ -12,7 +12,18 @@ SHOWN = ("params", "kv_bytes_per_token", "kv_bytes", "flops_per_token", "memory_
 def account_figures(account: Account, lang: str) -> str:
     """HTML of the figures; `active_params` only where a token does not use all of them."""
     keys = SHOWN if account.active_params == account.params else ("params", "active_params", *SHOWN[1:])
-    return f'<div class="figures">{"".join(_figure(account, key, lang) for key in keys)}</div>'
+    figures = "".join(_figure(account, key, lang) for key in keys)
+    return f'{_sliding(account, lang)}<div class="figures">{figures}</div>'
+
+
+def _sliding(account: Account, lang: str) -> str:
+    """How layers with a sliding window are counted, where there are any."""
+    cfg = account.cfg
+    n_sliding = sum(cfg.layer(index).mask == "sliding" for index in range(cfg.n_layers))
+    if not n_sliding:
+        return ""
+    params = {"n_sliding": exact(n_sliding), "n_layers": exact(cfg.n_layers), "window": exact(cfg.window)}
+    return f'<p class="counted">{escape(say(lang, "build.sliding", **params))}</p>'
 
 
 def _figure(account: Account, key: str, lang: str) -> str:

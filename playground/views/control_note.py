@@ -33,6 +33,11 @@ def refusal(sentence: str) -> str:
     return f'<p class="problem" role="alert">{escape(sentence)}</p>'
 
 
+def limit(sentence: str) -> str:
+    """HTML of what this machine does not do with a design; nothing is wrong with it."""
+    return f'<p class="limit">{escape(sentence)}</p>'
+
+
 def _linked(paper: str) -> str:
     """The source with arXiv numbers as links; nothing is fetched unless the reader follows one."""
     return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1" target="_blank" rel="noopener">arXiv:\1</a>', escape(paper))

@@ -11,21 +11,27 @@ from playground.views.numbers import exact
 _EXPLAINED = ("attention", "position", "rope_layout", "norm", "block", "ffn", "activation")
 
 
-def design_changes(changes: list[Change], base_title: str, lang: str) -> str:
-    """HTML of the list; one sentence where nothing differs. `changes` is what `models.diff` gives."""
+def design_changes(changes: list[Change], followed: list[Change], base_title: str, lang: str) -> str:
+    """HTML of the list; one sentence where nothing differs.
+
+    `changes` is what `models.diff` gives; `followed` are the values that these changes move along.
+    """
     if not changes:
         return f'<p class="changes none">{escape(say(lang, "build.changes.none", base=base_title))}</p>'
     items = "".join(_item(*change, lang) for change in changes)
+    items += "".join(_item(*change, lang, follows=True) for change in followed)
     title = escape(say(lang, "build.changes.some", base=base_title, count=len(changes)))
     return f'<div class="changes"><p>{title}</p><dl>{items}</dl></div>'
 
 
-def _item(field: str, old: object, new: object, lang: str) -> str:
+def _item(field: str, old: object, new: object, lang: str, follows: bool = False) -> str:
     name = escape(say(lang, f"part.name.{field}"))
     old_words, new_words = (escape(value_words(field, value, lang)) for value in (old, new))
+    sentence = say(lang, f"build.follows.{field}") if follows else meaning(field, new, lang)
+    mark = ' class="follows"' if follows else ""
     return (
-        f"<div><dt>{name}</dt><dd><del>{old_words}</del> → <ins>{new_words}</ins>"
-        f"<span>{escape(meaning(field, new, lang))}</span></dd></div>"
+        f"<div{mark}><dt>{name}</dt><dd><del>{old_words}</del> → <ins>{new_words}</ins>"
+        f"<span>{escape(sentence)}</span></dd></div>"
     )
 
 

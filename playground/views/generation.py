@@ -1,9 +1,9 @@
 """A generated text as the payload that static/generate.js draws: JSON lines in one string that only grows.
 
 Gradio sends only what was added to a string, so a line is paid for once. The kinds of lines: `start` (model, prompt,
-words, vocabulary), a `step` for each token, `progress`, `logits` (where they come at the end), `end`. Logits travel as
-their distances below the highest, over the whole vocabulary: a live run's as float16, a recording's as one character
-each (`encode_codes`).
+words, vocabulary), a `step` for each token, `progress`, `logits` (where they come at the end), `end`; or `refused`
+alone. Sentences come in every language. Logits travel as their distances below the highest, over the whole vocabulary:
+a live run's as float16, a recording's as one character each (`encode_codes`).
 """
 
 import base64
@@ -47,19 +47,18 @@ TEMPLATE = """
 LOGITS_BUDGET = 3_000_000  # bytes of a payload that logits may take; the newest tokens keep theirs
 
 
-
 def _distances() -> np.ndarray:
     """The distances that most of a recording's logits are rounded to, falling to 0: coarser the less likely a token is,
-    at most by 2, since of the unlikely ones only the sum of many is ever seen."""
+    at most by 4, since of the unlikely ones only the sum of many is ever seen."""
     rising = [0.0]
     while rising[-1] < 48.0:
-        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 4) / 4, 2.0))
+        rising.append(rising[-1] + min(2.0 ** (rising[-1] / 4) / 4, 4.0))
     return np.round(rising[::-1], 4)
 
 
 DISTANCES = _distances()
 N_EXACT = 44  # the likeliest tokens, among them all of the usual top-k, keep their logits to 1/1000
-FIRST_CODE = 0x30
+FIRST_CODE = 0x5D  # from here on no character needs an escape in JSON
 
 
 def line(kind: str, **content) -> str:

@@ -122,10 +122,31 @@ def test_use_this_model_puts_it_in_hand(visit):
 
 def test_a_giant_is_shown_at_once_but_not_taken_in_hand(visit):
     visitor = build(visit)
-    choose(visitor, "preset", "GPT-3 175B · 175\u202fB")
+    choose(visitor, "family", "GPT-3 · 2020")
+    expect(visitor.page.locator("#build-title")).to_contain_text("GPT-3 Small")
+    expect(note(visitor, "limit")).to_be_empty()
+    choose(visitor, "preset", "◌ GPT-3 175B · 175\u202fB")
     expect(visitor.page.locator(f"{DIAGRAM} [data-box=layers]")).to_contain_text("96")
+    expect(note(visitor, "limit")).to_contain_text("more than the 200")
     visitor.page.locator("#build-use").click()
-    expect(visitor.page.locator("#build-used").get_by_role("alert")).to_contain_text("175")
+    expect(visitor.page.locator("#build-used").get_by_role("alert")).to_contain_text("GPT-3 Small")
+
+
+def test_an_address_opens_the_family_of_its_design(visit):
+    visitor = build(visit, "gpt3-13b~n_layers=2")
+    expect(visitor.page.locator("#build-family input")).to_have_value("GPT-3 · 2020")
+    expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-3 13B"))
+    visitor.page.locator("#build-reset").click()
+    visitor.wait_for_address("design=gpt3-13b")
+    expect(visitor.page.locator("#build-changes")).to_contain_text("Nothing")
+
+
+def test_the_field_to_mend_is_named_beside_the_button(visit):
+    visitor = build(visit)
+    number(visitor, "d-model").fill("770")
+    expect(visitor.page.locator("#build-title")).to_contain_text("last valid design")
+    visitor.page.locator("#build-use").click()
+    expect(visitor.page.locator("#build-used").get_by_role("alert")).to_contain_text("Query heads (n_heads)")
 
 
 FITS = """() => [...document.querySelectorAll('#build-diagram svg')].flatMap((svg) => {

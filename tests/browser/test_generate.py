@@ -2,15 +2,18 @@
 
 import json
 import re
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pytest
 import torch
+from gradio.blocks import Blocks
 
 import models
 from models.sampling import Sampling, shape
+from playground import services
 from playground.views import generation as payload
 from tests.browser.conftest import Visitor
 
@@ -18,6 +21,7 @@ STATIC = Path(payload.__file__).resolve().parents[1] / "static"
 
 TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=256"
 SLOW = "llama-mini~n_layers=7"
+WIDE = "llama-mini~n_layers=1~d_model=8~d_ff=8~n_heads=1~n_kv_heads=1~d_head=8~attention=mha~vocab_size=50257"
 NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
 DONE = ".generate-story[aria-busy=false]"
 
@@ -179,6 +183,182 @@ def test_stop_ends_the_text(visit):
     page.wait_for_selector(DONE, state="attached")
     assert page.text_content(".generate-status").startswith("Stopped.")
     assert page.locator(".generate .token").count() < 500
+
+
+def test_stop_is_answered_while_the_model_is_made_ready(visit, monkeypatch):
+    """Building a model cannot be interrupted: the page says so at once, and is free again."""
+    page = visit(f"lang=en&model={SLOW}&prompt=Once&max_new_tokens=4").page
+    page.wait_for_selector(".generate-notes p")
+    ready, hold = threading.Event(), services.hold
+    monkeypatch.setattr(services, "hold", lambda design: ready.wait(60) and hold(design))
+    try:
+        page.click("#generate-run")
+        page.wait_for_selector("#generate-stop:not(:disabled)")
+        assert page.text_content(".generate-status") == "The model is being made ready …"
+        status = page.evaluate(
+            "document.querySelector('#generate-stop').click(), document.querySelector('.generate-status').textContent"
+        )
+        assert status == "Stopping …"
+        page.wait_for_selector("#generate-stop:disabled", state="attached")
+        page.wait_for_function("document.querySelector('.generate-status').textContent.startsWith('Stopped before')")
+        assert not ready.is_set()
+    finally:
+        ready.set()
+    generate(page)
+    assert page.locator(".generate .token").count() == 4
+
+
+def test_a_change_of_language_keeps_the_text(visit):
+    visitor = visit(f"lang=en&model={TINY}&max_new_tokens=12&prompt=Once")
+    page = visitor.page
+    page.wait_for_selector(".generate-notes p")
+    generate(page)
+    written = page.text_content(".generate-tokens")
+    page.locator(".generate .token").nth(4).click()
+    rows = page.locator(".generate-next tbody").inner_text()
+    page.click("#language button[value=zh]")
+    visitor.wait_for_address("lang=zh")
+    page.wait_for_function("text => document.querySelector('.generate-tokens')?.textContent === text", arg=written)
+    assert page.text_content(".next-title") == "第 5 个词元之前（共 12 个）"
+    assert "温度 0.8" in page.text_content(".generate-meta")
+    assert page.text_content(".generate-status").startswith("已达到所要求的长度。")
+    assert [row.split("\t")[0] for row in page.locator(".generate-next tbody").inner_text().split("\n")] == [
+        row.split("\t")[0] for row in rows.split("\n")
+    ]
+    page.wait_for_timeout(500)  # nothing that comes later takes its place …
+    assert page.text_content(".generate-tokens") == written
+    page.reload()
+    page.wait_for_selector(".generate-notes p")  # … and it is kept for that one load
+    assert page.text_content(".generate-tokens") == ""
+    assert visitor.errors == []
+
+
+def test_a_text_cut_off_by_a_change_of_language_has_an_end(visit):
+    visitor = visit(f"lang=en&model={SLOW}&max_new_tokens=500&prompt=Once")
+    page = visitor.page
+    page.wait_for_selector(".generate-notes p")
+    page.click("#generate-run")
+    page.wait_for_selector(".generate .token", state="attached")
+    page.click("#language button[value=zh]")
+    visitor.wait_for_address("lang=zh")
+    page.wait_for_selector(".generate .token", state="attached")
+    assert page.text_content(".generate-status").startswith("已停止。")
+    assert page.get_attribute(".generate-story", "aria-busy") == "false"
+
+
+@pytest.mark.parametrize("leave", ["Control+Enter", "button"])
+def test_a_number_beyond_its_slider_is_refused_and_stays(visit, leave):
+    visitor = visit(f"lang=zh&model={TINY}&max_new_tokens=4&prompt=Once")
+    page = visitor.page
+    page.wait_for_selector(".generate-notes p")
+    generate(page)
+    written = page.text_content(".generate-tokens")
+    field = page.locator("#generate-temperature input[type=number]")
+    field.fill("5")
+    if leave == "button":
+        page.click("#generate-run")
+    else:
+        field.press(leave)
+    page.wait_for_selector(".generate-error:not([hidden])")
+    assert page.text_content(".generate-error") == "温度 = 5 超出范围；允许的范围是 0 到 2。"
+    assert field.input_value() == "5"
+    assert page.locator(".toast-body").count() == 0
+    assert page.text_content(".generate-tokens") == written
+    assert "模型正在准备" not in page.text_content(".generate-status")
+    field.fill("0.5")
+    generate(page)
+    assert page.is_hidden(".generate-error")
+
+
+def test_an_emptied_number_is_refused_and_stays_empty(visit):
+    page = visit(f"lang=en&model={TINY}&max_new_tokens=4&prompt=Once").page
+    page.wait_for_selector(".generate-notes p")
+    page.locator("#generate-top-k input[type=number]").fill("")
+    page.click("#generate-run")
+    page.wait_for_selector(".generate-error:not([hidden])")
+    assert page.text_content(".generate-error") == "Top-k is empty; give a number from 0 to 200."
+    assert page.locator("#generate-top-k input[type=number]").input_value() == ""
+
+
+# At every frame: the token that the bars show, by its place in the text, its row, and the sentence below.
+WATCH = """() => {
+    window.seen = [];
+    const look = () => {
+        const token = document.querySelector(".token-shown");
+        const row = document.querySelector(".next-drawn");
+        if (token && row) {
+            const full = parseFloat(document.querySelector("thead th:nth-child(2)").textContent.split(" to ")[1]) / 100;
+            const length = parseFloat(row.querySelector(".bar-model").style.getPropertyValue("--length")) * full;
+            const remark = document.querySelector(".next-remark").textContent;
+            window.seen.push([token.title, row.cells[2].textContent, row.cells[3].textContent, length, remark]);
+        }
+        window.looking = requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+
+@pytest.mark.parametrize("design", [TINY, SLOW, WIDE])
+def test_a_token_has_one_probability_wherever_it_stands(visit, design):
+    page = visit(f"lang=en&model={design}&max_new_tokens=40&prompt=Once").page
+    page.wait_for_selector(".generate-notes p")
+    page.evaluate(WATCH)
+    generate(page)
+    page.evaluate("cancelAnimationFrame(window.looking)")
+    for index in range(0, page.locator(".generate .token").count(), 7):
+        page.locator(".generate .token").nth(index).focus()
+        page.evaluate(WATCH)
+        page.evaluate("cancelAnimationFrame(window.looking)")
+    seen = page.evaluate("window.seen")
+    assert len(seen) >= 1
+    for title, model, sampling, length, remark in seen:
+        assert f"probability {model}," in title
+        assert f"{model} for the model, {sampling} after sampling" in remark
+        if not model.startswith("<"):
+            shown = float(model.removesuffix("\u202f%"))
+            assert 100 * length == pytest.approx(shown, abs=0.06 if shown >= 1 else 0.006)
+
+
+@pytest.mark.skipif("llama-mini" not in models.zoo(), reason="llama-mini is not trained yet")
+def test_the_greedy_choice_is_told_as_such(visit):
+    page = visit("lang=en&model=llama-mini&max_new_tokens=12&prompt=Once&temperature=0&repetition_penalty=2").page
+    page.wait_for_selector(".generate-notes p")
+    generate(page)
+    told = set()
+    for index in range(12):
+        page.locator(".generate .token").nth(index).focus()
+        token = page.text_content(".next-drawn th")
+        assert page.text_content(".next-drawn td:last-child") == "100.0\u202f%"
+        assert f"1 of 4\u202f096 tokens remains, “{token}”" in page.text_content(".next-sentence")
+        told.add("no token is likelier" in page.text_content(".next-remark"))
+        first = page.get_attribute(".token-shown", "title").endswith("rank 1")
+        assert ("no token is likelier" in page.text_content(".next-remark")) == first
+        assert ("the repetition penalty put it first" in page.text_content(".next-remark")) == (not first)
+    assert told == {True, False}
+    others = page.locator(".next-removed td:last-child").all_inner_texts()
+    assert set(others) == {"not greedy"}
+    assert page.text_content(".generate-next tfoot td:last-child") == "0\u202f%"
+
+
+def test_gradio_keeps_no_text_for_the_visitor(visit):
+    page = visit(f"lang=en&model={TINY}&max_new_tokens=12&prompt=Once").page
+    page.wait_for_selector(".generate-notes p")
+    written = []
+    for seed in (1, 2):
+        page.locator("#generate-seed input").fill(str(seed))
+        generate(page)
+        written.append(page.text_content(".generate-tokens"))
+    page.wait_for_timeout(500)  # a moment after the button Stop, Gradio ends the event itself
+    assert written[0] != written[1]
+    assert [value for value in held_values() if '"kind":"step"' in value] == []
+    assert page.text_content(".generate-tokens") == written[1]
+
+
+def held_values() -> list[str]:
+    """All texts that Gradio keeps as components' values, of all visitors."""
+    sessions = [session for app in Blocks.get_instances() for session in app.state_holder.session_data.values()]
+    values = [config["props"].get("value") for session in sessions for config in session.components]
+    return [value for value in values if isinstance(value, str)]
 
 
 def test_a_refusal_is_told_and_goes_with_the_next_text(visit):

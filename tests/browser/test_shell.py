@@ -148,6 +148,8 @@ def test_light_and_dark_follow_the_system_or_the_visitor(visit):
     expect(body).to_have_class("dark")
 
 
+# What a tab shows once it has answered: only then are the controls that do not apply out of sight.
+DRAWN = {"build": "#build-chart .js-plotly-plot .main-svg", "generate": ".generate-tokens [role=option]"}
 VIEWS = [("generate", "en", "light"), ("generate", "zh", "dark"), ("build", "en", "dark"), ("build", "zh", "light")]
 
 
@@ -155,8 +157,7 @@ VIEWS = [("generate", "en", "light"), ("generate", "zh", "dark"), ("build", "en"
 def test_everyone_can_read_and_no_one_scrolls_sideways(visit, pictures, tab, lang, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     visitor = visit(f"tab={tab}&lang={lang}", color_scheme=scheme)
-    drawn = {"build": "#build-chart .js-plotly-plot .main-svg", "generate": ".generate-tokens [role=option]"}
-    visitor.page.wait_for_selector(drawn[tab])
+    visitor.page.wait_for_selector(DRAWN[tab])
     if pictures:
         visitor.page.screenshot(path=pictures / f"{tab}-{lang}-{scheme}-1280.png", full_page=True)
     result = axe.Axe().run(visitor.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
@@ -183,7 +184,7 @@ HERE = "() => document.activeElement?.dataset.stop ?? null"
 @pytest.mark.parametrize("tab", ["generate", "build"])
 def test_the_keyboard_reaches_every_control(visit, tab):
     visitor = visit(f"tab={tab}")
-    visitor.page.wait_for_timeout(800)
+    visitor.page.wait_for_selector(DRAWN[tab])
     count = visitor.page.evaluate(NUMBER)
     reached = set()
     for _ in range(count + 40):

@@ -36,6 +36,15 @@ class TestRotary:
         assert (a - stretched)[a.isfinite()].abs().max() > 0.1
 
     @pytest.mark.parametrize("layout", ["half", "interleaved"])
+    def test_far_positions_survive_bfloat16(self, layout):
+        """Angles are worked out in float32: bfloat16 itself has no number between 5000 and 5024."""
+        model = wide(config(rope_layout=layout, max_seq_len=8192))
+        where = {"position_ids": torch.arange(5000, 5012)[None]}
+        (exact,) = seen(model, tokens(1, 12), "layers.0.attn.q", **where)
+        (rounded,) = seen(model.to(torch.bfloat16), tokens(1, 12), "layers.0.attn.q", **where)
+        assert 0 < (rounded.float() - exact).norm() / exact.norm() < 4 * 2**-8
+
+    @pytest.mark.parametrize("layout", ["half", "interleaved"])
     def test_pairs_turn_by_position_times_frequency(self, layout):
         """Complex multiplication by exp(i·p·theta^(-2j/d)), the paper's equation 13, on the pairs of the layout."""
         model = wide(config(rope_layout=layout, rotary_dim=4, rope_theta=50.0))

@@ -5,11 +5,11 @@ from dataclasses import fields
 
 import pytest
 
-from models import zoo
 from models.config import ModelConfig
 from models.diff import diff
 from models.errors import InputError
 from models.presets import FOLDER, preset, preset_info, presets
+from models.weights.zoo import ZOO, zoo, zoo_config
 
 # Exact counts, each confirmed against the Hugging Face class of the family on the meta device.
 EXACT = {
@@ -107,8 +107,12 @@ def test_unknown_preset_names_its_neighbours():
         preset_info("../config")
 
 
-def test_trained_are_those_that_can_be_loaded():
-    assert [name for name in sorted(presets()) if preset_info(name).trained] == [n for n in zoo() if n in presets()]
+def test_trained_presets_and_shipped_models_are_the_same_in_name_and_configuration():
+    trained = {name for name in presets() if preset_info(name).trained}
+    folders = {path.parent.name: path.parent for path in ZOO.glob("*/model.safetensors")}
+    assert trained == set(folders) == set(zoo()) != set()
+    for name in trained:
+        assert zoo_config(name) == preset(name), name
 
 
 def test_diff_is_what_changed_in_the_order_of_the_fields():

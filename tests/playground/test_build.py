@@ -15,7 +15,7 @@ from playground.design_form import FIELDS, GROUPS, OPTIONS, applies, config_of, 
 from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
 from playground.i18n import LANGUAGES, say
 from playground.session import design_string
-from playground.tabs.build import FOLLOWERS, preset_choices, used
+from playground.tabs.build import FOLLOWERS, used
 from playground.views.numbers import NARROW, exact, percent, short, short_bytes, short_flops
 
 GPT2 = models.preset("gpt2")
@@ -228,20 +228,6 @@ def test_a_model_too_large_is_refused_with_size_and_limit():
     assert design is None
     assert "175" in sentence
     assert "200" in sentence
-
-
-def test_an_invalid_form_is_not_taken():
-    refused, _ = changed(opened(), d_model=770)
-    assert used(refused, "en")[1] is None
-
-
-def test_every_preset_can_be_chosen_trained_ones_first():
-    names = [name for _, name in preset_choices()]
-    assert sorted(names) == sorted(models.presets())
-    trained = [models.preset_info(name).trained for name in names]
-    assert trained == sorted(trained, reverse=True)
-    families = [models.preset_info(name).family for name in names if not models.preset_info(name).trained]
-    assert len(set(families)) == 1 + sum(a != b for a, b in zip(families, families[1:], strict=False))
 
 
 def test_controls_that_follow_are_controls():

@@ -108,7 +108,7 @@ def test_typed_patterns_are_bounded():
 
 
 def test_of_a_prompt_no_more_is_read_than_the_machine_has_room_for():
-    subject, loaded = take("en", f"{SHORT}~position=alibi~max_seq_len=1000000")
+    subject, loaded = take(f"{SHORT}~position=alibi~max_seq_len=1000000")
     reading = read_prompt(loaded.tokenizer, "word " * 20_000, subject.readable, 512)
     assert len(reading.ids) + 512 <= services.MAX_READ
     transcript = Transcript("en", subject, reading, tab.read_settings(SETTINGS, 512)[0], 512)

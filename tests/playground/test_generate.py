@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+import time
 import zlib
 from types import SimpleNamespace
 
@@ -15,16 +16,18 @@ import models
 from models.errors import InputError
 from models.sampling import Sampling
 from models.tokenizers import bytes_tokenizer
-from playground import recordings, services, transcript
-from playground.generation import Runs, in_chunks, observe, read_prompt, read_settings
+from playground import recordings, services
+from playground.generation import GLANCE, SETTINGS, Runs, in_chunks, observe, read_prompt, read_settings
 from playground.generation_api import generate_text, token_text
-from playground.session import DEFAULTS, MAX_PROMPT
+from playground.i18n import LANGUAGES
+from playground.session import DEFAULTS, MAX_PROMPT, Session
+from playground.shell import build_app
 from playground.tabs import generate as tab
 from playground.views import generation as payload
 
 TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=64"
 WIDE = "llama-mini~n_layers=1~d_model=8~d_ff=8~n_heads=1~n_kv_heads=1~d_head=8~attention=mha~vocab_size=50257"
-SETTINGS = {name: DEFAULTS[name] for name in (*transcript.STAGES, "seed")}
+USUAL = {name: DEFAULTS[name] for name in SETTINGS}
 VISITOR = SimpleNamespace(session_hash="visitor")
 NASTY = [
     "<script>alert(1)</script>",
@@ -35,11 +38,23 @@ NASTY = [
 ]
 
 
-def run(prompt="Once", design=TINY, lang="en", max_new_tokens=12, request=VISITOR, **settings):
-    """All values that the handler yields: (payload, Stop button)."""
-    values = {**SETTINGS, **settings}
-    names = ("temperature", "repetition_penalty", "top_k", "top_p", "min_p", "seed")
-    return list(tab.stream(lang, design, prompt, *(values[name] for name in names), max_new_tokens, request))
+def begin(prompt="Once", design=TINY, **settings):
+    """The handler: it yields (payload, Stop button)."""
+    values = {**USUAL, "max_new_tokens": 12, **settings}
+    return tab.stream(VISITOR, design, prompt, *(values[name] for name in SETTINGS))
+
+
+def begun(**settings):
+    """The handler of a longer text of which the first line is out."""
+    values = begin(max_new_tokens=30, **settings)
+    while not isinstance(next(values)[0], str):
+        pass
+    return values
+
+
+def run(**asked) -> list[tuple]:
+    """All that the handler yields."""
+    return list(begin(**asked))
 
 
 def lines(text: str) -> list[dict]:
@@ -59,8 +74,8 @@ def ids(messages) -> list[int]:
     return [step["id"] for step in steps(messages)]
 
 
-def notes(prompt: str, **options) -> str:
-    return " ".join(final(run(prompt, **options))[0]["notes"])
+def notes(prompt: str, lang: str = "en") -> str:
+    return " ".join(note[lang] for note in final(run(prompt=prompt))[0]["notes"])
 
 
 # ---- what is read of a prompt ----
@@ -110,19 +125,21 @@ def test_a_hundred_thousand_characters_are_read():
 @pytest.mark.parametrize(
     ("change", "code"),
     [({"seed": None}, "number_empty"), ({"seed": 1.5}, "not_an_integer"), ({"temperature": -1}, "out_of_range")]
-    + [({"seed": seed}, "out_of_range") for seed in (-1, 2**31)],
+    + [({"seed": seed}, "out_of_range") for seed in (-1, 2**31)]
+    + [({"temperature": 2.1}, "out_of_range"), ({"top_k": 201}, "out_of_range"), ({"top_p": 0.0}, "out_of_range")]
+    + [({"temperature": None}, "number_empty"), ({"min_p": "0.1"}, "not_a_number"), ({"top_k": 2.5}, "not_an_integer")],
 )
 def test_settings_that_cannot_be_are_refused(change, code):
     with pytest.raises(InputError) as refused:
-        read_settings({**SETTINGS, **change}, 12)
+        read_settings({**USUAL, **change})
     assert refused.value.code == code
 
 
 def test_the_length_has_limits():
-    assert read_settings(SETTINGS, 12.0)[1] == 12
+    assert read_settings({**USUAL, "max_new_tokens": 12.0})[1] == 12
     for length in (0, 513):
         with pytest.raises(InputError):
-            read_settings(SETTINGS, length)
+            read_settings({**USUAL, "max_new_tokens": length})
 
 
 # ---- payload ----
@@ -195,7 +212,7 @@ def test_same_seed_same_text():
 
 @pytest.mark.parametrize("prompt", ["", "😀👩‍🚀", "从前有一只小猫", "\0\ud800", *NASTY])
 def test_any_prompt_runs(prompt):
-    messages = final(run(prompt))
+    messages = final(run(prompt=prompt))
     assert len(steps(messages)) == 12
     assert messages[0]["prompt"] == "".join(c for c in prompt if c not in "\0\ud800")
 
@@ -210,7 +227,7 @@ def test_what_happened_to_the_prompt_is_said():
 
 
 def test_a_full_context_ends_the_text():
-    messages = final(run("a" * 30, max_new_tokens=500))
+    messages = final(run(prompt="a" * 30, max_new_tokens=500))
     assert messages[-1]["finish"] == "context"
     assert len(steps(messages)) == 64 - 30 + 1  # the last token is written, and need not be read
 
@@ -221,28 +238,86 @@ def test_a_large_vocabulary_keeps_the_logits_of_the_newest_tokens(monkeypatch):
     assert all("halves" not in step and len(step["top"]) == 10 for step in steps(messages))
     kept = next(message for message in messages if message["kind"] == "logits")
     assert (kept["first"], len(kept["steps"])) == (2, 3)
-    assert "newest 3 tokens" in " ".join(messages[0]["notes"])
+    assert "newest 3 tokens" in " ".join(note["en"] for note in messages[0]["notes"])
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"seed": None}, "seed is empty"), ({"design": "nosuch"}, "nosuch"), ({"design": "gpt3-175b"}, "at most")],
+    [({"seed": None}, "Seed is empty"), ({"design": "nosuch"}, "nosuch"), ({"design": "gpt3-175b"}, "at most")],
 )
 def test_a_refusal_is_one_sentence_and_no_text(change, words):
     messages = final(run(**change))
-    assert words in messages[0]["error"]
-    assert len(messages) == 1
+    assert words in messages[0]["sentence"]["en"]
+    assert [message["kind"] for message in messages] == ["refused"]
+
+
+def test_a_number_beyond_its_slider_is_refused_in_our_words():
+    (message,) = final(run(temperature=5))
+    assert message["sentence"]["en"] == "Temperature = 5 is out of range; allowed: 0 to 2."
+    assert message["sentence"]["zh"].startswith("温度 = 5 超出范围")
+
+
+def test_gradio_does_not_check_numbers_before_us():
+    """Its own refusals are English, and come before the handler runs."""
+    (event,) = [event for event in build_app().fns.values() if event.fn is tab.stream]
+    assert not event.preprocess
+
+
+def test_every_sentence_comes_in_every_language():
+    messages = final(run(prompt=""))
+    sentences = [messages[0]["meta"], *messages[0]["notes"], messages[0]["words"], messages[-1]["sentence"]]
+    assert len(sentences) >= 5
+    assert all(set(sentence) == set(LANGUAGES) for sentence in sentences)
 
 
 def test_stop_ends_the_run_between_two_tokens():
-    values = tab.stream("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
-    next(values)
-    next(values)
+    values = begun()
     tab.stop_run(VISITOR)
     rest = list(values)
     assert final(rest)[-1]["finish"] == "cancelled"
     assert steps(final(rest)) == []
     assert rest[-1][1] == gr.update(interactive=False)
+
+
+@pytest.fixture
+def slow_model(monkeypatch):
+    """Models take until the event is set to be ready."""
+    ready = threading.Event()
+
+    def hold(design):
+        assert ready.wait(30)
+        raise InputError("busy")
+
+    monkeypatch.setattr(services, "hold", hold)
+    yield ready
+    ready.set()
+
+
+def test_stop_does_not_wait_for_the_model(slow_model):
+    values = begin()
+    assert [next(values)[0] for _ in range(3)] == [gr.skip()] * 3
+    tab.stop_run(VISITOR)
+    begun = time.monotonic()
+    rest = list(values)
+    assert time.monotonic() - begun < 5 * GLANCE + 1
+    assert not slow_model.is_set()
+    assert rest == [(gr.skip(), gr.update(interactive=False))]
+
+
+def test_leaving_while_the_model_is_made_ready_ends_the_run(slow_model):
+    values = begin()
+    next(values)
+    next(values)
+    run = tab.runs._running[VISITOR.session_hash]
+    values.close()
+    assert run.cancelled.is_set()
+    assert tab.runs._running == {}
+
+
+def test_what_hinders_the_model_is_told(slow_model):
+    slow_model.set()
+    (message,) = final(run())
+    assert message["sentence"]["en"] == "The machine is busy with other visitors; try again in a moment."
 
 
 def test_a_second_run_of_a_visitor_ends_the_first():
@@ -257,18 +332,14 @@ def test_a_second_run_of_a_visitor_ends_the_first():
 
 
 def test_leaving_ends_the_run():
-    values = tab.stream("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
-    next(values)
-    next(values)
+    values = begun()
     values.close()
     assert tab.runs._running == {}
 
 
 def test_another_model_in_hand_silences_the_run():
-    values = tab.stream("en", TINY, "Once", 0.8, 1.0, 40, 0.95, 0.0, 7, 30, VISITOR)
-    next(values)
-    next(values)
-    tab.first_screen("en", TINY, VISITOR)
+    values = begun()
+    tab.first_screen(TINY, VISITOR)
     assert [text for text, _ in values if isinstance(text, str)] == []
 
 
@@ -296,21 +367,33 @@ def test_a_chunk_is_computed_in_a_turn():
 # ---- first screen ----
 
 
+def opening(design: str) -> list[dict]:
+    text = recordings.first_screen(design)
+    return lines(zlib.decompress(base64.b64decode(text.removeprefix("deflate:"))).decode())
+
+
 def test_a_random_model_has_no_recording_and_says_so():
-    messages = lines(recordings.first_screen("en", TINY))
+    messages = opening(TINY)
     assert messages[0]["empty"]
-    assert "random weights" in messages[0]["notes"][0]
+    assert "random weights" in messages[0]["notes"][0]["en"]
 
 
 @pytest.mark.parametrize("name", models.zoo())
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_a_shipped_model_opens_with_its_recording(name, lang):
-    text = recordings.first_screen(lang, name)
-    assert len(text) < 140_000
-    messages = lines(zlib.decompress(base64.b64decode(text.removeprefix("deflate:"))).decode())
+def test_a_shipped_model_opens_with_its_recording(name):
+    assert len(recordings.first_screen(name)) < 175_000
+    messages = opening(name)
     assert messages[0]["source"] == "recorded"
-    assert len(steps(messages)) <= recordings.LENGTH
     assert messages[-1]["kind"] == "end"
+
+
+@pytest.mark.parametrize("name", models.zoo())
+def test_a_recording_is_what_the_controls_say(name):
+    """The page opens with the session's defaults in its controls: the text beside them was written with just these."""
+    kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    assert kept["settings"] == {name: getattr(Session(), name) for name in ("prompt", *SETTINGS)}
+    assert kept["finish"] != "length" or len(kept["steps"]) == Session().max_new_tokens
+    start = opening(name)[0]
+    assert (start["prompt"], start["most"]) == (Session().prompt, Session().max_new_tokens)
 
 
 @pytest.mark.parametrize("name", models.zoo())
@@ -336,7 +419,7 @@ def test_the_endpoint_answers_with_text_and_tokens():
     assert [len(answer["tokens"]), answer["finish"], answer["seed"]] == [8, "length", 3]
     assert [answer["prompt_tokens"], answer["read_tokens"]] == [4, 4]
     assert {"id", "text", "probability", "raw_probability"} == set(answer["tokens"][0])
-    assert ids(final(run("Once", seed=3, max_new_tokens=8))) == [token["id"] for token in answer["tokens"]]
+    assert ids(final(run(seed=3, max_new_tokens=8))) == [token["id"] for token in answer["tokens"]]
 
 
 @pytest.mark.parametrize(("lang", "words"), [("en", "at most"), ("zh", "最多")])

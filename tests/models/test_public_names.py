@@ -1,0 +1,51 @@
+"""`import models` is light, and its names are the same whatever was imported before."""
+
+import subprocess
+import sys
+
+import pytest
+
+import models
+
+
+def answer(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_what_is_said_of_a_design_needs_no_torch():
+    code = """
+import sys, models
+cfg = models.preset("llama3-8b").replace(n_layers=4)
+models.account(cfg), models.diff(cfg, models.preset("gpt2")), models.preset_info("gpt2-mini").trained, dir(models)
+print("torch" in sys.modules)
+models.Sampling
+print("torch" in sys.modules)
+"""
+    assert answer(code).split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("first", ["generate", "account", "diff", "sampling", "weights.zoo", "training.run", "tokenizers"])
+def test_functions_keep_their_names_over_modules(first):
+    """models/generate.py, account.py and diff.py are called like the function that each of them defines."""
+    code = f"""
+import models.{first}
+import models, models.generate, models.account, models.diff
+print(*[callable(getattr(models, name)) for name in ("generate", "account", "diff", "zoo", "load")])
+from models import generate
+from models.generate import Step
+import models.generate
+print(generate is models.generate, Step is models.Step)
+"""
+    assert set(answer(code).split()) == {"True"}
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(models, name) is not None
+    assert name in dir(models)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = models.no_such_name
