@@ -7,7 +7,8 @@ Useful without the playground:
     for step in models.generate(loaded.model, loaded.tokenizer.encode("Once upon a time"), max_new_tokens=40):
         print(loaded.tokenizer.decode([step.token_id]), end="")
 
-Configurations, presets and accounts need no torch; it is imported when a name that needs it is first used.
+Configurations, presets, accounts and sampling settings need no torch; it is imported when a name that needs it is first
+used.
 
 Letters of the shape comments, everywhere in this package: B batch, T query positions (new tokens), S key positions (cached
 and new), D width of the residual stream (d_model), H query heads, K key-value heads, E experts, V vocabulary.
@@ -22,12 +23,12 @@ from models.config import CHOICES, LayerConfig, ModelConfig, RopeScaling
 from models.diff import diff
 from models.errors import InputError
 from models.presets import PresetInfo, preset, preset_info, presets
+from models.sampling_settings import Sampling
 
 # Names that need torch, and the modules that define them.
 _WITH_TORCH = {
     "Step": "generate",
     "generate": "generate",
-    "Sampling": "sampling",
     "TAP_SPECS": "taps",
     "capture": "taps",
     "patch": "taps",

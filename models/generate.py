@@ -8,7 +8,8 @@ from torch import Tensor
 
 from models.errors import InputError
 from models.recorded import TokenByToken
-from models.sampling import Sampling, choose, shape
+from models.sampling import choose, shape
+from models.sampling_settings import Sampling
 from models.transformer import Transformer
 
 

@@ -4,46 +4,12 @@ The stages run in the order penalty → temperature → top-k → top-p → min-
 -inf. The playground's bars run the same stages in the browser.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from models.errors import InputError
+from models.sampling_settings import Sampling
 
 EXCLUDED = float("-inf")
-
-LIMITS: dict[str, tuple[float, float]] = {
-    "temperature": (0.0, 10.0),
-    "top_k": (0, 1_000_000),
-    "top_p": (0.0, 1.0),
-    "min_p": (0.0, 1.0),
-    "repetition_penalty": (0.1, 10.0),
-    "seed": (0, 2**63 - 1),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How the next token is chosen. `temperature=0` is greedy; `top_k=0`, `top_p=1`, `min_p=0` and
-    `repetition_penalty=1` switch a stage off. The same `seed` gives the same text. Raises `InputError` out of range."""
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self):
-        for field, (low, high) in LIMITS.items():
-            value = getattr(self, field)
-            if field in ("top_k", "seed") and (isinstance(value, bool) or not isinstance(value, int)):
-                raise InputError("not_an_integer", field=field, value=value)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError("not_a_number", field=field, value=value)
-            if not low <= value <= high:
-                raise InputError("out_of_range", field=field, value=value, low=low, high=high)
 
 
 def penalise(scores: Tensor, seen: Tensor, penalty: float) -> Tensor:

@@ -32,7 +32,8 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.tok_embed = nn.Embedding(config.vocab_size, config.d_model)
+        # nn.Embedding() would draw the weights, which on "meta" makes torch import its compiler: two seconds for nothing.
+        self.tok_embed = nn.Embedding.from_pretrained(torch.empty(config.vocab_size, config.d_model), freeze=False)
         self.position = build_position(config)
         self.embed_norm = _norm(config) if config.embed_norm else None
         self.layers = nn.ModuleList(_layer(config, self.position) for _ in range(config.n_layers))

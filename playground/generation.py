@@ -8,18 +8,16 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
-import torch
 
 import models
 from models.errors import InputError
-from models.generate import Step
-from models.sampling import Sampling, shape
+from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
-from models.weights import Loaded
+from models.tokenizers.chatml import around_message, chat_ids
 from playground.session import LIMITS, MAX_PROMPT, as_text
 from playground.views.numbers import exact
 
@@ -37,8 +35,9 @@ _makers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="make-ready")
 class Reading:
     """What a model reads of a prompt.
 
-    `ids` are read, of the `n_tokens` that the prompt has; `text` is what they stand for. `n_dropped` characters were no
-    text; `n_clipped` more came after the limit; an empty prompt is read as the end-of-text token alone.
+    `ids` are read; `text` is what they stand for, of the `n_tokens` that the prompt has. Of a message in a chat, `ids`
+    hold `n_around` tokens more, which are spelled `before` and `after` the text. `n_dropped` characters were no text;
+    `n_clipped` more came after the limit; an empty prompt is read as the end-of-text token alone.
     """
 
     ids: tuple[int, ...]
@@ -47,10 +46,18 @@ class Reading:
     n_dropped: int = 0
     n_clipped: int = 0
     from_nothing: bool = False
+    n_around: int = 0
+    before: str = ""
+    after: str = ""
+
+    @property
+    def n_read(self) -> int:
+        """Tokens of the prompt that are read."""
+        return len(self.ids) - self.n_around
 
     @property
     def is_cut(self) -> bool:
-        return self.n_tokens > len(self.ids)
+        return self.n_tokens > self.n_read
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Observed:
     """A step and what is shown of it: `rank` of the token among the raw logits (1 is the best), the logits (V,), and,
     only where asked for, the best candidates as (id, raw probability, probability after the stages)."""
 
-    step: Step
+    step: "models.Step"
     rank: int
     logits: np.ndarray
     top: tuple[tuple[int, float, float], ...] = ()
@@ -82,6 +89,23 @@ def read_prompt(tokenizer: Tokenizer, prompt: str, max_seq_len: int, max_new_tok
     if len(read) < len(ids):
         text = _text_from_the_middle(b"".join(map(tokenizer.bytes_of, read)))
     return Reading(ids=read, text=text, n_tokens=len(ids), **counts)
+
+
+def read_message(tokenizer: Tokenizer, system: str, prompt: str, max_seq_len: int, max_new_tokens: int) -> Reading:
+    """The same of a prompt that a model which chats is to answer, after the instruction `system`.
+
+    Raises `InputError` for a tokenizer without the marks of a chat, too.
+    """
+
+    def ids_with(message: str) -> list[int]:
+        return chat_ids(tokenizer, [("system", system), ("user", message)])
+
+    reading = read_prompt(tokenizer, prompt, max_seq_len - len(ids_with("")), max_new_tokens)
+    own, n_tokens = (0, 0) if reading.from_nothing else (len(reading.ids), reading.n_tokens)
+    ids = tuple(ids_with(reading.text))
+    before, after = around_message(system)
+    around = {"n_around": len(ids) - own, "before": before, "after": after}
+    return replace(reading, ids=ids, n_tokens=n_tokens, from_nothing=False, **around)
 
 
 def _text_from_the_middle(encoded: bytes) -> str:
@@ -132,7 +156,7 @@ def made_ready(make: Callable[[], Made], cancelled: threading.Event) -> Generato
 
 
 def observe(
-    loaded: Loaded, reading: Reading, sampling: Sampling, max_new_tokens: int, with_top: bool = False
+    loaded: "models.Loaded", reading: Reading, sampling: Sampling, max_new_tokens: int, with_top: bool = False
 ) -> Iterator[Observed]:
     """The steps that follow the prompt, each with its rank and logits; `with_top` adds the best candidates."""
     stop_ids = () if loaded.tokenizer.eos_id is None else (loaded.tokenizer.eos_id,)
@@ -140,14 +164,19 @@ def observe(
     steps = models.generate(loaded.model, list(reading.ids), sampling, max_new_tokens, stop_ids, keep_logits=True)
     for step in steps:
         rank = 1 + int((step.logits > step.logits[step.token_id]).sum())
-        top = _top(step.logits, sampling, seen) if with_top else ()
+        top = _top(step, sampling, seen) if with_top else ()
         seen.add(step.token_id)
         yield Observed(step, rank, step.logits.float().numpy(), top)
 
 
-def _top(logits: torch.Tensor, sampling: Sampling, seen: set[int]) -> tuple[tuple[int, float, float], ...]:
-    raw = logits.float().softmax(dim=-1)
-    left = shape(logits, sampling, torch.tensor(sorted(seen))).softmax(dim=-1)
+def _top(step: "models.Step", sampling: Sampling, seen: set[int]) -> tuple[tuple[int, float, float], ...]:
+    # Imported here: the first screen, which reads prompts and settings too, does without torch.
+    import torch
+
+    from models.sampling import shape
+
+    raw = step.logits.float().softmax(dim=-1)
+    left = shape(step.logits, sampling, torch.tensor(sorted(seen))).softmax(dim=-1)
     best = raw.topk(min(N_TOP, len(raw))).indices.tolist()
     return tuple((token_id, float(raw[token_id]), float(left[token_id])) for token_id in best)
 

@@ -2,14 +2,13 @@
 
 import threading
 
-from models.generate import Step
 from models.tokenizers import Tokenizer
 from playground import services
-from playground.generation import in_chunks, observe, read_prompt, read_settings
+from playground.generation import Observed, in_chunks, observe, read_settings
 from playground.i18n import language
 from playground.session import DEFAULT_MODEL, DEFAULTS, LIMITS, as_text
 from playground.tab import refusals
-from playground.transcript import take
+from playground.transcript import read, take
 
 CHUNK_SECONDS = 0.5
 BOUNDS = {name: LIMITS[name] for name in ("seed", "max_new_tokens")}  # the stages may go beyond the sliders
@@ -26,6 +25,7 @@ def generate_text(
     seed: int = DEFAULTS["seed"],
     max_new_tokens: int = DEFAULTS["max_new_tokens"],
     lang: str = "en",
+    chat: bool = DEFAULTS["chat"],
 ) -> dict:
     """Continues a prompt with a model; the same seed and settings give the same text.
 
@@ -40,6 +40,7 @@ def generate_text(
         seed: of the draw
         max_new_tokens: 1 to 512
         lang: "en" or "zh", the language of error messages
+        chat: whether a model that was trained to chat answers the prompt; off, it continues it, as all others do
 
     Returns:
         text: what follows the prompt
@@ -58,25 +59,26 @@ def generate_text(
         with services.turn():
             subject, loaded = take(model)
         tokenizer = loaded.tokenizer
-        reading = read_prompt(tokenizer, prompt, subject.readable, most)
+        reading = read(subject, prompt, chat, most)
         tokens, finish = [], None
         for chunk, finish in in_chunks(  # noqa: B007 (the last one is the answer's)
             observe(loaded, reading, sampling, most), CHUNK_SECONDS, services.turn, threading.Event()
         ):
-            tokens += [_described(tokenizer, observed.step) for observed in chunk]
+            tokens += [_described(tokenizer, observed) for observed in chunk]
     return {
         "text": tokenizer.decode([token["id"] for token in tokens if token["id"] < tokenizer.vocab_size]),
         "tokens": tokens,
         "finish": finish,
         "prompt_tokens": reading.n_tokens,
-        "read_tokens": len(reading.ids),
+        "read_tokens": reading.n_read,
         "model": model,
         "seed": sampling.seed,
     }
 
 
-def _described(tokenizer: Tokenizer, step: Step) -> dict:
-    """A token as the answer holds it; the step's logits are let go."""
+def _described(tokenizer: Tokenizer, observed: Observed) -> dict:
+    """A token as the answer holds it; its logits are let go."""
+    step = observed.step
     return {
         "id": step.token_id,
         "text": token_text(tokenizer, step.token_id),

@@ -1,7 +1,8 @@
-"""What stands between the browser and Gradio's server: five small ASGI layers.
+"""What stands between the browser and Gradio's server: six small ASGI layers.
 
 Gradio writes the page's head itself and compresses its assets anew for every request; these layers add what must run
-before Gradio's own scripts, serve the assets compressed once, bound what a visitor may send, and set security headers.
+before Gradio's own scripts, serve the assets and recordings compressed once, bound what a visitor may send, and set
+security headers.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from starlette.middleware import Middleware
 
 FRONTEND = (Path(gradio.__file__).parent / "templates" / "frontend").resolve()
 COMPRESSED = {".js", ".css", ".svg", ".json", ".html"}
+FOR_EVER = b"public, max-age=31536000, immutable"
+BROTLI = [(b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
 MAX_BODY = 1_000_000  # bytes; 100,000 Chinese characters are 300,000
 
 # Scripts and styles are inline in Gradio's page, and its templates are compiled with eval. Nothing may come from, or go
@@ -32,13 +35,17 @@ SECURITY_HEADERS = [
 ]
 
 
-def layers(head: str) -> list[Middleware]:
-    """The layers, outermost first, for `launch(app_kwargs={"middleware": …})`; `head` is put at the top of <head>."""
+def layers(head: str, recorded: Callable[[str], bytes | None]) -> list[Middleware]:
+    """The layers, outermost first, for `launch(app_kwargs={"middleware": …})`.
+
+    `head` is put at the top of <head>; `recorded` gives a recording by its file name.
+    """
     return [
         Middleware(SecurityHeaders),
         Middleware(NoUploads),
         Middleware(BodyLimit, limit=MAX_BODY),
         Middleware(AssetCache),
+        Middleware(Recordings, read=recorded),
         Middleware(PageHead, head=head),
     ]
 
@@ -125,15 +132,39 @@ class AssetCache:
         await _answer(send, 200, headers, body)
 
 
+class Recordings:
+    """Serves what `read` finds for the last part of an address below /recorded/; the names have a hash in them."""
+
+    def __init__(self, app, read: Callable[[str], bytes | None]):
+        self.app, self.read = app, read
+        self.compressed: dict[str, bytes] = {}
+
+    async def __call__(self, scope, receive, send):
+        path = scope.get("path", "")
+        if not (_is_get(scope) and path.startswith("/recorded/")):
+            return await self.app(scope, receive, send)
+        name = path.removeprefix("/recorded/")
+        body = await asyncio.to_thread(self.read, name)
+        if body is None:
+            return await _answer(send, 404, [], b"")
+        headers = [(b"content-type", b"application/jsonl; charset=utf-8"), (b"cache-control", FOR_EVER)]
+        if _takes_brotli(scope):
+            if name not in self.compressed:
+                self.compressed[name] = await asyncio.to_thread(brotli.compress, body, quality=7)
+            headers += BROTLI
+            body = self.compressed[name]
+        await _answer(send, 200, headers, body)
+
+
 def _compressed_file(file: Path) -> tuple[list, bytes]:
     hashed = file.is_relative_to(FRONTEND / "assets")
     body = file.read_bytes()
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    age = b"public, max-age=31536000, immutable" if hashed else b"public, max-age=86400"
+    age = FOR_EVER if hashed else b"public, max-age=86400"
     headers = [(b"content-type", kind.encode()), (b"cache-control", age)]
     if file.suffix in COMPRESSED:
         body = brotli.compress(body, quality=9)
-        headers += [(b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
+        headers += BROTLI
     return headers, body
 
 
@@ -156,7 +187,7 @@ class PageHead:
             return await _answer(send, status, headers, page)
         page = page.replace(b"<head>", b"<head>" + self.head, 1)
         if _takes_brotli(scope):
-            headers = [*headers, (b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
+            headers = [*headers, *BROTLI]
             page = self._compress(page)
         await _answer(send, 200, headers, page)
 

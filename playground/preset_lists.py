@@ -53,7 +53,7 @@ def runs_here(name: str) -> bool:
 def near_presets(name: str) -> list[str]:
     """Titles of presets to take instead of one that is too large: those of its family that run here, else the trained."""
     own = [info.title for info in _families()[family_of(name)] if runs_here(info.name)]
-    return own or [services.title(trained) for trained in services.trained_models()]
+    return own or [services.title(trained) for trained in services.presets_with_weights()]
 
 
 @cache
@@ -80,4 +80,4 @@ def _hollow(info: PresetInfo) -> str:
 
 
 def _star(members: list[PresetInfo]) -> str:
-    return "★ " if any(info.trained for info in members) else ""
+    return "★ " if {info.name for info in members} & set(services.presets_with_weights()) else ""

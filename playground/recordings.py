@@ -4,15 +4,17 @@
 included, in assets/recorded/<model>.json. To be run again whenever the weights change.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import models
+from models.installed import INSTALLABLE, installed_file
+from models.presets import ZOO
 from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
-from models.weights.zoo import ZOO
 from playground import services, transcript
 from playground.generation import SETTINGS, observe, read_prompt, read_settings
 from playground.i18n import LANGUAGES
@@ -20,6 +22,7 @@ from playground.session import DEFAULTS
 from playground.views import generation as payload
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "recorded"
+PLACE = "recorded/"  # below the page's address
 RECORDED_WITH = {name: DEFAULTS[name] for name in ("prompt", *SETTINGS)}  # what the controls say when the page opens
 
 
@@ -46,17 +49,30 @@ def record(name: str) -> dict:
 
 
 def first_screen(design: str) -> str:
-    """What Generate opens with for the model in hand, compressed: its recording, or a sentence that there is none."""
+    """What Generate opens with for the model in hand: where its recording is, or a sentence that there is none."""
     name = services.trained_name(services.inhand(design).config)
     if name is None:
-        return payload.compressed(transcript.note_only("generate.note.none"))
+        return payload.opening(transcript.note_only("generate.note.none"))
     if not _file(name).is_file():
-        return payload.compressed(transcript.note_only("generate.note.unrecorded"))
-    return _told(name)
+        code = "unrecorded" if _is_prepared(name) else "unprepared"
+        return payload.opening(transcript.note_only(f"generate.note.{code}"))
+    return payload.opening(f"{PLACE}{_file_name(name)}")
+
+
+def served(file_name: str) -> bytes | None:
+    """The recording at `PLACE` under this name, as the browser reads it; None if there is none."""
+    names = (name for name in services.trained_models() if _file(name).is_file())
+    return next((_told(name) for name in names if _file_name(name) == file_name), None)
 
 
 @cache
-def _told(name: str) -> str:
+def _file_name(name: str) -> str:
+    """Changes with what it names, so that browsers may keep it for ever."""
+    return f"{name}-{hashlib.sha256(_told(name)).hexdigest()[:16]}.jsonl"
+
+
+@cache
+def _told(name: str) -> bytes:
     recorded = json.loads(_file(name).read_text(encoding="utf-8"))
     cfg = models.preset(name)
     title = models.preset_info(name).title
@@ -68,7 +84,17 @@ def _told(name: str) -> str:
     lines = [transcript.start("recorded", subject, reading, sampling, most, notes, **scale)]
     lines += [payload.step(**step) for step in recorded["steps"]]
     lines.append(transcript.end(recorded["finish"], subject))
-    return payload.compressed("".join(lines))
+    return "".join(lines).encode("utf-8")
+
+
+def _is_prepared(name: str) -> bool:
+    """Whether the first run finds the model's weights as they are kept, and need not convert them."""
+    if name not in INSTALLABLE:
+        return True
+    # Imported here: no other first screen needs torch.
+    from models.weights.converted import is_converted
+
+    return is_converted(installed_file(name))
 
 
 def _tokenizer(name: str) -> Tokenizer:

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 import models
 from models.config import ModelConfig
 from models.errors import InputError
+from models.installed import INSTALLABLE, installed_config, installed_models
 from models.tokenizers import Tokenizer, bytes_tokenizer
 from playground.session import DEFAULT_MODEL, design_string, parse_design
 from playground.views.numbers import exact, short, short_bytes
@@ -38,7 +39,7 @@ class InHand:
     changed: bool  # differs from the preset whose name it bears
     params: int
     trained: bool
-    origin_key: str  # "zoo" or "random"
+    origin_key: str  # "zoo", "package" or "random"
     config: ModelConfig
 
 
@@ -48,14 +49,31 @@ def trained_models() -> tuple[str, ...]:
     return tuple(sorted(name for name in models.presets() if models.preset_info(name).trained))
 
 
+def presets_with_weights() -> list[str]:
+    """Names of the presets that are trained models here: the shipped ones, and those of installed packages."""
+    return [*trained_models(), *(INSTALLABLE[name].preset for name in installed_models())]
+
+
 def title(name: str) -> str:
-    """A preset's name as a reader meets it: "gpt2-mini" → "GPT-2 mini"."""
-    return models.preset_info(name).title
+    """What a reader calls a preset or an installed model: "gpt2-mini" → "GPT-2 mini"."""
+    return INSTALLABLE[name].title if name in INSTALLABLE else models.preset_info(name).title
 
 
 def trained_name(config: ModelConfig) -> str | None:
-    """The shipped model that has exactly this configuration, if there is one."""
-    return next((name for name in trained_models() if models.preset(name) == config), None)
+    """The shipped or installed model that has exactly this configuration, if there is one."""
+    shipped = next((name for name in trained_models() if models.preset(name) == config), None)
+    return shipped or _installed_name(config)
+
+
+def _installed_name(config: ModelConfig) -> str | None:
+    alike = [name for name in INSTALLABLE if installed_config(name) == config]
+    return next((name for name in alike if name in installed_models()), None)
+
+
+def instruction(config: ModelConfig) -> str | None:
+    """What a model that was trained to chat is told before the visitor's message; None for every other model."""
+    name = _installed_name(config)
+    return INSTALLABLE[name].system if name else None
 
 
 def inhand(design: str) -> InHand:
@@ -68,17 +86,23 @@ def inhand(design: str) -> InHand:
         changed=trained is None and config != models.preset(parsed.base),
         params=_count(config),
         trained=trained is not None,
-        origin_key="zoo" if trained else "random",
+        origin_key=_origin_key(trained),
         config=config,
     )
+
+
+def _origin_key(trained: str | None) -> str:
+    if trained is None:
+        return "random"
+    return "package" if trained in INSTALLABLE else "zoo"
 
 
 def hold(design: str) -> "models.Loaded":
     """The model of a design string, from the cache or built now.
 
-    A shipped model's configuration gets its trained weights, any other is initialised with seed 0 and reads with the
-    house tokenizer if its vocabulary has room for it, else byte by byte. Raises `InputError` for a model that
-    `check_size` refuses, and for a vocabulary that has no room for bytes.
+    A shipped or installed model's configuration gets its trained weights, any other is initialised with seed 0 and
+    reads with the house tokenizer if its vocabulary has room for it, else byte by byte. Raises `InputError` for a model
+    that `check_size` refuses, and for a vocabulary that has no room for bytes.
     """
     parsed = parse_design(design)
     trained = trained_name(parsed.config)

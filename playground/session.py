@@ -12,6 +12,7 @@ import models
 from models.account import BYTES, MAX_BATCH
 from models.config import ModelConfig, RopeScaling
 from models.errors import InputError
+from models.installed import INSTALLABLE
 from playground.i18n import LANGUAGES
 
 DEFAULT_MODEL = "llama-mini"
@@ -70,6 +71,7 @@ class Session:
     batch: int = 1  # sequences in that cache
     dtype: str = "bf16"  # and its number format
     prompt: str = "Once upon a time"
+    chat: bool = True  # the prompt is a message, where the model was trained to answer one
     temperature: float = 0.8
     top_k: int = 40
     top_p: float = 0.95
@@ -117,8 +119,9 @@ DEFAULTS = {field.name: field.default for field in fields(Session) if field.name
 def parse_design(text: str) -> Design:
     """The design of a string like "gpt2~norm=rmsnorm~n_layers=6~biases=q,k,v".
 
-    A preset's name, then the fields that differ from it. Tuples are comma-separated, flags true or false, an empty
-    value means none; RoPE scaling is kind:factor:original_max_seq_len, for llama3 with :low:high. Raises `InputError`.
+    A preset's name, or an installable model's for its preset, then the fields that differ from it. Tuples are
+    comma-separated, flags true or false, an empty value means none; RoPE scaling is kind:factor:original_max_seq_len,
+    for llama3 with :low:high. Raises `InputError`.
     """
     if len(as_text("model", text)) > MAX_DESIGN:
         raise InputError("design_too_long", length=len(text), limit=MAX_DESIGN)
@@ -129,6 +132,8 @@ def parse_design(text: str) -> Design:
         if not separator:
             raise InputError("design_not_readable", part=part)
         changes[name] = _read_config_value(name, value)
+    if base in INSTALLABLE:
+        base = INSTALLABLE[base].preset
     return Design(base, models.preset(base).replace(**changes))
 
 
@@ -136,6 +141,13 @@ def as_text(field: str, value: object) -> str:
     """`value`, which must be a text: callers of the API can send anything. Raises `InputError` that names `field`."""
     if not isinstance(value, str):
         raise InputError("not_a_text", field=field, value=value)
+    return value
+
+
+def as_flag(field: str, value: object) -> bool:
+    """`value`, which must be True or False, likewise."""
+    if not isinstance(value, bool):
+        raise InputError("not_a_flag", field=field, value=value)
     return value
 
 
@@ -157,6 +169,7 @@ def _leads_to(start: ModelConfig, changes: dict, config: ModelConfig) -> bool:
         return False
 
 
+_FLAGS = {"true": True, "false": False}
 _CONFIG_TYPES = {field.name: str(field.type) for field in fields(ModelConfig)}
 
 
@@ -171,7 +184,7 @@ def _read_config_value(name: str, value: str):
     if "RopeScaling" in kind:
         return _read_rope_scaling(value)
     if "bool" in kind:
-        return {"true": True, "false": False}.get(value, value)
+        return _FLAGS.get(value, value)
     if "int" in kind or "float" in kind:
         return _number(value, whole="int" in kind)
     return value
@@ -235,6 +248,12 @@ def _read_name(allowed: tuple[str, ...]):
     return read
 
 
+def _read_flag(name: str, text: str):
+    if text not in _FLAGS:
+        raise ValueError(text)
+    return _FLAGS[text], None
+
+
 def _read_design(name: str, text: str):
     design = parse_design(text)
     return design_string(design.base, design.config), None
@@ -251,6 +270,7 @@ _READERS = {
     "dtype": _read_name(tuple(BYTES)),
     "model": _read_design,
     "design": _read_design,
+    "chat": _read_flag,
     "prompt": _read_prompt,
     **dict.fromkeys(LIMITS, _read_number),
 }

@@ -5,8 +5,9 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+import models
 from models.errors import InputError
-from playground import services
+from playground import recordings, services
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head
@@ -31,7 +32,7 @@ def launch(host: str | None = None, port: int | None = None, prevent_thread_lock
         server_port=port,
         theme=theme(),
         i18n=gr.I18n(**browser_words()),
-        app_kwargs={"middleware": layers(page_head([tab.id for tab in TABS], scripts))},
+        app_kwargs={"middleware": layers(page_head([tab.id for tab in TABS], scripts), recordings.served)},
         favicon_path=STATIC / "favicon.svg",
         run_history=False,
         ssr_mode=False,
@@ -151,16 +152,12 @@ def show_model(lang: str, design: str):
     """The header's dropdown and facts for the model in hand."""
     with refusals(lang):
         model = services.inhand(design)
-    choices = _choices()
-    if not model.trained:
-        name = say(lang, "shell.model.changed", base=model.name) if model.changed else model.name
-        choices.append((name, design))
-    value = services.trained_name(model.config) or design
+    names = services.presets_with_weights()
+    choices = [(services.inhand(name).name, name) for name in names]
+    value = next((name for name in names if models.preset(name) == model.config), design)
+    if value not in names:
+        choices.append((say(lang, "shell.model.changed", base=model.name) if model.changed else model.name, design))
     return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key)
-
-
-def _choices() -> list[tuple[str, str]]:
-    return [(services.title(name), name) for name in services.trained_models()]
 
 
 def _sentence(lang: str, problem: Problem) -> str:
@@ -178,6 +175,8 @@ def _in_words(lang: str, field: str, used: object) -> object:
         return say(lang, f"{used}.tab")
     if field == "lang":
         return NAMES[used]
+    if isinstance(used, bool):
+        return say(lang, "shell.value.on" if used else "shell.value.off")
     if field == "context" and used is None:
         return say(lang, "shell.value.whole_context")
     return exact(used) if isinstance(used, int | float) else used

@@ -10,13 +10,12 @@ from functools import lru_cache
 import models
 from models.config import ModelConfig
 from models.errors import InputError
-from models.sampling import Sampling
+from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
-from models.weights import Loaded
 from playground import services
-from playground.generation import SETTINGS, STAGES, Observed, Reading
+from playground.generation import SETTINGS, STAGES, Observed, Reading, read_message, read_prompt
 from playground.i18n import LANGUAGES, catalogue, explain, say
-from playground.session import MAX_PROMPT
+from playground.session import MAX_PROMPT, as_flag
 from playground.views import generation as payload
 from playground.views.numbers import exact, short_bytes
 
@@ -36,6 +35,7 @@ class Subject:
     max_seq_len: int
     readable: int  # tokens of prompt and text together: its context, or fewer where this machine has no room for more
     tokenizer: Tokenizer
+    instruction: str | None = None  # what a model that chats is told before the prompt
 
 
 def in_every_language(key: str, **params) -> Texts:
@@ -43,7 +43,7 @@ def in_every_language(key: str, **params) -> Texts:
     return {lang: say(lang, key, **params) for lang in LANGUAGES}
 
 
-def take(design: str) -> tuple[Subject, Loaded]:
+def take(design: str) -> "tuple[Subject, models.Loaded]":
     """The model of a design string, ready to run; raises `InputError`."""
     known = services.inhand(design)
     loaded = services.hold(design)
@@ -54,7 +54,15 @@ def take(design: str) -> tuple[Subject, Loaded]:
 
 def subject_of(name: Texts, trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
     """The `Subject` of a configuration."""
-    return Subject(name, trained, config.vocab_size, config.max_seq_len, services.readable(config), tokenizer)
+    readable, instruction = services.readable(config), services.instruction(config)
+    return Subject(name, trained, config.vocab_size, config.max_seq_len, readable, tokenizer, instruction)
+
+
+def read(subject: Subject, prompt: str, chat: bool, most: int) -> Reading:
+    """What the model reads of a prompt: a message, where it chats and `chat` is wanted, else the text as it stands."""
+    if as_flag("chat", chat) and subject.instruction is not None:
+        return read_message(subject.tokenizer, subject.instruction, prompt, subject.readable, most)
+    return read_prompt(subject.tokenizer, prompt, subject.readable, most)
 
 
 class Transcript:
@@ -96,7 +104,7 @@ class Transcript:
         subject = self.subject
         notes = self._notes_on_prompt(reading)
         if not subject.trained:
-            titles = [models.preset_info(name).title for name in services.trained_models()]
+            titles = [services.inhand(name).name for name in services.presets_with_weights()]
             notes.append(("random", {"trained": " / ".join(titles)}))
         known = subject.tokenizer.vocab_size
         if subject.vocab_size > known:
@@ -117,10 +125,10 @@ class Transcript:
             notes.append(("from_nothing", {"token": self.subject.tokenizer.token(reading.ids[0])}))
         if reading.is_cut:
             code = "cut" if self.subject.readable == self.subject.max_seq_len else "cut_here"
-            counts = {"all": reading.n_tokens, "context": self.subject.readable, "read": len(reading.ids)}
+            counts = {"all": reading.n_tokens, "context": self.subject.readable, "read": reading.n_read}
             notes.append((code, {name: exact(count) for name, count in counts.items()}))
-        elif len(reading.ids) >= MANY_BYTES * len(reading.text) > 0 and self.subject.trained:
-            counts = {"tokens": exact(len(reading.ids)), "characters": exact(len(reading.text))}
+        elif reading.n_read >= MANY_BYTES * len(reading.text) > 0 and self.subject.trained:
+            counts = {"tokens": exact(reading.n_read), "characters": exact(len(reading.text))}
             notes.append(("bytes", counts))
         return notes
 
@@ -128,17 +136,17 @@ class Transcript:
 def start(
     source: str, subject: Subject, reading: Reading, sampling: Sampling, most: int, notes: list[Texts], **more
 ) -> str:
-    """The first line of a run; `source` is "live" or "recorded"."""
+    """The first line of a run; `source` is "live" or "recorded". A recording is the same run whenever it is told."""
     drawn_with = {name: getattr(sampling, name) for name in STAGES}
     return payload.line(
         "start",
-        run=secrets.token_hex(8),
+        run=secrets.token_hex(8) if source == "live" else source,
         source=source,
         empty=False,
         meta={lang: _settings_line(lang, subject, sampling) for lang in LANGUAGES},
         notes=notes,
         words=words(),
-        prompt=("…" if reading.is_cut else "") + reading.text,
+        prompt=reading.before + ("…" if reading.is_cut else "") + reading.text + reading.after,
         prompt_ids=reading.ids,
         drawn_with=drawn_with,
         most=most,

@@ -2,5 +2,31 @@
 
 import os
 
+import pytest
+
 # One thread a process, so that the two do not fight over the cores. Read when torch is imported, hence before anything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+CHATTING = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=300"
+
+
+@pytest.fixture
+def chatting(monkeypatch):
+    """The design of a small random model that stands in for an installed one: it reads bytes and the marks of a chat."""
+    import models
+    from models.tokenizers.byte_level import ByteLevelTokenizer, bytes_tokenizer
+    from models.tokenizers.chatml import END, START
+    from playground import recordings, services
+    from playground.session import parse_design
+
+    config = parse_design(CHATTING).config
+    engine = bytes_tokenizer()._engine
+    engine.add_special_tokens([START, END])
+    tokenizer = ByteLevelTokenizer(engine, name="chat", algorithm="bytes", end_of_text=END)
+    loaded = models.Loaded(models.build(config), tokenizer, config, "package")
+    monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
+    monkeypatch.setattr(services, "installed_models", lambda: ["smollm2-135m-instruct"])
+    monkeypatch.setattr(services, "installed_config", lambda name: config)
+    monkeypatch.setattr(recordings, "_is_prepared", lambda name: False)
+    monkeypatch.setattr(models, "load", lambda name: loaded)
+    return CHATTING

@@ -32,6 +32,11 @@ def wrong(folder: str, *packages: str) -> list[str]:
     return [f"{path}: {name}" for path, name in found if name.split(".")[0] in packages]
 
 
+def answer(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_core_knows_no_page():
     assert wrong("models", "gradio", "plotly", "playground") == []
 
@@ -64,5 +69,23 @@ def test_views_load_without_gradio():
     """Not only the import lines: loading every view must not load Gradio by way of another module."""
     names = [f"playground.views.{path.stem}" for path in files("playground/views") if path.stem != "__init__"]
     code = f"import sys, {', '.join(names)}\nprint('gradio' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "False"
+    assert answer(code) == "False"
+
+
+def test_the_first_screen_needs_no_torch():
+    """Importing torch takes seconds, in which the page could already be there."""
+    code = """
+import sys
+from types import SimpleNamespace
+import playground.start
+from playground import recordings
+from playground.shell import build_app, read_arrival, show_model
+from playground.tabs.generate import first_screen
+build_app()
+session = read_arrival("lang=en")
+show_model(session.lang, session.model)
+opening, _ = first_screen(session.model, SimpleNamespace(session_hash="visitor"))
+text = recordings.served(opening.removeprefix("opening:" + recordings.PLACE))
+print(len(text) > 100_000, "torch" in sys.modules)
+"""
+    assert answer(code) == "True False"

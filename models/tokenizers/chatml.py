@@ -1,6 +1,7 @@
 """ChatML, the way in which SmolLM2, Qwen and others write a conversation: `<|im_start|>role`, a text, `<|im_end|>`."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from models.errors import InputError
 from models.tokenizers.interface import Tokenizer
@@ -28,6 +29,12 @@ def chat_ids(tokenizer: Tokenizer, messages: Iterable[tuple[str, str]]) -> list[
     return [*ids, special[START], *tokenizer.encode("assistant\n")]
 
 
+def around_message(system: str) -> tuple[str, str]:
+    """What `chat_ids` puts before and after a single message of the user that follows the instruction `system`."""
+    return f"{START}system\n{system}{END}\n{START}user\n", f"{END}\n{START}assistant\n"
+
+
+@lru_cache(maxsize=8)
 def _special_ids(tokenizer: Tokenizer) -> dict[str, int]:
     marks = ((tokenizer.token(token_id), token_id) for token_id in range(tokenizer.vocab_size))
     return {token: token_id for token, token_id in marks if token in (START, END) and not tokenizer.bytes_of(token_id)}

@@ -29,11 +29,16 @@ class Packing:
     unpack: Callable[[Tensor, Sequence[int]], Sequence[Tensor]]
 
 
-STACKED = Packing(pack=torch.cat, unpack=lambda packed, widths: packed.split(list(widths)))
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    # Of a single tensor nothing is to be joined; torch.cat() on "meta" would make torch import its compiler, for seconds.
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
+
+
+STACKED = Packing(pack=_stacked, unpack=lambda packed, widths: packed.split(list(widths)))
 """One below the other along the output, as `nn.Linear` keeps its weight: (out, in)."""
 
 TRANSPOSED = Packing(
-    pack=lambda tensors: torch.cat(list(tensors)).movedim(0, -1),
+    pack=lambda tensors: _stacked(tensors).movedim(0, -1),
     unpack=lambda packed, widths: packed.movedim(-1, 0).split(list(widths)),
 )
 """As `STACKED`, but the file has (in, out), the `Conv1D` of GPT and GPT-2; a bias has one dimension and stays."""

@@ -1,11 +1,8 @@
 """The trained models that come with the project: a folder each, under assets/zoo."""
 
-from pathlib import Path
-
 from models.config import ModelConfig
+from models.presets import ZOO
 from models.weights.files import CONFIG, own_config, read_config
-
-ZOO = Path(__file__).resolve().parents[2] / "assets" / "zoo"
 
 
 def zoo() -> list[str]:

@@ -2,7 +2,8 @@
  *
  * The component's value is a growing text of JSON lines (written by playground/views/generation.py): "start", then for
  * each token a "step", in between "progress", for large vocabularies one "logits", last "end"; or "refused" alone. The
- * value only ever grows within a run, so only the new lines are read. What the page opens with comes compressed.
+ * value only ever grows within a run, so only the new lines are read. What the page opens with is marked as such, and may
+ * be the address of such a text.
  * Everything that a visitor wrote is put on the page as textContent.
  */
 
@@ -11,7 +12,7 @@ const Generate = (() => {
   const STAGES = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty"];
   const CIVIDIS = ["#00204c", "#00346e", "#3c4a6b", "#5b5f6d", "#757575", "#928c78", "#b0a572", "#d1bf66", "#ffe945"]
     .map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
-  const COMPRESSED = "deflate:";
+  const OPENING = "opening:";
 
   /** The sequential colour of a share between 0 and 1. */
   function colour(share) {
@@ -24,10 +25,12 @@ const Generate = (() => {
   /** The same as it is seen in a line or a legend: on the dark page the low end is lifted off the paper. */
   const shown = (share) => `color-mix(in srgb, ${colour(share)} var(--purity), #b9c4dd)`;
 
-  async function inflate(base64) {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Response(stream).text();
+  /** The payload that the page opens with, of what was sent: itself, or its address. */
+  async function fetched(content) {
+    if (content.startsWith("{")) return content;
+    const answer = await fetch(content);
+    if (!answer.ok) throw new Error(`${content}: ${answer.status}`);
+    return answer.text();
   }
 
   const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
@@ -65,11 +68,11 @@ const Generate = (() => {
       if (!folded) foldSettings();                        // with the first value the rest of the page is there, too
       folded = true;
       const mine = (turn += 1);
-      const opening = value.startsWith(COMPRESSED);
+      const opening = value.startsWith(OPENING);
       if (!opening || kept?.model !== lineage.state.model) kept = null;
       if (kept) return view.restore(kept);
-      const text = opening ? await inflate(value.slice(COMPRESSED.length)) : value;
-      if (mine === turn) view.read(text);                 // a newer value may have come while this one was inflated
+      const text = opening ? await fetched(value.slice(OPENING.length)) : value;
+      if (mine === turn) view.read(text);                 // a newer value may have come while this one was fetched
     };
     watch("value", read);
     read();

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+import models
 from models.errors import InputError
-from models.weights import Loaded
 from playground import recordings, services
-from playground.generation import SETTINGS, Run, Runs, in_chunks, made_ready, observe, read_prompt, read_settings
+from playground.generation import SETTINGS, Run, Runs, in_chunks, made_ready, observe, read_settings
 from playground.generation_api import generate_text
 from playground.i18n import label, say
 from playground.session import DEFAULTS, LIMITS, MAX_PROMPT
 from playground.session_memory import forget_value
 from playground.tab import Page, Tab, TabParts
-from playground.transcript import STAGES, Subject, Transcript, refused, take
+from playground.transcript import STAGES, Subject, Transcript, read, refused, take
 from playground.views.generation import TEMPLATE
 
 SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "kept_run.js", "generate.js")
@@ -36,6 +36,7 @@ def layout(page: Page) -> TabParts:
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=0, min_width=320, elem_classes="controls"):
             prompt = _prompt(page)
+            chat = _chat(page)
             run, stop = _buttons()
             settings = _settings(page)
         with gr.Column(scale=1, min_width=320, elem_classes="picture"):
@@ -46,14 +47,14 @@ def layout(page: Page) -> TabParts:
                 apply_default_css=False,
             )
 
-    asked = [page.model, prompt, *(settings[name] for name in SETTINGS)]
+    asked = [page.model, prompt, chat, *(settings[name] for name in SETTINGS)]
     started = run.click(stream, asked, [view, stop], show_progress="minimal", **STREAMS, **AS_TYPED)
     started.then(None, None, None, js="Generate.ended", **page.UI)
     stop.click(stop_run, None, None, queue=False, **page.UI)
     stages = [settings[name] for name in STAGES]
     gr.on([slider.change for slider in stages], None, stages, None, js="Generate.moved", **page.UI)
-    page.on_load(first_screen, page.model, view)
-    page.model.change(first_screen, page.model, view, **page.UI)
+    page.on_load(first_screen, page.model, [view, chat])
+    page.model.change(first_screen, page.model, [view, chat], **page.UI)
     gr.api(generate_text, api_name="generate", **page.CPU)
     return TabParts(scripts=SCRIPTS)
 
@@ -76,6 +77,20 @@ def _prompt(page: Page) -> gr.Textbox:
             chip = gr.Button(label(f"generate.example.{name}"), size="sm", elem_classes="chip", min_width=0)
             chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", **page.UI)
     return prompt
+
+
+def _chat(page: Page) -> gr.Checkbox:
+    """The switch that only a model which was trained to chat shows."""
+    chat = gr.Checkbox(
+        DEFAULTS["chat"],
+        label=label("generate.chat"),
+        info=label("generate.chat_hint"),
+        visible="hidden",
+        elem_id="generate-chat",
+        interactive=True,
+    )
+    page.bind("chat", chat)
+    return chat
 
 
 def _buttons() -> tuple[gr.Button, gr.Button]:
@@ -126,13 +141,13 @@ def _slider(name: str, step: float) -> gr.Slider:
     )
 
 
-def stream(request: gr.Request, design: str, prompt: str, *settings: float | None) -> Iterator[tuple]:
+def stream(request: gr.Request, design: str, prompt: str, chat: bool, *settings: float | None) -> Iterator[tuple]:
     """Streams a run as (payload, Stop button); `settings` are the values of `SETTINGS`, in that order. Ends when the
     text does, on Stop, and when the visitor leaves."""
     try:
         with runs.begin(request.session_hash) as run:
             yield gr.skip(), gr.update(interactive=True)
-            for text in _told(design, prompt, dict(zip(SETTINGS, settings, strict=True)), run):
+            for text in _told(design, prompt, chat, dict(zip(SETTINGS, settings, strict=True)), run):
                 if not run.forgotten:
                     yield text or gr.skip(), gr.skip()
         # Gradio repeats the last value in full when a stream ends: this one costs nothing.
@@ -141,7 +156,7 @@ def stream(request: gr.Request, design: str, prompt: str, *settings: float | Non
         forget_value(request.session_hash, VIEW)  # up to 4 MB a run, which would stay with Gradio
 
 
-def _told(design: str, prompt: str, settings: dict, run: Run) -> Iterator[str | None]:
+def _told(design: str, prompt: str, chat: bool, settings: dict, run: Run) -> Iterator[str | None]:
     """The payload, each time longer; None while the model is made ready. Nothing more if that is stopped."""
     transcript = None
     try:
@@ -150,7 +165,7 @@ def _told(design: str, prompt: str, settings: dict, run: Run) -> Iterator[str | 
         if taken is None:
             return
         subject, loaded = taken
-        reading = read_prompt(loaded.tokenizer, prompt, subject.readable, most)
+        reading = read(subject, prompt, chat, most)
         transcript = Transcript(subject, reading, sampling, most)
         yield transcript.text
         steps = observe(loaded, reading, sampling, most, with_top=not transcript.all_kept)
@@ -167,7 +182,7 @@ def _told(design: str, prompt: str, settings: dict, run: Run) -> Iterator[str | 
             yield transcript.text
 
 
-def _take_in_turn(design: str, run: Run) -> tuple[Subject, Loaded] | None:
+def _take_in_turn(design: str, run: Run) -> "tuple[Subject, models.Loaded] | None":
     """The model, ready to run; None if the run is stopped before its turn comes."""
     with services.turn(run.cancelled) as mine:
         return take(design) if mine else None
@@ -178,10 +193,11 @@ def stop_run(request: gr.Request) -> None:
     runs.stop(request.session_hash)
 
 
-def first_screen(design: str, request: gr.Request) -> str:
-    """What is shown before anything runs, and when another model is taken in hand."""
+def first_screen(design: str, request: gr.Request) -> tuple[str, dict]:
+    """What is shown before anything runs, and when another model is taken in hand; and whether it can chat."""
     runs.stop(request.session_hash, forget=True)
-    return recordings.first_screen(design)
+    chats = services.instruction(services.inhand(design).config) is not None
+    return recordings.first_screen(design), gr.update(visible=chats or "hidden")
 
 
 TAB = Tab(id="generate", layout=layout)

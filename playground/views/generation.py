@@ -8,7 +8,6 @@ a live run's as float16, a recording's as one character each (`encode_codes`).
 
 import base64
 import json
-import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -125,9 +124,9 @@ def code_scale() -> dict:
     return {"first": FIRST_CODE, "distances": DISTANCES.tolist()}
 
 
-def compressed(text: str) -> str:
-    """A whole payload in a form that travels light; for what is known before the page opens."""
-    return "deflate:" + base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
+def opening(content: str) -> str:
+    """What the page opens with, which is no run of the visitor's: a whole payload, or the address of one."""
+    return f"opening:{content}"
 
 
 def settings_line(words: dict[str, str], model: str, settings: dict) -> str:

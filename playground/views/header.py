@@ -7,9 +7,10 @@ from playground.views.numbers import exact, short
 
 
 def facts(lang: str, params: int, origin: str) -> str:
-    """Parameters (exact on hover), trained or random, and where the weights are from; `origin` is "zoo" or "random"."""
+    """Parameters (exact on hover), trained or random, and where the weights are from: `origin` is "zoo", "package" or
+    "random"."""
     count = escape(say(lang, "shell.model.exact", count=exact(params)))
-    state = "trained" if origin == "zoo" else "random"
+    state = "random" if origin == "random" else "trained"
     return (
         '<p class="facts">'
         f'<span title="{count}"><b>{short(params)}</b> {escape(say(lang, "shell.model.parameters"))}</span>'

@@ -1,61 +1,21 @@
-"""Generate in a browser: the stages of the core, tokens with their text, streaming, Stop, keyboard, narrow pages."""
+"""Generate in a browser: streaming, Stop, bars, keyboard, change of language, narrow pages."""
 
 import json
 import re
 import threading
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pytest
-import torch
 from gradio.blocks import Blocks
 
 import models
-from models.sampling import Sampling, shape
 from playground import services
-from playground.views import generation as payload
 from tests.browser.conftest import Visitor
+from tests.browser.generating import SLOW, TINY, WIDE, generate
 
-STATIC = Path(payload.__file__).resolve().parents[1] / "static"
-
-TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=256"
-SLOW = "llama-mini~n_layers=7"
-WIDE = "llama-mini~n_layers=1~d_model=8~d_ff=8~n_heads=1~n_kv_heads=1~d_head=8~attention=mha~vocab_size=50257"
 NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
 DONE = ".generate-story[aria-busy=false]"
-
-STAGES = [
-    {},
-    {"temperature": 0.5},
-    {"temperature": 2.0, "repetition_penalty": 1.7},
-    {"temperature": 0.0, "repetition_penalty": 1.3},
-    {"temperature": 0.8, "top_k": 40, "top_p": 0.95},
-    {"top_k": 3},
-    {"top_p": 0.05},
-    {"temperature": 1.5, "top_p": 0.5, "min_p": 0.2},
-    {"min_p": 1.0},
-    {"temperature": 0.7, "top_k": 20, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.2},
-]
-
-
-@pytest.fixture(scope="module")
-def logits() -> np.ndarray:
-    """Logits with ties and with an excluded token, as the browser gets them: rounded to float16 below the highest."""
-    raw = np.random.default_rng(0).normal(1, 3, 600).astype(np.float32)
-    raw[100:110] = raw[50]
-    distances = (raw - raw.max()).astype(np.float16).astype(np.float32)
-    return distances + np.float32(raw.max())
-
-
-@pytest.fixture(scope="module")
-def scripts(chromium):
-    """An empty page that knows the functions of the view, without the playground around them."""
-    page = chromium.new_page()
-    for name in ("token_cells.js", "sampling.js"):
-        page.add_script_tag(content=(STATIC / name).read_text(encoding="utf-8"))
-    yield page
-    page.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,63 +36,6 @@ def page(visitor):
     yield visitor.page
     assert visitor.errors == []
     assert visitor.strangers == []
-
-
-def generate(page) -> None:
-    """Presses Generate and waits for the end of the text."""
-    page.evaluate("document.querySelector('.generate-live').textContent = ''")
-    page.click("#generate-run")
-    page.wait_for_function("document.querySelector('.generate-live').textContent")
-    page.wait_for_selector("#generate-stop:disabled", state="attached")
-
-
-def test_the_browser_samples_as_the_core_does(scripts, logits):
-    sent, seen = payload.halves(logits), [3, 50, 7, 3, int(logits.argmax())]
-    for change in STAGES:
-        sampling = Sampling(**change)
-        settings = {name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p", "min_p")}
-        settings["repetition_penalty"] = sampling.repetition_penalty
-        wanted = shape(torch.from_numpy(logits), sampling, torch.tensor(sorted(set(seen)))).softmax(dim=-1)
-        found = scripts.evaluate(
-            """([sent, seen, settings]) =>
-                Array.from(Sampling.stages(Sampling.decodeHalves(sent), seen, settings).probabilities)""",
-            [sent, seen, settings],
-        )
-        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-3, err_msg=str(change))
-        assert [value > 0 for value in found] == (wanted > 0).tolist(), change
-
-
-def test_recorded_logits_are_read_as_they_were_written(scripts, logits):
-    sent = payload.encode_codes(logits)
-    found = scripts.evaluate(
-        "([sent, scale]) => Array.from(Sampling.softmax(Sampling.decodeCodes(sent, scale)))",
-        [sent, payload.code_scale()],
-    )
-    wanted = torch.from_numpy(logits).softmax(dim=-1).numpy()
-    best = np.argsort(-wanted)[: payload.N_EXACT]
-    np.testing.assert_allclose(np.array(found)[best], wanted[best], atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "closed", "cells"),
-    [
-        ([b"Once", b" upon"], True, ["text:Once", "text: upon"]),
-        ([b"\xe4\xbd", b"\xa0", b"!"], True, ["text:你", "part:", "text:!"]),
-        ([b"a", b"\xe4\xbd"], False, ["text:a", "open:…"]),
-        ([b"a", b"\xe4\xbd"], True, ["text:a", "bytes:E4 BD"]),
-        ([b"\xff", b"a"], True, ["bytes:FF", "text:a"]),
-        (["👩".encode(), "\u200d".encode(), "🚀".encode()], True, ["text:👩\u200d🚀", "part:", "part:"]),
-        ([b"e", "\u0301".encode(), b""], True, ["text:e\u0301", "part:", "special:"]),
-        ([b"\xe0\x80", b"\xed\xa0\x80"], True, ["bytes:E0 80", "bytes:ED A0 80"]),
-    ],
-)
-def test_no_character_is_broken(scripts, tokens, closed, cells):
-    found = scripts.evaluate(
-        """([tokens, closed]) => TokenCells.cells(tokens.map((token) => Uint8Array.from(token)), closed)
-            .map((cell) => cell.kind + ":" + cell.text)""",
-        [[list(token) for token in tokens], closed],
-    )
-    assert found == cells
 
 
 def test_text_streams_and_nothing_typed_becomes_markup(page):
@@ -246,40 +149,6 @@ def test_a_text_cut_off_by_a_change_of_language_has_an_end(visit):
     assert page.get_attribute(".generate-story", "aria-busy") == "false"
 
 
-@pytest.mark.parametrize("leave", ["Control+Enter", "button"])
-def test_a_number_beyond_its_slider_is_refused_and_stays(visit, leave):
-    visitor = visit(f"lang=zh&model={TINY}&max_new_tokens=4&prompt=Once")
-    page = visitor.page
-    page.wait_for_selector(".generate-notes p")
-    generate(page)
-    written = page.text_content(".generate-tokens")
-    field = page.locator("#generate-temperature input[type=number]")
-    field.fill("5")
-    if leave == "button":
-        page.click("#generate-run")
-    else:
-        field.press(leave)
-    page.wait_for_selector(".generate-error:not([hidden])")
-    assert page.text_content(".generate-error") == "温度 = 5 超出范围；允许的范围是 0 到 2。"
-    assert field.input_value() == "5"
-    assert page.locator(".toast-body").count() == 0
-    assert page.text_content(".generate-tokens") == written
-    assert "模型正在准备" not in page.text_content(".generate-status")
-    field.fill("0.5")
-    generate(page)
-    assert page.is_hidden(".generate-error")
-
-
-def test_an_emptied_number_is_refused_and_stays_empty(visit):
-    page = visit(f"lang=en&model={TINY}&max_new_tokens=4&prompt=Once").page
-    page.wait_for_selector(".generate-notes p")
-    page.locator("#generate-top-k input[type=number]").fill("")
-    page.click("#generate-run")
-    page.wait_for_selector(".generate-error:not([hidden])")
-    assert page.text_content(".generate-error") == "Top-k is empty; give a number from 0 to 200."
-    assert page.locator("#generate-top-k input[type=number]").input_value() == ""
-
-
 # At every frame: the token that the bars show, by its place in the text, its row, and the sentence below.
 WATCH = """() => {
     window.seen = [];
@@ -359,19 +228,6 @@ def held_values() -> list[str]:
     sessions = [session for app in Blocks.get_instances() for session in app.state_holder.session_data.values()]
     values = [config["props"].get("value") for session in sessions for config in session.components]
     return [value for value in values if isinstance(value, str)]
-
-
-def test_a_refusal_is_told_and_goes_with_the_next_text(visit):
-    page = visit(f"lang=zh&model={TINY}&max_new_tokens=4").page
-    page.wait_for_selector(".generate-notes p")
-    page.locator("#generate-seed input").fill("-1")
-    page.click("#generate-run")
-    page.wait_for_selector(".generate-error:not([hidden])")
-    assert "超出范围" in page.text_content(".generate-error")
-    assert page.text_content(".generate-status") == ""
-    page.locator("#generate-seed input").fill("3")
-    generate(page)
-    assert page.is_hidden(".generate-error")
 
 
 def test_text_on_tokens_keeps_its_contrast(page):

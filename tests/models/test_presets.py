@@ -41,6 +41,7 @@ EXACT = {
     "llama3.2-1b": 1_235_814_400,
     "llama3.2-3b": 3_212_749_824,
     "llama3.3-70b": 70_553_706_496,
+    "smollm2-135m": 134_515_008,
 }
 ROTARY_FIELDS = {"rope_theta", "rope_layout", "rotary_dim", "rope_scaling"}
 

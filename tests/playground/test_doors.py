@@ -1,7 +1,6 @@
 """What callers of the API may send instead of what is asked for: each is refused in one sentence, in their language."""
 
 import threading
-from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -111,7 +110,8 @@ def test_of_a_prompt_no_more_is_read_than_the_machine_has_room_for():
     subject, loaded = take(f"{SHORT}~position=alibi~max_seq_len=1000000")
     reading = read_prompt(loaded.tokenizer, "word " * 20_000, subject.readable, 512)
     assert len(reading.ids) + 512 <= services.MAX_READ
-    transcript = Transcript("en", subject, reading, tab.read_settings(SETTINGS, 512)[0], 512)
+    sampling, most = tab.read_settings({**SETTINGS, "max_new_tokens": 512})
+    transcript = Transcript(subject, reading, sampling, most)
     assert "at most 4\u202f096 are read here" in transcript.text.encode().decode("unicode_escape")
 
 
@@ -131,13 +131,6 @@ def test_stop_does_not_wait_for_a_turn():
     cancelled.set()
     with services.turn(), services.turn():
         assert list(in_chunks(iter(()), 1.0, services.turn, cancelled)) == [([], "cancelled")]
-
-
-def test_stop_before_the_model_is_there_is_told():
-    run = SimpleNamespace(cancelled=threading.Event(), forgotten=False)
-    run.cancelled.set()
-    (told,) = tab._stream("en", SHORT, "Once", SETTINGS, 5, run)
-    assert "Stopped." in told
 
 
 @pytest.mark.parametrize("value", NO_TEXTS)

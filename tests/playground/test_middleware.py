@@ -13,6 +13,7 @@ from playground.middleware import (
     BodyLimit,
     NoUploads,
     PageHead,
+    Recordings,
     SecurityHeaders,
     layers,
 )
@@ -68,6 +69,16 @@ def test_a_file_is_kept_once_however_its_path_is_spelt():
     assert len(cache.answers) == len(cache.locks) == 1
 
 
+def test_recordings_come_compressed_and_may_be_kept():
+    app = Recordings(reads_and_answers, {"story.jsonl": b"once " * 100}.get)
+    status, headers, body = ask(app, "/recorded/story.jsonl", headers=BROTLI)
+    assert (status, brotli.decompress(body)) == (200, b"once " * 100)
+    assert b"immutable" in headers[b"cache-control"]
+    assert ask(app, "/recorded/story.jsonl")[2] == b"once " * 100
+    assert ask(app, "/recorded/other.jsonl")[0] == 404
+    assert b"<title>" in ask(app, "/recorded")[2]
+
+
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/upload/", "/upload"])
 def test_no_files_are_taken(path):
     assert ask(NoUploads(reads_and_answers), path, "POST")[0] == 403
@@ -75,7 +86,7 @@ def test_no_files_are_taken(path):
 
 def test_other_requests_are_taken():
     assert ask(NoUploads(reads_and_answers), "/gradio_api/queue/join", "POST")[0] == 200
-    assert NoUploads in [layer.cls for layer in layers("")]
+    assert NoUploads in [layer.cls for layer in layers("", lambda name: None)]
 
 
 def test_browsers_without_brotli_are_left_to_gradio():

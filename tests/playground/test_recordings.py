@@ -1,0 +1,61 @@
+"""What Generate opens with: a shipped model's recording, or a sentence that there is none."""
+
+import json
+
+import pytest
+
+import models
+from playground import recordings
+from playground.generation import SETTINGS
+from playground.session import Session
+from tests.playground.runs import TINY, lines
+
+
+def opening(design: str) -> list[dict]:
+    content = recordings.first_screen(design).removeprefix("opening:")
+    if not content.startswith("{"):
+        content = recordings.served(content.removeprefix(recordings.PLACE)).decode()
+    return lines(content)
+
+
+def test_a_random_model_has_no_recording_and_says_so():
+    messages = opening(TINY)
+    assert messages[0]["empty"]
+    assert "random weights" in messages[0]["notes"][0]["en"]
+
+
+@pytest.mark.parametrize("name", models.zoo())
+def test_a_shipped_model_opens_with_its_recording(name):
+    assert len(recordings.first_screen(name)) < 100
+    messages = opening(name)
+    assert messages[0]["source"] == "recorded"
+    assert messages[-1]["kind"] == "end"
+
+
+@pytest.mark.parametrize("name", models.zoo())
+def test_a_recording_is_what_the_controls_say(name):
+    """The page opens with the session's defaults in its controls: the text beside them was written with just these."""
+    kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    assert kept["settings"] == {name: getattr(Session(), name) for name in ("prompt", *SETTINGS)}
+    assert kept["finish"] != "length" or len(kept["steps"]) == Session().max_new_tokens
+    start = opening(name)[0]
+    assert (start["prompt"], start["most"]) == (Session().prompt, Session().max_new_tokens)
+
+
+@pytest.mark.parametrize("name", models.zoo())
+def test_recordings_are_of_the_shipped_weights(name):
+    kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    anew = recordings.record(name)
+    assert kept["text"] == anew["text"]
+    for old, new in zip(kept["steps"], anew["steps"], strict=True):
+        assert old["raw"] == pytest.approx(new["raw"], abs=1e-4)
+
+
+def test_nothing_else_is_served():
+    for name in ("", "llama-mini", "llama-mini.json", "../zoo/llama-mini/config.json", "gpt2-0123456789abcdef.jsonl"):
+        assert recordings.served(name) is None
+
+
+def test_recordings_stay_small():
+    sizes = [path.stat().st_size for path in recordings.FOLDER.glob("*.json")]
+    assert sum(sizes) < 1_000_000
