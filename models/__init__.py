@@ -19,10 +19,19 @@ from importlib import import_module
 from types import ModuleType
 
 from models.account import Account, account
-from models.config import CHOICES, LayerConfig, ModelConfig, RopeScaling
+from models.config import (
+    CHOICES,
+    ImageInput,
+    LatentAttention,
+    LayerConfig,
+    MixtureOfExperts,
+    ModelConfig,
+    RopeScaling,
+    SparsePattern,
+)
 from models.diff import diff
 from models.errors import InputError
-from models.presets import PresetInfo, preset, preset_info, presets
+from models.presets import Card, Family, PresetInfo, cards, families, preset, preset_info, presets
 from models.sampling_settings import Sampling
 
 # Names that need torch, and the modules that define them.
@@ -32,9 +41,9 @@ _WITH_TORCH = {
     "TAP_SPECS": "taps",
     "capture": "taps",
     "patch": "taps",
-    "ModelOutput": "transformer",
+    "ModelOutput": "output",
     "Transformer": "transformer",
-    "build": "transformer",
+    "build": "building",
     "Loaded": "weights",
     "export_hf": "weights",
     "load": "weights",
@@ -47,21 +56,29 @@ __all__ = [
     "CHOICES",
     "TAP_SPECS",
     "Account",
+    "Card",
+    "Family",
+    "ImageInput",
     "InputError",
+    "LatentAttention",
     "LayerConfig",
     "Loaded",
+    "MixtureOfExperts",
     "ModelConfig",
     "ModelOutput",
     "PresetInfo",
     "RopeScaling",
     "Sampling",
+    "SparsePattern",
     "Step",
     "Transformer",
     "account",
     "build",
     "capture",
+    "cards",
     "diff",
     "export_hf",
+    "families",
     "generate",
     "load",
     "patch",

@@ -9,28 +9,45 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from models.config import ModelConfig
+from models.costs import cached_entries, forward_flops, naive_token_flops, token_flops, tokens_kept
 from models.errors import InputError
-from models.formula import Formula, named, smaller, total
-from models.parameters import PARTS, Weights, sizes_of, weights_of
+from models.formula import Formula, named, total
+from models.parameters import PartWeights, parts_of
 
 BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 MAX_BATCH = 1_000_000
+MAX_RANKS = 1_000_000
+STACKS = ("encoder", "decoder", "text", "vision")
+NO_CACHE = Formula(0, "0", "0")
 
 
 @dataclass(frozen=True)
 class Part:
-    """The parameters of one kind of part, `count` in the whole model.
+    """The parameters of one kind of part, `count` in the whole model, of which a token meets `active`.
 
-    `copies` is how many of the part there are (`n_layers`, or 1), `kind` names its colour. `formula` is written in
-    symbols, `worked` with the values put in and the result.
+    `key` begins with the stack's name where there are several ("decoder.attn"). `copies` is how many of the part there
+    are (`n_layers`, or 1), `kind` names its colour. `formula` is written in symbols, `worked` with the values put in and
+    the result.
     """
 
     key: str
     kind: str
     count: int
+    active: int
     copies: int
     formula: str
     worked: str
+
+    @property
+    def stack(self) -> str:
+        """The stack that the part belongs to: "encoder", "decoder", "text" or "vision"; empty where there is but one."""
+        stack, _, _ = self.key.rpartition(".")
+        return stack
+
+    @property
+    def name(self) -> str:
+        """The key without the stack: one of `PARTS`."""
+        return self.key.rpartition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class Account:
     context: int
     batch: int
     dtype: str
+    ranks: int
     parts: tuple[Part, ...]
     figures: dict[str, Figure]
 
@@ -62,12 +80,12 @@ class Account:
 
     @property
     def active_params(self) -> int:
-        """Parameters that one token uses; in a dense model, all of them."""
+        """Parameters that one token uses: all but those of the experts that it is not sent to."""
         return self.figures["active_params"].value
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """Bytes that one token of one sequence takes in the cache, all layers together."""
+        """Bytes that one decoded token of one sequence takes in the cache, all layers together; 0 without a cache."""
         return self.figures["kv_bytes_per_token"].value
 
     @property
@@ -91,29 +109,42 @@ class Account:
         return {dtype: self.figures[f"memory_{dtype}"].value for dtype in BYTES}
 
 
-def account(cfg: ModelConfig, context: int | None = None, batch: int = 1, dtype: str = "bf16") -> Account:
+def account(
+    cfg: ModelConfig, context: int | None = None, batch: int = 1, dtype: str = "bf16", ranks: int = 1
+) -> Account:
     """The figures of `cfg` for `batch` sequences of `context` tokens (default: its `max_seq_len`), cached in `dtype`.
 
-    A FLOP is one multiplication or one addition within a matrix product; norms, softmax and activations are left out.
-    `flops_forward` counts context × context attention scores in every layer: a mask hides scores, it does not save an
-    eager pass from computing them. For decoding, a layer with a sliding window keeps and reads its last `window` tokens
-    only. Memory is that of the weights alone, without cache, activations, gradients or optimiser states.
-    Raises `InputError` for a context beyond `max_seq_len`, a batch below 1, or an unknown `dtype`.
+    `costs` says what a FLOP is and which are counted. An encoder-decoder reads `context` tokens and writes as many; its
+    `kv_bytes_per_token` is that of a written token, `kv_bytes_per_token_read` that of a read one, whose keys and values
+    cross-attention keeps. An encoder caches nothing. An image always has all its patches.
+
+    `memory_…` is that of the weights alone. `memory_training` is what mixed-precision Adam holds of each parameter: weight
+    and gradient in 16 bits, and in 32 bits a master weight, momentum and variance (Rajbhandari et al. 2019, ZeRO,
+    arXiv:1910.02054, section 3.1); its stages 1 to 3 share the optimiser's part, gradients too, weights too among
+    `ranks` devices. Activations are left out.
+    Raises `InputError` for a context beyond `max_seq_len`, a batch or ranks below 1, or an unknown `dtype`.
     """
-    context = cfg.max_seq_len if context is None else context
+    context = cfg.max_seq_len if context is None or cfg.image is not None else context
     _check_count("context", context, cfg.max_seq_len)
     _check_count("batch", batch, MAX_BATCH)
+    _check_count("ranks", ranks, MAX_RANKS)
     if dtype not in BYTES:
         raise InputError("not_a_choice", field="dtype", value=dtype, allowed=", ".join(BYTES))
-    weights = weights_of(cfg)
-    parts = tuple(_part(key, part) for key, part in weights.items())
-    formulas = _formulas(cfg, weights, named("context", context), named("batch", batch), named("bytes", BYTES[dtype]))
-    figures = {key: _figure(key, unit, formula) for key, unit, formula in formulas}
-    return Account(cfg, context, batch, dtype, parts, figures)
+    counted = parts_of(cfg)
+    formulas = [
+        *_parameters(counted),
+        *_cache(cfg, named("context", context), named("batch", batch), named("bytes", BYTES[dtype])),
+        *_flops(cfg, counted, named("context", context), named("batch", batch)),
+        *_memory(named("params", sum(part.count.value for part in counted)), named("ranks", ranks)),
+    ]
+    figures = {
+        key: Figure(key, formula.value, unit, formula.symbols, formula.equation) for key, unit, formula in formulas
+    }
+    return Account(cfg, context, batch, dtype, ranks, tuple(map(_part, counted)), figures)
 
 
 def measure(model) -> dict[str, int]:
-    """Parameters of each part, counted from a built module (also on the meta device), under the keys of `PARTS`."""
+    """Parameters of each part, counted from a built module (also on the meta device), under the keys of `Part`."""
     counts: dict[str, int] = {}
     for name, parameter in model.named_parameters():
         key = _part_of(name)
@@ -123,60 +154,68 @@ def measure(model) -> dict[str, int]:
 
 def _part_of(parameter_name: str) -> str:
     place, *inside = parameter_name.split(".")
+    if place in STACKS:
+        return f"{place}.{_part_of('.'.join(inside))}"
+    if parameter_name.endswith("class_token"):
+        return "class_token"
     if place != "layers":
         return place
-    _, *modules, _ = inside  # the layer's index, the modules, "weight" or "bias"
-    return "norms" if modules[-1].endswith("norm") else modules[0]
+    _, sublayer, *modules = inside  # the layer's index, its sub-layer, modules within it, the parameter
+    if sublayer.endswith("norm") or any(module.endswith("norm") for module in modules):
+        return "norms"
+    if sublayer != "ffn":
+        return sublayer
+    return modules[0] if modules[0] in ("router", "experts", "shared") else "ffn"
 
 
-def _formulas(
-    cfg: ModelConfig, weights: dict[str, Weights], context: Formula, batch: Formula, entry: Formula
-) -> Iterator[tuple[str, str, Formula]]:
-    """Key, unit and formula of every figure; `entry` is the size in bytes of one number in the cache."""
-    s = sizes_of(cfg)
-    counts = {key: part.count.value for key, part in weights.items()}
-    params = total(named(key, count) for key, count in counts.items() if count)
-    yield "params", "params", params
-    yield "active_params", "params", params
+Formulas = Iterator[tuple[str, str, Formula]]
+"""Key, unit and formula of some figures."""
 
-    kept = _tokens_kept(cfg, s.n_layers, context)
-    keys_and_values = 2 * s.n_kv_heads * s.d_head * entry
-    yield "kv_bytes_per_token", "bytes", s.n_layers * keys_and_values
-    yield "kv_bytes", "bytes", batch * keys_and_values * kept
 
-    entries = [part.multiplied for part in weights.values()]
-    multiplied = total(entry for entry in entries if entry is not None)
-    # Two products a score: q·k, and the score times v; each is a multiplication and an addition.
-    per_score = 4 * s.n_heads * s.d_head
-    yield "flops_per_token", "flops", 2 * multiplied + per_score * kept
-    scores = per_score * s.n_layers * context.squared()
-    yield "flops_forward", "flops", batch * (2 * context * multiplied + scores)
+def _parameters(counted: list[PartWeights]) -> Formulas:
+    counts = [(part, named(part.key, part.count.value)) for part in counted if part.count.value]
+    yield "params", "params", total(count for _, count in counts)
+    used = (count if part.active.value == count.value else part.active for part, count in counts)
+    yield "active_params", "params", total(used)
 
+
+def _cache(cfg: ModelConfig, context: Formula, batch: Formula, entry: Formula) -> Formulas:
+    """`entry` is the size in bytes of one number."""
+    n_layers = named("n_layers", cfg.n_layers)
+    entries = cached_entries(cfg)
+    if entries is None:
+        yield "kv_bytes_per_token", "bytes", NO_CACHE
+        yield "kv_bytes", "bytes", NO_CACHE
+        return
+    per_token = entries * entry
+    yield "kv_bytes_per_token", "bytes", n_layers * per_token
+    written = batch * per_token * tokens_kept(cfg, context)
+    if cfg.structure != "encoder_decoder":
+        yield "kv_bytes", "bytes", written
+        return
+    yield "kv_bytes_per_token_read", "bytes", n_layers * per_token
+    yield "kv_bytes", "bytes", written + batch * per_token * n_layers * context
+
+
+def _flops(cfg: ModelConfig, counted: list[PartWeights], context: Formula, batch: Formula) -> Formulas:
+    yield "flops_per_token", "flops", token_flops(cfg, counted, context)
+    if cfg.mla is not None:
+        yield "flops_per_token_naive", "flops", naive_token_flops(cfg, counted, context)
+    yield "flops_forward", "flops", batch * forward_flops(cfg, counted, context)
+
+
+def _memory(params: Formula, ranks: Formula) -> Formulas:
     for dtype, n_bytes in BYTES.items():
-        yield f"memory_{dtype}", "bytes", named("params", params.value) * named("bytes", n_bytes)
+        yield f"memory_{dtype}", "bytes", params * named("bytes", n_bytes)
+    yield "memory_training", "bytes", 16 * params
+    yield "memory_training_zero1", "bytes", 4 * params + (12 * params).shared_by(ranks)
+    yield "memory_training_zero2", "bytes", 2 * params + (14 * params).shared_by(ranks)
+    yield "memory_training_zero3", "bytes", (16 * params).shared_by(ranks)
 
 
-def _tokens_kept(cfg: ModelConfig, n_layers: Formula, context: Formula) -> Formula:
-    """Tokens whose keys the last one reads, summed over the layers."""
-    rounds, rest = divmod(cfg.n_layers, len(cfg.mask_pattern))
-    n_sliding = rounds * cfg.mask_pattern.count("sliding") + cfg.mask_pattern[:rest].count("sliding")
-    if n_sliding == 0:
-        return n_layers * context
-    in_window = smaller(context, named("window", cfg.window))
-    if n_sliding == cfg.n_layers:
-        return n_layers * in_window
-    return named("n_causal", cfg.n_layers - n_sliding) * context + named("n_sliding", n_sliding) * in_window
-
-
-def _part(key: str, weights: Weights) -> Part:
-    kind, _ = PARTS[key]
-    copies = 1 if weights.per_layer is None else weights.per_layer.value
-    count = weights.count
-    return Part(key, kind, count.value, copies, count.symbols, count.equation)
-
-
-def _figure(key: str, unit: str, formula: Formula) -> Figure:
-    return Figure(key, formula.value, unit, formula.symbols, formula.equation)
+def _part(part: PartWeights) -> Part:
+    count = part.count
+    return Part(part.key, part.kind, count.value, part.active.value, part.copies, count.symbols, count.equation)
 
 
 def _check_count(field: str, value: object, highest: int) -> None:

@@ -24,11 +24,15 @@ def attend(
         # and the group's keys need no copies.
         rows = q.reshape(q.shape[0], n_groups, n_heads // n_groups, q.shape[3])  # (B, K, H/K, d_head)
         return F.scaled_dot_product_attention(rows, k, v, scale=scale).reshape(q.shape)
+    mask = visibility.mask
+    if mask is not None:
+        mask = mask.to(q.dtype) if mask.is_floating_point() else mask
+        mask = mask[None] if mask.dim() == 3 else mask  # with (H, T, S) the fused kernel is not taken
     return F.scaled_dot_product_attention(
         q,
         k,
         v,
-        attn_mask=visibility.mask,
+        attn_mask=mask,
         is_causal=visibility.is_causal,
         scale=scale,
         enable_gqa=is_grouped,

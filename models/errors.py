@@ -19,8 +19,8 @@ MESSAGES: dict[str, str] = {
         "choose n_heads that divides {d_model}, or set d_head yourself."
     ),
     "mha_needs_all_kv_heads": (
-        "Multi-head attention (mha) gives every query head its own key-value head: n_kv_heads must be {n_heads}, not "
-        "{n_kv_heads}. For fewer, choose gqa or mqa."
+        "Multi-head and latent attention (mha, mla) give every query head its own keys and values: n_kv_heads must be "
+        "{n_heads}, not {n_kv_heads}. For fewer, choose gqa or mqa."
     ),
     "mqa_needs_one_kv_head": (
         "Multi-query attention (mqa) shares one key-value head: n_kv_heads must be 1, not {n_kv_heads}. "
@@ -36,8 +36,8 @@ MESSAGES: dict[str, str] = {
     "rotary_dim_odd": "Rotary positions turn pairs of dimensions: rotary_dim = {rotary_dim} must be even.",
     "sinusoidal_needs_even_width": "Sinusoidal positions come in sine-cosine pairs: d_model = {d_model} must be even.",
     "only_for_rotary": "{field} belongs to rotary positions; with position = {position} leave it out.",
-    "sliding_needs_window": "mask_pattern contains sliding: give window, the number of tokens that a query may look back.",
-    "window_needs_sliding": "window = {window} has no effect unless mask_pattern contains sliding; leave it out.",
+    "mask_needs_window": "The mask {mask} needs window, the number of tokens that it reaches.",
+    "window_without_effect": "window = {window} has no effect unless mask_pattern contains one of: {masks}; leave it out.",
     "mask_pattern_empty": "mask_pattern is empty; it needs at least one of: {allowed}.",
     "mask_pattern_too_long": "mask_pattern has {length} entries; it repeats along the depth, so give at most {limit}.",
     "norm_bias_needs_layernorm": "RMSNorm has no bias; take norm out of biases, or choose layernorm.",
@@ -45,8 +45,98 @@ MESSAGES: dict[str, str] = {
     "llama3_frequencies": (
         "llama3 scaling needs low_freq_factor below high_freq_factor; got {low_freq_factor} and {high_freq_factor}."
     ),
+    "yarn_betas": "yarn scaling needs beta_slow below beta_fast; got {beta_slow} and {beta_fast}.",
+    "not_a_group": "{field} = {value} must be a table of fields, or be left out.",
+    "image_needs_encoder": (
+        "A model that reads images is an encoder with learned positions and no vocabulary: structure = encoder, "
+        "position = learned, vocab_size = 0."
+    ),
+    "image_positions": "The image has {needed} positions, its patches and the class token: max_seq_len must be {needed}.",
+    "patches_do_not_divide": (
+        "image_size = {image_size} cannot be cut into patches of {patch_size}; choose a patch_size that divides it."
+    ),
+    "mla_goes_together": "Latent attention needs both: attention = mla, and the table mla with its ranks and head widths.",
+    "mla_needs_rotary": "Latent attention carries positions in its rotary slice: position must be rotary, not {position}.",
+    "mla_head_width": (
+        "With latent attention a head is qk_nope_head_dim + qk_rope_head_dim = {needed} wide; leave d_head out, or set it "
+        "to {needed}, and rotary_dim to qk_rope_head_dim."
+    ),
+    "mla_without_qk_norm": "Latent attention has norms on its latents instead: leave qk_norm out.",
+    "mla_without_biases": "Latent attention has no bias on {biases}; take these out of biases.",
+    "too_few_positions": "n_positions = {n_positions} rows are too few for this context; at least {needed} are needed.",
+    "offset_needs_table": "position_offset belongs to learned positions; with position = {position} leave it at 0.",
+    "relative_distance_too_small": (
+        "relative_max_distance = {relative_max_distance} must be more than half of relative_buckets = {relative_buckets}."
+    ),
+    "relative_buckets_quarters": (
+        "Relative positions divide their buckets by direction and by nearness: relative_buckets = {relative_buckets} must "
+        "be a multiple of 4."
+    ),
+    "axial_goes_together": "Axial positions need both axial_shape and axial_dims; other positions need neither.",
+    "axial_needs_two": "axial_shape and axial_dims have two numbers each: rows and columns.",
+    "axial_sizes": (
+        "The two axial_dims must add up to d_model = {d_model}, and axial_shape must have at least {max_seq_len} places."
+    ),
+    "rotary_2d_quarters": (
+        "Two-dimensional rotary positions turn two halves: rotary_dim = {rotary_dim} must be a multiple of 4."
+    ),
+    "mask_not_in_structure": "{field} contains {value}, which {structure} does not take; allowed: {allowed}.",
+    "mask_needs_number": "The mask {mask} needs {field}.",
+    "sparse_without_effect": "{field} has no effect unless mask_pattern contains one of: {masks}; leave it out.",
+    "mask_needs_plain_attention": (
+        "The mask {mask} brings an attention of its own: it goes with attention = mha, without qk_norm, and not with alibi "
+        "or relative positions."
+    ),
+    "buckets_odd": "Hashing splits each direction in two: n_buckets = {n_buckets} must be even.",
+    "alpha_needs_deepnorm": "residual_alpha belongs to block = deepnorm; with block = {block} leave it out.",
+    "block_without_cross": "The block {block} has no place for cross-attention; choose pre, post, sandwich or deepnorm.",
+    "reversible_head": (
+        "Reversible layers give two streams, twice d_model wide: the head can be neither tied nor that of masked tokens, "
+        "nor predict several tokens."
+    ),
+    "head_not_in_structure": "head = {value} does not go with {structure}; allowed: {allowed}.",
+    "classes_go_together": "head = classification needs n_classes; other heads do without.",
+    "needs_vocabulary_head": "{field} belongs to a head over the vocabulary; with head = {head} leave it out.",
+    "pooler_needs_encoder": "A pooler reads the first token of an encoder; other structures do without.",
+    "nsp_needs_pooler": "Next-sentence prediction reads the pooler: set pooler to true.",
+    "mtp_needs_decoder": "Multi-token prediction (mtp_depth) needs structure = decoder and head = lm.",
+    "embed_norm_of_one_stack": "An encoder-decoder has no norm on its embeddings: leave embed_norm out.",
+    "only_for_encoder_decoder": "{field} belongs to encoder_decoder; with structure = {structure} leave it out.",
+    "decoder_start": (
+        "decoder_start_id belongs to encoder_decoder, and must be a token of its vocabulary of {vocab_size}."
+    ),
+    "text_end": "text_end_id belongs to two_towers, and must be a token of its vocabulary of {vocab_size}.",
+    "encoder_decoder_positions": (
+        "An encoder-decoder takes the positions none, learned, sinusoidal, rotary, alibi or relative, and no segments."
+    ),
+    "encoder_decoder_attention": "Latent attention is built for decoders here; choose mha, gqa or mqa.",
+    "towers_go_together": "two_towers needs both vision_tower and d_projection; other structures need neither.",
+    "towers_not_reversible": "A tower gives one stream, and reversible layers give two: choose another block.",
+    "vision_tower_reads_images": "vision_tower must be an encoder with an image table and head = none.",
+    "no_sparse_layer": "With these numbers none of the {n_layers} layers has experts; lower first_dense or every.",
+    # Mixtures of experts
+    "more_chosen_than_experts": "A token cannot use {chosen} of {n_experts} experts.",
+    "switch_takes_one": "The switch router sends a token to one expert: n_experts_per_token must be 1, not {chosen}.",
+    "all_experts_used": "Here every token uses every expert: n_experts_per_token must be {n_experts}, not {chosen}.",
+    "groups_need_scores": "Groups of experts go with the routers softmax_topk and sigmoid, not with {router}.",
+    "groups_do_not_divide": "n_experts = {n_experts} cannot be divided into n_groups = {n_groups}.",
+    "groups_too_few": (
+        "{n_groups_per_token} of {n_groups} groups hold {reachable} experts; a token that uses {chosen} needs more groups."
+    ),
+    "groups_of_one": "group_score = top2 adds two experts, but {n_experts} experts in {n_groups} groups leave one in each.",
+    "capacity_needs_switch": "capacity belongs to the router switch, not to {router}; leave it out.",
+    "selection_bias_needs_sigmoid": "bias_update_rate belongs to the router sigmoid, not to {router}; leave it out.",
+    "mixing_needs_dense": "mixing = {mixing} uses all experts: router must be dense, not {router}.",
+    "mixing_sees_all": (
+        "mixing = {mixing} mixes all tokens of a sequence, later ones too: it needs structure = encoder, not {structure}."
+    ),
+    "loss_needs_routing": "{field} belongs to mixing = routed; with mixing = {mixing} leave it out.",
+    "slots_go_together": "mixing = slots needs slots_per_expert; other mixings do without.",
+    "lora_goes_together": "expert = lora needs lora_rank; other experts need neither lora_rank nor lora_alpha.",
+    "lora_is_routed": "Low-rank experts add their outputs: mixing must be routed, not {mixing}.",
     # Forms
     "number_empty": "{field} is empty; give a number from {low} to {high}.",
+    "numbers_not_listed": "{field} = {value} must be whole numbers with commas between them, such as 128, 512.",
     "not_an_object": "{field} must be an object of field names and values.",
     "not_a_text": "{field} = {value} must be a text.",
     # Presets
@@ -57,7 +147,14 @@ MESSAGES: dict[str, str] = {
     "token_out_of_range": "Token {token_id} is outside the vocabulary of {vocab_size} tokens.",
     "input_too_long": "The input reaches position {n_tokens}; this model has positions for {max_seq_len}.",
     "cache_full": "The cache holds {capacity} tokens; {n_tokens} do not fit.",
+    "cache_let_go": (
+        "A sliding window has let go of tokens that are needed to go on after the first {n_tokens} of {length}; "
+        "go back to 0 and read them again."
+    ),
     "batch_shape": "{field} has the shape {value}; expected {expected}.",
+    "model_does_not_write": (
+        "A model of the structure {structure} with head = {head} does not write text; choose one with head = lm."
+    ),
     "unknown_tap": "No tap is called {name}; there are for example: {known}.",
     # Tokenizers
     "text_surrogate": "Character {position} of the text is half of a surrogate pair, which is no character; remove it.",
@@ -81,7 +178,9 @@ MESSAGES: dict[str, str] = {
     ),
     "checkpoint_differs": "The checkpoint {file} belongs to another training: {field} differs. Remove it to start anew.",
     # Weights: reading and writing model folders
-    "weights_no_folder": "{folder} is neither a shipped model nor a folder nor the id of a model on the hub.",
+    "weights_no_folder": (
+        "{folder} is neither a shipped or installable model, nor a folder or GGUF file, nor the id of a model on the hub."
+    ),
     "weights_no_config": "The folder {folder} holds no config.json, so it is not known which model its weights are for.",
     "weights_bad_json": "{file} cannot be read as a JSON object: {reason}",
     "weights_unknown_type": "{folder}: model_type = {model_type} is not one that this core reads; it reads: {known}.",
@@ -101,12 +200,17 @@ MESSAGES: dict[str, str] = {
         "Wrong shape (found ≠ expected): {misshapen}."
     ),
     "weights_no_hub": (
-        "{name} is neither a shipped model nor a folder. To fetch it from the Hugging Face hub, install huggingface_hub."
+        "{name} is neither a shipped or installable model nor a folder or GGUF file. "
+        "To fetch it from the Hugging Face hub, install huggingface_hub."
     ),
-    "weights_hub_failed": "{name} is no shipped model or folder, and the Hugging Face hub did not give it: {reason}",
+    "weights_hub_failed": (
+        "{name} is no shipped or installable model, folder or GGUF file, and the Hugging Face hub did not give it: {reason}"
+    ),
     "weights_not_exportable": "{architecture}, the nearest class of transformers, cannot hold this model: {losses}.",
+    "weights_no_family": "No class of transformers is of this kind (structure = {structure}); there is no folder to write.",
     # Weights: GGUF files, their cache, and models that installed packages bring
     "gguf_no_package": "{file} is a GGUF file. To read it, install the package that knows the format: {command}",
+    "file_unreadable": "{file} cannot be read: {reason}.",
     "gguf_damaged": "{file} is not a whole GGUF file; copy or download it again. ({reason})",
     "gguf_architecture": "{file} holds the architecture {architecture}; of GGUF files this core reads: {known}.",
     "gguf_unsupported": "{file} has {field} = {value}, which is not built here; allowed: {allowed}.",
@@ -128,6 +232,7 @@ MESSAGES: dict[str, str] = {
         "Reading {n_tokens} tokens with this model takes {size} of memory beside its weights; this machine gives {limit}. "
         "Fewer or narrower heads and a smaller d_model or d_ff need less."
     ),
+    "too_deep_to_count": "This model has {n_layers} layers; to be counted here it may have at most {limit}.",
     "vocabulary_too_small": (
         "vocab_size = {vocab_size} is less than the smallest tokenizer here needs; choose {smallest} or more."
     ),

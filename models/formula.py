@@ -23,7 +23,7 @@ def grouped(number: int) -> str:
 class Formula:
     """A whole number `value`, as `symbols` ("2·d_model × d_ff") and as `worked` ("2·768 × 3 072").
 
-    Formulas are added and multiplied with each other; a plain number may stand in front as a coefficient.
+    Formulas are added, subtracted and multiplied with each other; a plain number may stand in front as a coefficient.
     """
 
     value: int
@@ -39,6 +39,10 @@ class Formula:
             _SUM,
         )
 
+    def __sub__(self, other: "Formula") -> "Formula":
+        symbols, worked = other._factor()
+        return Formula(self.value - other.value, f"{self.symbols} − {symbols}", f"{self.worked} − {worked}", _SUM)
+
     def __mul__(self, other: "Formula") -> "Formula":
         (left, left_worked), (right, right_worked) = self._factor(), other._factor()
         return Formula(self.value * other.value, f"{left} × {right}", f"{left_worked} × {right_worked}", _PRODUCT)
@@ -48,6 +52,15 @@ class Formula:
         return Formula(
             coefficient * self.value, f"{coefficient}·{symbols}", f"{grouped(coefficient)}·{worked}", _PRODUCT
         )
+
+    def shared_by(self, other: "Formula") -> "Formula":
+        """This divided by another quantity, rounded up to a whole number."""
+        symbols, worked = other.symbols, other.worked
+        if other.binding != _ATOM:
+            symbols, worked = f"({symbols})", f"({worked})"
+        left, left_worked = self._factor()
+        value = -(-self.value // other.value)
+        return Formula(value, f"⌈{left} / {symbols}⌉", f"⌈{left_worked} / {worked}⌉")
 
     def squared(self) -> "Formula":
         """The square of a single symbol."""

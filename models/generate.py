@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.errors import InputError
-from models.recorded import TokenByToken
+from models.reading import reader_of
 from models.sampling import choose, shape
 from models.sampling_settings import Sampling
-from models.transformer import Transformer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Step:
 
 
 def generate(
-    model: Transformer,
+    model: nn.Module,
     input_ids: Sequence[int] | Tensor,
     sampling: Sampling | None = None,
     max_new_tokens: int = 64,
@@ -39,8 +38,10 @@ def generate(
 ) -> Iterator[Step]:
     """Continue a prompt, one `Step` a token, with a KV cache; the same `sampling.seed` gives the same tokens.
 
-    input_ids: a sequence of ids, or a tensor (1, T). Raises `InputError` for an empty prompt, one longer than the
-    model's context, and ids outside its vocabulary, when the first step is asked for.
+    An encoder-decoder reads the prompt with its encoder and writes an answer; its steps begin at `decoder_start_id`.
+
+    input_ids: a sequence of ids, or a tensor (1, T). Raises `InputError` for a model that does not write, an empty
+    prompt, one longer than the model's context, and ids outside its vocabulary, when the first step is asked for.
     """
     sampling = sampling or Sampling()
     prompt = _checked_prompt(input_ids, model)
@@ -49,24 +50,20 @@ def generate(
     if max_new_tokens < 1:
         raise InputError("out_of_range", field="max_new_tokens", value=max_new_tokens, low=1, high="∞")
     context = model.config.max_seq_len
-    n_prompt = prompt.shape[1]
+    reader = reader_of(model, prompt, max_new_tokens)
+    n_read = reader.n_read
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = torch.zeros(model.config.vocab_size, dtype=torch.bool)
-    seen[prompt[0].cpu()] = True
-    cache = model.new_cache(capacity=min(context, n_prompt + max_new_tokens))
+    seen[reader.written] = True
 
-    reader = TokenByToken(model, cache)
     newest = None
     for n_done in range(1, max_new_tokens + 1):
         # Inference mode is entered for one token at a time: kept open across the yield it would leak into the caller.
         with torch.inference_mode():
-            if newest is None:
-                logits = model(prompt, cache=cache, only_last=True).logits[0, -1]  # (V,)
-            else:
-                logits = reader.next_logits(newest)  # (V,)
+            logits = reader.first_logits() if newest is None else reader.next_logits(newest)  # (V,)
             logits = logits.float().cpu()
             step = _step(logits, sampling, seen, generator)
-        finish = _finish(step[0], stop_ids, n_done, max_new_tokens, n_prompt, context)
+        finish = _finish(step[0], stop_ids, n_done, max_new_tokens, n_read, context)
         yield Step(*step, finish=finish, logits=logits if keep_logits else None)
         if finish:
             return
@@ -85,22 +82,22 @@ def _step(logits: Tensor, sampling: Sampling, seen: Tensor, generator: torch.Gen
 
 
 def _finish(
-    token_id: int, stop_ids: Collection[int], n_done: int, max_new_tokens: int, n_prompt: int, context: int
+    token_id: int, stop_ids: Collection[int], n_done: int, max_new_tokens: int, n_read: int, context: int
 ) -> str | None:
     if token_id in stop_ids:
         return "stop"
     if n_done == max_new_tokens:
         return "length"
     # To go on, the newest token has to be read, and takes a place of its own.
-    if n_prompt + n_done > context:
+    if n_read + n_done > context:
         return "context"
     return None
 
 
-def _checked_prompt(input_ids: Sequence[int] | Tensor, model: Transformer) -> Tensor:
+def _checked_prompt(input_ids: Sequence[int] | Tensor, model: nn.Module) -> Tensor:
     """The prompt as (1, T) on the model's device."""
     cfg = model.config
-    prompt = torch.as_tensor(input_ids, device=model.tok_embed.weight.device)
+    prompt = torch.as_tensor(input_ids, device=model.weight.device)
     if prompt.numel() == 0:
         raise InputError("prompt_empty")
     if prompt.dim() not in (1, 2) or prompt.numel() != prompt.shape[-1] or prompt.is_floating_point():

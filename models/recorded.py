@@ -1,7 +1,7 @@
-"""One new token's pass, recorded: the operations of `Transformer.run` in a row, without the interpreter between them.
+"""One new token's pass, recorded: the operations of a model's `read` in a row, without the interpreter between them.
 
 For a small model most of a token's time is Python walking through the modules. The pass is recorded once (TorchScript
-tracing), with the cached keys and values as its arguments, and replayed at every length; the numbers are the same. A
+tracing), with what changes from token to token as its arguments, and replayed at every length; the numbers are the same. A
 recording holds the weights as they were: it is made anew when they change, which `parameter.data.mul_()` alone conceals.
 """
 
@@ -13,104 +13,146 @@ import torch
 from torch import Tensor, nn
 
 from models.cache import KVCache
+from models.config import LayerConfig, SparsePattern
+from models.context import Context
+from models.encoder_decoder import EncoderDecoder
 from models.parts.masks import MASKS, Visibility
-from models.taps import observed
+from models.stack import Stack
 from models.transformer import Transformer
 
 # Of a larger model a token's time is spent on reading the weights, and a recording would hold them a second time.
 LARGEST = 30_000_000  # parameters
 
-_RECORDED: WeakKeyDictionary[Transformer, tuple[tuple, torch.jit.ScriptModule]] = WeakKeyDictionary()
+Writer = Transformer | EncoderDecoder
+
+_RECORDED: WeakKeyDictionary[Writer, tuple[tuple, torch.jit.ScriptModule]] = WeakKeyDictionary()
 _RECORDING = threading.Lock()  # the tracer's state is the whole process's
 
 
-class TokenByToken:
-    """Reads one token after another into `cache`, replaying the model's recorded pass where it may.
+class Replay:
+    """A model's recorded pass, which continues the text of one cache; `up_to`: for how many tokens in all it may."""
 
-    The plain pass runs where somebody looks inside, and where what a token sees or adds depends on its place (score
-    biases, windows shorter than the text).
-    """
+    def __init__(self, model: Writer, cache: KVCache):
+        self.up_to = replayable_length(model)
+        self._model, self._cache = model, cache
+        self._pass: torch.jit.ScriptModule | None = None
+        self._biases: Tensor | None = None
 
-    def __init__(self, model: Transformer, cache: KVCache):
-        self._model = model
-        self._cache = cache
-        self._device = model.tok_embed.weight.device
-        self._replayable = _replayable_length(model)
-        self._recording: torch.jit.ScriptModule | None = None
-
-    def next_logits(self, token_id: int) -> Tensor:
-        """Logits (V,) after one more token; call it in inference mode."""
-        token = torch.tensor([[token_id]], device=self._device)
-        place = self._cache.length
-        if observed() or place >= self._replayable or place == 0:
-            return self._model(token, cache=self._cache, only_last=True).logits[0, -1]
-        if self._recording is None:
-            self._recording = _recording(self._model)
-        keys, values = self._cache.room(1)
-        logits = self._recording(token, torch.tensor([[place]], device=self._device), keys, values)
+    def next_logits(self, token: Tensor, positions: Tensor) -> Tensor:
+        """(1, 1, V) after one more token (1, 1) at `positions` (1, 1), or (1, 2, 1) where they have two dimensions."""
+        if self._pass is None:
+            self._pass = recording(self._model)
+            self._biases = _biases(self._model, self._cache.capacity)
+        logits = self._pass(token, positions, _given(self._model, self._cache, self._biases))
         self._cache.advance(1)
-        return logits[0, -1]
+        return logits
 
 
-def _replayable_length(model: Transformer) -> float:
-    """Up to how many tokens in all a new one sees them all alike; 0 where the pass is not to be recorded."""
-    cfg, device = model.config, model.tok_embed.weight.device
+def replayable_length(model: Writer) -> float:
+    """Up to how many tokens in all a new one sees them all; 0 where the pass is not to be recorded."""
+    cfg = model.config
     hooked = any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     large = sum(parameter.numel() for parameter in model.parameters()) > LARGEST
-    biased = model.position.bias(range(1), range(1), device) is not None
-    if hooked or large or biased or torch.is_autocast_enabled(device.type):
+    if cfg.head != "lm" or hooked or large or torch.is_autocast_enabled(model.weight.device.type):
         return 0
-    layers = [cfg.layer(i) for i in range(len(cfg.mask_pattern))]
-    return min(MASKS[layer.mask].causal_up_to(layer) for layer in layers)
+    return min(_whole_up_to(layer, cfg.sparse or SparsePattern()) for layer in _stack(model).patterns)
 
 
-def _recording(model: Transformer) -> torch.jit.ScriptModule:
+def recording(model: Writer) -> torch.jit.ScriptModule:
     """The model's recording, made anew when its weights have changed since."""
     with _RECORDING:
-        version = tuple(map(_version, model.parameters()))
+        version = tuple(map(_version, (*model.parameters(), *model.buffers())))
         known = _RECORDED.get(model)
         if known is None or known[0] != version:
             known = _RECORDED[model] = (version, _record(model))
         return known[1]
 
 
-def _version(parameter: Tensor) -> tuple:
-    changes = None if parameter.is_inference() else parameter._version
-    return parameter.data_ptr(), changes, parameter.dtype, parameter.device
+def _whole_up_to(layer: LayerConfig, sparse: SparsePattern) -> float:
+    # What is written after the prefix sees what a causal layer's tokens see.
+    mask = MASKS["causal" if layer.mask == "prefix" else layer.mask]
+    return mask.whole_up_to(layer, sparse)
 
 
-def _record(model: Transformer) -> torch.jit.ScriptModule:
+def _stack(model: Writer) -> Stack:
+    """The layers that write."""
+    return model.decoder if isinstance(model, EncoderDecoder) else model
+
+
+def _version(tensor: Tensor) -> tuple:
+    changes = None if tensor.is_inference() else tensor._version
+    return tensor.data_ptr(), changes, tensor.dtype, tensor.device
+
+
+def _biases(model: Writer, capacity: int) -> Tensor | None:
+    """The score biases of the last of `capacity` tokens, (1, H, 1, capacity).
+
+    They depend on the distance alone, so that those of an earlier token are the last ones of these.
+    """
+    last = range(capacity - 1, capacity)
+    bias = _stack(model).position.bias(last, range(capacity), model.weight.device)
+    return None if bias is None else bias.to(model.weight.dtype)[None]
+
+
+def _given(model: Writer, cache: KVCache, biases: Tensor | None) -> list[Tensor]:
+    """What the next token's pass reads beside weights: keys and values, those of the encoder's tokens, score biases."""
+    keys, values = cache.room(1)
+    given = keys + values
+    if isinstance(model, EncoderDecoder):
+        pairs = [cache.cross(layer) for layer in range(len(keys))]
+        given += [k for k, _ in pairs] + [v for _, v in pairs]
+    if biases is not None:
+        given.append(biases[..., -(cache.length + 1) :])
+    return given
+
+
+def _record(model: Writer) -> torch.jit.ScriptModule:
     cache = model.new_cache(capacity=2)
-    token = torch.zeros((1, 1), dtype=torch.long, device=model.tok_embed.weight.device)
-    model(token, cache=cache)
+    token = torch.zeros((1, 1), dtype=torch.long, device=model.weight.device)
+    if isinstance(model, EncoderDecoder):
+        model(token.expand(1, 2), decoder_input_ids=token, cache=cache)
+    else:
+        model(token, cache=cache)
+    two_dimensional = model.config.position in ("learned_2d", "rotary_2d")
+    positions = torch.ones((1, 2, 1) if two_dimensional else (1, 1), dtype=torch.long, device=token.device)
+    example = (token, positions, _given(model, cache, _biases(model, cache.capacity)))
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of compilers, which need a C++ toolchain on the visitor's machine.
         warnings.simplefilter("ignore")
-        pass_ = torch.jit.trace(_OneToken(model), (token, torch.ones_like(token), *cache.room(1)), check_trace=False)
-        frozen = torch.jit.freeze(pass_.eval())
+        frozen = torch.jit.freeze(torch.jit.trace(_OneToken(model), example, check_trace=False).eval())
         # In bf16 the rewritten products are slower on processors that must emulate it.
-        return torch.jit.optimize_for_inference(frozen) if model.tok_embed.weight.dtype == torch.float32 else frozen
+        return torch.jit.optimize_for_inference(frozen) if model.weight.dtype == torch.float32 else frozen
 
 
 class _OneToken(nn.Module):
-    """`Transformer.run` for one token that sees everything, with tensors for arguments as a recording needs them."""
+    """`read` and the head for one token that sees everything, with tensors for arguments as recordings need."""
 
-    def __init__(self, model: Transformer):
+    def __init__(self, model: Writer):
         super().__init__()
         self.model = model
 
-    def forward(self, token: Tensor, position: Tensor, keys: list[Tensor], values: list[Tensor]) -> Tensor:
-        views = [Visibility()] * len(self.model.config.mask_pattern)
-        return self.model.run(token, position, views, _GivenCache(keys, values), only_last=True)
+    def forward(self, token: Tensor, positions: Tensor, given: list[Tensor]) -> Tensor:
+        cache = _GivenCache(given, self.model.config.n_layers)
+        biases = given[-1] if _stack(self.model).position.bias(range(1), range(1), token.device) is not None else None
+        ctx = Context(views=(Visibility(biases),), cache=cache)
+        return self.model.next_logits(self.model.read(token, positions, ctx, only_last=True))
 
 
 class _GivenCache:
-    """Writes each layer's new key and value into the last place of the views it was given."""
+    """Writes each layer's new key and value into the last place of the views it was given, in the order of `_given`."""
 
-    def __init__(self, keys: list[Tensor], values: list[Tensor]):
-        self._keys, self._values = keys, values
+    def __init__(self, given: list[Tensor], n_layers: int):
+        self._keys, self._values = given[:n_layers], given[n_layers : 2 * n_layers]
+        self._cross_keys, self._cross_values = given[2 * n_layers : 3 * n_layers], given[3 * n_layers : 4 * n_layers]
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        self._keys[layer][:, :, -1:] = k
-        self._values[layer][:, :, -1:] = v
+        # Written with brackets, the whole slices of the other dimensions would be recorded too.
+        self._keys[layer].narrow(2, -1, 1).copy_(k)
+        self._values[layer].narrow(2, -1, 1).copy_(v)
         return self._keys[layer], self._values[layer]
+
+    def n_keys(self, layer: int, n_new: int) -> int:
+        return self._keys[layer].shape[2]
+
+    def cross(self, layer: int) -> tuple[Tensor, Tensor]:
+        return self._cross_keys[layer], self._cross_values[layer]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.errors import InputError
+from models.choices import check_integer, check_number
 
 LIMITS: dict[str, tuple[float, float]] = {
     "temperature": (0.0, 10.0),
@@ -27,11 +27,6 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self):
-        for field, (low, high) in LIMITS.items():
-            value = getattr(self, field)
-            if field in ("top_k", "seed") and (isinstance(value, bool) or not isinstance(value, int)):
-                raise InputError("not_an_integer", field=field, value=value)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError("not_a_number", field=field, value=value)
-            if not low <= value <= high:
-                raise InputError("out_of_range", field=field, value=value, low=low, high=high)
+        for field, limits in LIMITS.items():
+            check = check_integer if field in ("top_k", "seed") else check_number
+            check(field, getattr(self, field), limits)

@@ -32,18 +32,36 @@ class TapSpec:
 
 
 _RESIDUAL = ("B", "T", "D")
+_SCORES = ("B", "H", "T", "S")
+_CHOSEN = ("B", "T", "n_experts_per_token")
 
+# An encoder-decoder's names begin with "encoder." or "decoder.", those of two towers with "text." or "vision.".
 TAP_SPECS: dict[str, TapSpec] = {
     "embed": TapSpec(_RESIDUAL, "What enters the first layer: token embeddings, with positions added where they are."),
     "layers.{i}.resid_pre": TapSpec(_RESIDUAL, "The residual stream as layer i receives it."),
     "layers.{i}.attn.q": TapSpec(("B", "H", "T", "d_head"), "Queries, after the rotation where there is one."),
     "layers.{i}.attn.k": TapSpec(("B", "K", "S", "d_head"), "Keys, after the rotation, those of the cache included."),
     "layers.{i}.attn.v": TapSpec(("B", "K", "S", "d_head"), "Values, those of the cache included."),
-    "layers.{i}.attn.scores": TapSpec(("B", "H", "T", "S"), "Scaled q·k plus position bias, masked entries at -inf."),
-    "layers.{i}.attn.probs": TapSpec(("B", "H", "T", "S"), "Attention probabilities; each row sums to one."),
+    "layers.{i}.attn.scores": TapSpec(_SCORES, "Scaled q·k plus position bias, masked entries at -inf."),
+    "layers.{i}.attn.probs": TapSpec(_SCORES, "Attention probabilities; each row sums to one."),
     "layers.{i}.attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of values, before o_proj."),
     "layers.{i}.attn.out": TapSpec(_RESIDUAL, "What attention computes, before a norm after it."),
     "layers.{i}.resid_mid": TapSpec(_RESIDUAL, "The residual stream between attention and feed-forward."),
+    "layers.{i}.cross_attn.q": TapSpec(("B", "H", "T", "d_head"), "Queries of the decoder to the encoder's memory."),
+    "layers.{i}.cross_attn.k": TapSpec(("B", "K", "S", "d_head"), "Keys of the memory's tokens."),
+    "layers.{i}.cross_attn.v": TapSpec(("B", "K", "S", "d_head"), "Values of the memory's tokens."),
+    "layers.{i}.cross_attn.scores": TapSpec(_SCORES, "Scaled q·k, padding of the memory at -inf."),
+    "layers.{i}.cross_attn.probs": TapSpec(_SCORES, "What share of the memory each decoded token reads."),
+    "layers.{i}.cross_attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of the memory's values."),
+    "layers.{i}.cross_attn.out": TapSpec(_RESIDUAL, "What cross-attention computes, before a norm after it."),
+    "layers.{i}.resid_cross": TapSpec(_RESIDUAL, "The residual stream between cross-attention and feed-forward."),
+    "layers.{i}.ffn.router_logits": TapSpec(("B", "T", "E"), "The router's score of each expert."),
+    "layers.{i}.ffn.router_probs": TapSpec(("B", "T", "E"), "The scores after softmax or sigmoid, before the choice."),
+    "layers.{i}.ffn.expert_ids": TapSpec(_CHOSEN, "The experts that each token goes to, -1 where one was full."),
+    "layers.{i}.ffn.expert_weights": TapSpec(_CHOSEN, "How much each of them counts."),
+    "layers.{i}.ffn.dispatch": TapSpec(("B", "T", "slots"), "Of which tokens each slot of Soft MoE is mixed."),
+    "layers.{i}.ffn.combine": TapSpec(("B", "T", "slots"), "Of which slots each token's result is mixed."),
+    "layers.{i}.ffn.shared.out": TapSpec(_RESIDUAL, "What the shared experts compute."),
     "layers.{i}.ffn.out": TapSpec(_RESIDUAL, "What the feed-forward layer computes, before a norm after it."),
     "layers.{i}.resid_post": TapSpec(_RESIDUAL, "The residual stream as layer i leaves it."),
     "final_norm": TapSpec(_RESIDUAL, "The residual stream as the head reads it."),

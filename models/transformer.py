@@ -1,192 +1,137 @@
 """The one transformer: embed → layers → norm → head. Every difference between architectures is a field of its config."""
 
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.cache import KVCache
 from models.config import ModelConfig
-from models.errors import InputError
-from models.heads import LMHead
-from models.parts.attention import ATTENTIONS
-from models.parts.blocks import BLOCKS
-from models.parts.feedforward import FEEDFORWARDS
-from models.parts.masks import Visibility, visibility
-from models.parts.norms import NORMS
-from models.parts.positions import NoPosition, build_position
+from models.context import Context
+from models.heads import heads, last_tokens
+from models.inputs import PatchEmbedding
+from models.mtp import MultiTokenPrediction
+from models.output import ModelOutput
+from models.stack import Stack, check_ids, losses_of, norm, places, table, tokens_of
 from models.taps import Tap, name_taps
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOutput:
-    """What a pass returns: logits (B, T, V), and the cache it was given."""
-
-    logits: Tensor
-    cache: KVCache | None = None
-
-
-class Transformer(nn.Module):
-    """A decoder-only language model as `config` describes it. See `build` for one with initialised weights."""
+class Transformer(Stack):
+    """One stack: a decoder, a prefix decoder, an encoder, or an encoder of images. `build` gives one with weights."""
 
     def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
-        # nn.Embedding() would draw the weights, which on "meta" makes torch import its compiler: two seconds for nothing.
-        self.tok_embed = nn.Embedding.from_pretrained(torch.empty(config.vocab_size, config.d_model), freeze=False)
-        self.position = build_position(config)
-        self.embed_norm = _norm(config) if config.embed_norm else None
-        self.layers = nn.ModuleList(_layer(config, self.position) for _ in range(config.n_layers))
-        self.final_norm = _norm(config) if config.final_norm else None
-        self.lm_head = LMHead(config.d_model, config.vocab_size, config.tie_embeddings, "head" in config.biases)
-        self.embed, self.normed, self.logits = Tap("embed"), Tap("final_norm"), Tap("logits")
+        super().__init__(config, [config.layer(index) for index in range(config.n_layers)])
+        if config.image is None:
+            self.tok_embed = table(config.vocab_size, config.d_model)
+        else:
+            self.patch_embed = PatchEmbedding(config.image, config.d_model)
+        self.segment_embed = table(config.n_segments, config.d_model) if config.n_segments else None
+        self.embed_norm = norm(config) if config.embed_norm else None
+        for name, head in heads(config).items():
+            self.add_module(name, head)
+        self.mtp = MultiTokenPrediction(config, self.position) if config.mtp_depth else None
+        self.logits = Tap("logits")
         name_taps(self)
+
+    @property
+    def weight(self) -> Tensor:
+        """The first matrix, whose type and device are the model's."""
+        return self.tok_embed.weight if self.config.image is None else self.patch_embed.weight
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        global_attention_mask: Tensor | None = None,
+        prefix_lengths: Tensor | None = None,
         cache: KVCache | None = None,
         only_last: bool = False,
     ) -> ModelOutput:
-        """input_ids (B, T) give logits (B, T, V), or (B, 1, V) with `only_last`.
+        """input_ids (B, T), or pixel_values (B, C, height, width), give logits (B, T, V), or (B, 1, V) with `only_last`.
 
         attention_mask: (B, S) with 1 = token and 0 = padding, or (B, 1, T, S), boolean (True = may look) or float (added
-        to the scores); S counts the cached tokens too. position_ids: (B, T), by default the places in the sequence.
-        Raises `InputError` where ids, positions or shapes do not fit.
+        to the scores); S counts the cached tokens too. token_type_ids: (B, T), by default segment 0. position_ids: (B, T),
+        by default the places in the sequence; (B, 2, T) for two-dimensional positions, the second row of which counts
+        within a block. global_attention_mask: (B, T), 1 where a token sees and is seen by all (Longformer). prefix_lengths:
+        (B,), how many first tokens of a prefix decoder see each other. Raises `InputError` where something does not fit.
         """
+        cfg = self.config
         n_past = cache.length if cache is not None else 0
-        self._check_ids(input_ids)
-        self._check_places(input_ids, attention_mask, position_ids, n_past)
+        if cfg.image is None:
+            check_ids("input_ids", input_ids, cfg.vocab_size)
+            n_batch, n_new = input_ids.shape
+        else:
+            n_batch, n_new = (0 if pixel_values is None else pixel_values.shape[0]), cfg.max_seq_len
+        self.check_places(n_batch, n_new, n_past, attention_mask, position_ids)
+        if token_type_ids is not None and self.segment_embed is not None:
+            check_ids("token_type_ids", token_type_ids, cfg.n_segments)
         if cache is not None:
-            cache.check(self.config.n_layers, input_ids.shape[0])
-        n_new = input_ids.shape[1]
+            cache.check(cfg.n_layers, n_batch)
         if position_ids is None:
-            position_ids = torch.arange(n_past, n_past + n_new, device=input_ids.device)[None]  # (1, T)
-        views = self._visibilities(n_past, n_new, attention_mask, input_ids.device)
-        logits = self.run(input_ids, position_ids, views, cache, only_last)
+            position_ids = places(n_past, n_new, self.weight.device)
+        ctx = Context(
+            views=self.views(n_past, n_new, attention_mask, self.weight, prefix_lengths),
+            cache=cache,
+            is_token=tokens_of(attention_mask, n_new),
+            is_global=None if global_attention_mask is None else global_attention_mask.to(torch.bool),
+        )
+        read = pixel_values if cfg.image is not None else input_ids
+        hidden = self.read(read, position_ids, ctx, token_type_ids, only_last)
         if cache is not None:
             cache.advance(n_new)
-        return ModelOutput(logits, cache)
+        return ModelOutput(hidden=hidden, cache=cache, **self._answers(hidden, ctx, input_ids, position_ids))
 
-    def run(
+    def read(
         self,
-        input_ids: Tensor,
+        read: Tensor,
         position_ids: Tensor,
-        views: list[Visibility],
-        cache: KVCache | None = None,
+        ctx: Context,
+        token_type_ids: Tensor | None = None,
         only_last: bool = False,
     ) -> Tensor:
-        """The computation of `forward` alone, on what it has checked and derived; gives the logits.
-
-        views: what tokens may see, one entry for each of the mask pattern.
-        """
-        angles = self.position.angles(position_ids, self.tok_embed.weight.dtype)
-        x = self.position.embed(self.tok_embed(input_ids), position_ids)  # (B, T, D)
+        """Token ids, or pixels, through the whole stack, on what `forward` has checked and derived: (B, T, D)."""
+        ctx.angles = self.position.angles(position_ids, self.weight.dtype)
+        x = self.position.embed(self._embedded(read), position_ids)  # (B, T, D)
+        if self.segment_embed is not None:
+            segments = torch.zeros_like(read) if token_type_ids is None else token_type_ids
+            x = x + self.segment_embed(segments)
         if self.embed_norm is not None:
             x = self.embed_norm(x)
-        x = self.embed(x)
-        for i, layer in enumerate(self.layers):
-            x = layer(x, visibility=views[i % len(views)], angles=angles, cache=cache, layer=i)
-        if only_last:
-            x = x[:, -1:]
-        if self.final_norm is not None:
-            x = self.final_norm(x)
-        return self.logits(self.lm_head(self.normed(x), self.tok_embed.weight))
+        return self.run_layers(x, ctx, only_last)
 
     def new_cache(self, batch: int = 1, capacity: int | None = None) -> KVCache:
         """An empty cache for `batch` sequences of up to `capacity` tokens (default: the model's context)."""
-        cfg, weight = self.config, self.tok_embed.weight
-        capacity = cfg.max_seq_len if capacity is None else capacity
-        return KVCache(cfg.n_layers, batch, cfg.n_kv_heads, capacity, cfg.d_head, weight.dtype, weight.device)
+        capacity = self.config.max_seq_len if capacity is None else capacity
+        return KVCache.for_model(self.config, batch, capacity, self.weight.dtype, self.weight.device)
 
-    def _visibilities(self, n_past: int, n_new: int, attention_mask: Tensor | None, device) -> list[Visibility]:
-        """One for each entry of the mask pattern, shared by the layers that repeat it."""
-        n_total = n_past + n_new
-        bias = self.position.bias(range(n_past, n_total), range(n_total), device)
-        if bias is not None:
-            bias = bias.to(self.tok_embed.weight.dtype)
+    def next_logits(self, hidden: Tensor) -> Tensor:
+        """The head's scores, (B, T, V), for what the stack gives, (B, T, D)."""
+        return self.logits(self.lm_head(hidden, self.tok_embed.weight))
+
+    def _embedded(self, read: Tensor) -> Tensor:
+        if self.config.image is not None:
+            return self.patch_embed(read)
+        x = self.tok_embed(read)
+        return x * self.config.d_model**0.5 if self.config.scale_embeddings else x
+
+    def _answers(self, hidden: Tensor, ctx: Context, input_ids: Tensor | None, position_ids: Tensor) -> dict:
+        """What the heads of this architecture say, under the names of `ModelOutput`."""
         cfg = self.config
-        return [
-            visibility(cfg.layer(i), n_past, n_new, attention_mask, bias, device) for i in range(len(cfg.mask_pattern))
-        ]
-
-    def _check_ids(self, input_ids: Tensor) -> None:
-        if input_ids.dim() != 2 or input_ids.numel() == 0 or input_ids.is_floating_point():
-            raise InputError(
-                "batch_shape", field="input_ids", value=tuple(input_ids.shape), expected="whole numbers, (B, T), none 0"
-            )
-        if input_ids.device.type == "meta":
-            return
-        for token_id in map(int, input_ids.aminmax()):
-            if not 0 <= token_id < self.config.vocab_size:
-                raise InputError("token_out_of_range", token_id=token_id, vocab_size=self.config.vocab_size)
-
-    def _check_places(
-        self, input_ids: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None, n_past: int
-    ) -> None:
-        n_batch, n_new = input_ids.shape
-        n_total = n_past + n_new
-        if attention_mask is not None:
-            shape = tuple(attention_mask.shape)
-            wide = len(shape) == 4 and shape[0] in (1, n_batch) and shape[1] in (1, self.config.n_heads)
-            if shape != (n_batch, n_total) and not (wide and shape[2:] == (n_new, n_total)):
-                expected = f"{(n_batch, n_total)} or {(n_batch, 1, n_new, n_total)}"
-                raise InputError("batch_shape", field="attention_mask", value=shape, expected=expected)
-            if len(shape) == 4 and not (attention_mask.dtype == torch.bool or attention_mask.is_floating_point()):
-                expected = "four dimensions of true and false, or of numbers with a point to be added"
-                raise InputError("batch_shape", field="attention_mask", value=attention_mask.dtype, expected=expected)
-        if position_ids is not None and tuple(position_ids.shape) not in ((n_batch, n_new), (1, n_new)):
-            raise InputError(
-                "batch_shape", field="position_ids", value=tuple(position_ids.shape), expected=(n_batch, n_new)
-            )
-        if self.position.limit is not None:
-            n_needed = n_total if position_ids is None else int(position_ids.max()) + 1
-            if n_needed > self.position.limit:
-                raise InputError("input_too_long", n_tokens=n_needed, max_seq_len=self.position.limit)
-
-
-def _norm(cfg: ModelConfig) -> nn.Module:
-    return NORMS[cfg.norm](cfg.d_model, cfg.norm_eps, bias="norm" in cfg.biases)
-
-
-def _layer(cfg: ModelConfig, position: NoPosition) -> nn.Module:
-    attn = ATTENTIONS[cfg.attention](cfg, position)
-    ffn = FEEDFORWARDS[cfg.ffn](cfg.d_model, cfg.d_ff, cfg.activation, bias="ffn" in cfg.biases)
-    return BLOCKS[cfg.block](attn, ffn, norm=lambda: _norm(cfg))
-
-
-def allocate(cfg: ModelConfig, device: str = "cpu") -> Transformer:
-    """A model whose weights are memory that nobody has written yet, for a loader to fill; in eval mode."""
-    with torch.device("meta"):
-        model = Transformer(cfg)
-    if device != "meta":
-        model.to_empty(device=device)
-    return model.eval()
-
-
-def build(cfg: ModelConfig, seed: int = 0, device: str = "cpu") -> Transformer:
-    """A model with random weights, the same for the same seed; in eval mode. On "meta" it has shapes and no memory.
-
-    Matrices are drawn from N(0, 0.02²), those that write to the residual stream from N(0, 0.02² / 2·n_layers)
-    (Radford et al. 2019, section 2.3); norms start at one, biases at zero.
-    """
-    model = allocate(cfg, device)
-    if device != "meta":
-        _initialise(model, seed)
-    return model
-
-
-@torch.no_grad()
-def _initialise(model: Transformer, seed: int) -> None:
-    generator = torch.Generator(device=model.tok_embed.weight.device).manual_seed(seed)
-    residual_std = 0.02 / (2 * model.config.n_layers) ** 0.5
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            parameter.zero_()
-        elif parameter.dim() == 1:
-            parameter.fill_(1.0)
-        else:
-            writes_to_stream = name.endswith(("o_proj.weight", "down_proj.weight"))
-            parameter.normal_(0.0, residual_std if writes_to_stream else 0.02, generator=generator)
+        answers: dict = losses_of(cfg, ctx)
+        if cfg.pooler:
+            answers["pooled"] = self.pooler(hidden)
+        if cfg.head == "lm":
+            answers["logits"] = self.next_logits(hidden)
+        if cfg.head in ("mlm", "mlm_nsp"):
+            answers["logits"] = self.logits(self.mlm_head(hidden, self.tok_embed.weight))
+        if cfg.head == "mlm_nsp":
+            answers["nsp_logits"] = self.nsp_head(answers["pooled"])
+        if cfg.head == "classification":
+            if not cfg.pooler:
+                answers["pooled"] = last_tokens(hidden, ctx.is_token) if cfg.is_causal else hidden[:, 0]
+            answers["logits"] = self.logits(self.classifier(answers["pooled"]))
+        if self.mtp is not None and ctx.cache is None:
+            answers["mtp_logits"], routings = self.mtp(self, input_ids, hidden, position_ids, ctx)
+            answers["routings"] = (*answers.get("routings", ()), *routings)
+        return answers

@@ -10,13 +10,27 @@ from playground.views.numbers import exact
 
 
 def limit_note(config: ModelConfig, lang: str) -> str:
-    """HTML for the place under the button; empty for a design that runs here."""
-    error = _refusal(config)
+    """HTML for the place under the button; empty for a design that runs here and writes text."""
+    error = services.refusal(config)
     if error is None:
-        return ""
+        return "" if writes(config) else limit(say(lang, silent_key(config)))
     if error.code == "model_too_large":
         return limit(say(lang, "build.limit.params", **error.params))
     return limit(say(lang, "build.limit.other", reason=explain(lang, error)))
+
+
+def writes(config: ModelConfig) -> bool:
+    """Whether the model gives the next token of a text, so that Generate can use it."""
+    return config.head == "lm"
+
+
+def silent_key(config: ModelConfig) -> str:
+    """The key of the sentence on what a model does that does not write."""
+    if config.structure == "two_towers":
+        return "build.silent.towers"
+    if config.image is not None:
+        return "build.silent.image"
+    return f"build.silent.{config.head}"
 
 
 def way_out(base: str, config: ModelConfig, error: InputError, lang: str) -> str:
@@ -26,13 +40,3 @@ def way_out(base: str, config: ModelConfig, error: InputError, lang: str) -> str
     if n_layers := services.deepest(config):
         return say(lang, "build.limit.shallower", n_layers=exact(n_layers), **params)
     return say(lang, "build.limit.smaller", **params)
-
-
-def _refusal(config: ModelConfig) -> InputError | None:
-    if services.trained_name(config):
-        return None
-    try:
-        services.check_size(config)
-    except InputError as error:
-        return error
-    return None

@@ -1,17 +1,18 @@
 """What stands under each control of Build: what its choice means, the preset's value where it differs, a refusal."""
 
 from models.config import ModelConfig
-from playground.design_form import FIELDS, FLAGS, OPTIONS, Values, applies, values_of
+from playground.design_applies import applies
+from playground.design_controls import CHOICE_OF, FIELDS, FLAGS, OPTIONS, Values, masks_of
+from playground.design_form import values_of
 from playground.i18n import say
 from playground.views.control_note import control_note
 from playground.views.design_changes import value_words
 
-EXPLAINED = tuple(name for name in OPTIONS if name != "biases")  # choices with a sentence and a source for each option
-
 
 def notes(lang: str, values: Values, base: ModelConfig, problems: dict[str | None, str]) -> dict[str, str]:
     """HTML of every note, by control; `problems` holds sentences of refusal by control."""
-    preset, shown, shown_before = values_of(base), applies(values), applies(values_of(base))
+    preset = values_of(base)
+    shown, shown_before = applies(values), applies(preset)
     texts = {}
     for name in FIELDS:
         if not shown[name]:
@@ -26,12 +27,15 @@ def notes(lang: str, values: Values, base: ModelConfig, problems: dict[str | Non
 
 
 def _explained(lang: str, name: str, value: object) -> tuple[str, str]:
-    if name not in EXPLAINED or not value:
-        return "", ""
-    option = value
+    """The sentence and the source of a chosen option; of a list of masks, those of the only one or of taking turns."""
+    option, choice = value, CHOICE_OF.get(name)
     if name == "mask_pattern":
-        kinds = {part.strip() for part in str(value).split(",")}
-        option = kinds.pop() if len(kinds) == 1 else "mixed"
-        if option not in (*OPTIONS[name], "mixed"):
+        kinds = set(masks_of({name: value}))
+        if not kinds <= set(OPTIONS[name]):
             return "", ""
-    return say(lang, f"part.about.{name}.{option}"), say(lang, f"part.paper.{name}.{option}")
+        option = kinds.pop() if len(kinds) == 1 else "mixed" if kinds else None
+    elif option not in OPTIONS.get(name, ()):
+        return "", ""
+    if choice is None or option is None:
+        return "", ""
+    return say(lang, f"part.about.{choice}.{option}"), say(lang, f"part.paper.{choice}.{option}")

@@ -10,29 +10,36 @@ from dataclasses import dataclass, field, replace
 import models
 from models.account import Account
 from models.config import ModelConfig
-from models.diff import Change
 from models.errors import InputError
-from playground.design_form import Values, applies, config_of, control_of, follow, values_of
+from playground.design_applies import applies, groups_that_apply
+from playground.design_controls import Values
+from playground.design_diff import differences
+from playground.design_follow import follow
+from playground.design_form import config_of, control_of, values_of
 from playground.design_limit import limit_note
 from playground.design_notes import notes
+from playground.design_strings import design_string
 from playground.i18n import explain, say
-from playground.session import DEFAULTS, DERIVED, design_string
+from playground.preset_lists import card_of, title_of
+from playground.session import DEFAULTS
 from playground.views.account_figures import account_figures
 from playground.views.account_table import account_table
 from playground.views.control_note import control_note, refusal
 from playground.views.design_changes import design_changes
 from playground.views.design_title import design_title, refused_title
 from playground.views.diagram import diagram
+from playground.views.model_card import model_card
 from playground.views.parameter_chart import parameter_chart
 
 
 @dataclass(frozen=True)
 class Cache:
-    """What the KV-cache figures are asked for; numbers as typed, `context` None for the whole context."""
+    """What the figures are asked for; numbers as typed, `context` None for the whole context."""
 
     context: object = DEFAULTS["context"]
     batch: object = DEFAULTS["batch"]
     dtype: str = DEFAULTS["dtype"]
+    ranks: object = DEFAULTS["ranks"]
 
 
 DEFAULT_CACHE = Cache()
@@ -43,8 +50,9 @@ class Shown:
     """What the page shows. `values` and `config` are those of the last valid design, `texts` what stands in each place.
 
     While the form describes no model, `valid_title` keeps the heading of the last valid design, and `refusal` says why.
-    `beside` holds the notes under the controls of the KV cache and at "Use this model"; `chart` is what the chart was
-    drawn from.
+    `beside` holds the notes under the controls of the figures and at "Use this model"; `chart` is what the chart was drawn
+    from, `account` what the table was. `card` is the name of a model without a design, while its card stands in place of
+    the picture.
     """
 
     base: str = ""
@@ -55,16 +63,21 @@ class Shown:
     texts: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)
     chart: tuple = ()
+    account: Account | None = None
+    card: str = ""
 
 
 def change(shown: Shown, lang: str, base: str, values: Values, cache: Cache) -> tuple[Shown, dict]:
     """The screen after a visitor changed a control: a new design, or a refusal beside the control concerned."""
-    followed = follow(values, shown.values if shown.base == base else None)
+    followed = follow({**_carried(shown, base), **values}, shown.values if shown.base == base else None)
     try:
         config = config_of(followed)
     except InputError as error:
-        return refuse(shown, lang, base, values, error)
-    return redraw(shown, lang, base, config, cache, kept=followed)
+        return refuse(shown, lang, base, {**followed, **values}, error)
+    try:
+        return redraw(shown, lang, base, config, cache, kept=followed)
+    except InputError as error:  # a design too long to be written down
+        return refuse(shown, lang, base, {**followed, **values}, error)
 
 
 def redraw(
@@ -74,26 +87,42 @@ def redraw(
 
     The updates are the texts that changed, and "chart", a figure, where the parameters did.
     """
-    title, start = models.preset_info(base).title, models.preset(base)
+    title, start = title_of(base), models.preset(base)
     values = values_of(config, kept)
     account, beside = _account(config, cache, lang)
     beside["limit"] = limit_note(config, lang)
-    changes = models.diff(start, config)
+    changes = differences(start, config)
     texts = {
         "title": design_title(title, bool(changes), account.params, lang),
+        "card": model_card(card_of(base), lang),
         "diagram": diagram(config, start, shown.config or config, title, lang),
         "figures": account_figures(account, lang),
         "table": account_table(account, lang),
-        "changes": design_changes(changes, _followed(start, config, changes), title, lang),
+        "changes": design_changes(changes, title, lang),
         "design": design_string(base, config),
         "form": _form(lang, values, {**notes(lang, values, start, {}), **beside}),
     }
     chart = (lang, *((part.key, part.copies, part.count) for part in account.parts))
-    fresh = Shown(base, values, config, texts=texts, beside=beside, chart=chart)
+    fresh = Shown(base, values, config, texts=texts, beside=beside, chart=chart, account=account)
     updates = _replaced(shown, fresh)
     if chart != shown.chart:
         updates["chart"] = parameter_chart(account, lang)
     return fresh, updates
+
+
+def show_card(shown: Shown, lang: str, name: str) -> tuple[Shown, dict]:
+    """The screen of a model that is known by name alone: its card in place of the picture, and no numbers."""
+    texts = {**shown.texts, "title": "", "card": model_card(card_of(name), lang), "design": name}
+    texts["form"] = json.dumps({**json.loads(_form(lang, shown.values, {})), "alone": True})
+    carded = replace(shown, valid_title="", refusal=None, texts=texts, card=name)
+    return carded, _replaced(shown, carded)
+
+
+def measured(shown: Shown, lang: str, counts: dict[str, int]) -> tuple[Shown, dict]:
+    """The table with the parameters counted in a built model beside the formulas'."""
+    table = account_table(shown.account, lang, counts)
+    told = replace(shown, texts={**shown.texts, "table": table})
+    return told, _replaced(shown, told)
 
 
 def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError) -> tuple[Shown, dict]:
@@ -107,17 +136,23 @@ def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError
     return refused, _replaced(shown, refused)
 
 
-def _followed(start: ModelConfig, config: ModelConfig, changes: list[Change]) -> list[Change]:
-    """What moved along with the changes: derived values that are others than in the preset, and not of one's choosing."""
-    chosen = {name for name, _, _ in changes}
-    values = [(name, getattr(start, name), getattr(config, name)) for name in DERIVED if name not in chosen]
-    return [(name, old, new) for name, old, new in values if new not in (old, None)]
+def _carried(shown: Shown, base: str) -> Values:
+    """The vision tower, which the form's controls change but do not hold."""
+    tower = shown.config.vision_tower if shown.config and shown.base == base else models.preset(base).vision_tower
+    return {"vision_tower": tower or (shown.values or {}).get("vision_tower")}
 
 
 def _form(lang: str, values: Values, under: dict[str, str]) -> str:
     """What build.js puts into the form and around it: notes under controls, which controls are shown, headings."""
     headings = {name: say(lang, f"build.heading.{name}") for name in ("changes", "figures", "parts")}
-    return json.dumps({"notes": {"general": "", **under}, "shown": applies(values), "headings": headings})
+    shown = applies(values)
+    sheet = {
+        "notes": {"general": "", **under},
+        "shown": shown,
+        "groups": groups_that_apply(shown),
+        "headings": headings,
+    }
+    return json.dumps(sheet)
 
 
 def _replaced(old: Shown, new: Shown) -> dict:
@@ -127,7 +162,7 @@ def _replaced(old: Shown, new: Shown) -> dict:
 def _account(config: ModelConfig, cache: Cache, lang: str) -> tuple[Account, dict[str, str]]:
     """The figures; where a control of the cache holds nothing usable, its default, and the reason under the control."""
     asked, under = {}, {}
-    for name in ("context", "batch", "dtype"):
+    for name in ("context", "batch", "dtype", "ranks"):
         asked[name], problem = _usable(config, name, getattr(cache, name), lang)
         under[name] = control_note("", "", None, problem, lang)
     return models.account(config, **asked), under

@@ -5,10 +5,10 @@ Knows the core but not Gradio; the Generate tab, its API endpoint and the record
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from models.errors import InputError
 from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
 from models.tokenizers.chatml import around_message, chat_ids
+from playground.services import GLANCE
 from playground.session import LIMITS, MAX_PROMPT, as_text
 from playground.views.numbers import exact
 
@@ -25,7 +26,6 @@ STAGES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 SETTINGS = (*STAGES, "seed", "max_new_tokens")
 WHOLE = ("top_k", "seed", "max_new_tokens")
 N_TOP = 10  # candidates that accompany a step whose logits are not kept
-GLANCE = 0.1  # seconds after which one who waits for a model looks whether it is still wanted
 
 Made = TypeVar("Made")
 _makers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="make-ready")
@@ -75,41 +75,62 @@ def read_prompt(tokenizer: Tokenizer, prompt: str, max_seq_len: int, max_new_tok
     """The part of `prompt` that a model with `max_seq_len` positions reads, if `max_new_tokens` are to follow.
 
     Of a prompt that is too long the end is read: as much as leaves room for the new tokens, but at least half of the
-    context. Never refuses a text; raises `InputError` for what is none.
+    context. Raises `InputError` for what is no text, and for an empty one if the tokenizer has no end-of-text token.
     """
-    clipped = as_text("prompt", prompt)[:MAX_PROMPT]
-    text = "".join(character for character in clipped if character != "\0" and not "\ud800" <= character <= "\udfff")
-    counts = {"n_dropped": len(clipped) - len(text), "n_clipped": len(prompt) - len(clipped)}
+    text, counts = _clean(prompt)
     if not text:
-        start = (tokenizer.eos_id,) if tokenizer.eos_id is not None else ()
-        return Reading(ids=start, text="", n_tokens=len(start), from_nothing=True, **counts)
+        if tokenizer.eos_id is None:
+            raise InputError("prompt_empty")
+        return Reading(ids=(tokenizer.eos_id,), text="", n_tokens=1, from_nothing=True, **counts)
     ids = tokenizer.encode(text)
-    room = max(max_seq_len - max_new_tokens, max_seq_len // 2, 1)
-    read = tuple(ids[-room:])
+    read = tuple(ids[-_room(max_seq_len, max_new_tokens) :])
     if len(read) < len(ids):
-        text = _text_from_the_middle(b"".join(map(tokenizer.bytes_of, read)))
+        text = _text_of(tokenizer, read)
     return Reading(ids=read, text=text, n_tokens=len(ids), **counts)
 
 
 def read_message(tokenizer: Tokenizer, system: str, prompt: str, max_seq_len: int, max_new_tokens: int) -> Reading:
-    """The same of a prompt that a model which chats is to answer, after the instruction `system`.
+    """What a model that chats reads of the message `prompt`: the instruction `system`, then the message, as a chat.
 
-    Raises `InputError` for a tokenizer without the marks of a chat, too.
+    Of a message that is too long the end is read, with the same room as in `read_prompt`; what is around it always is.
+    Since tokens may form across the message's ends, its own are counted as those that it adds to an empty one. Raises
+    `InputError` for what is no text, and for a tokenizer without the marks of a chat.
     """
 
     def ids_with(message: str) -> list[int]:
         return chat_ids(tokenizer, [("system", system), ("user", message)])
 
-    reading = read_prompt(tokenizer, prompt, max_seq_len - len(ids_with("")), max_new_tokens)
-    own, n_tokens = (0, 0) if reading.from_nothing else (len(reading.ids), reading.n_tokens)
-    ids = tuple(ids_with(reading.text))
+    text, counts = _clean(prompt)
+    n_around = len(ids_with(""))
+    room = _room(max_seq_len - n_around, max_new_tokens)
+    ids = ids_with(text)
+    n_tokens = len(ids) - n_around
+    own = tokenizer.encode(text)
+    n_kept = min(room, len(own))
+    while len(ids) > n_around + room:
+        text = _text_of(tokenizer, own[len(own) - n_kept :])
+        ids = ids_with(text)
+        n_kept -= max(len(ids) - n_around - room, 0)
     before, after = around_message(system)
-    around = {"n_around": len(ids) - own, "before": before, "after": after}
-    return replace(reading, ids=ids, n_tokens=n_tokens, from_nothing=False, **around)
+    around = {"n_around": n_around, "before": before, "after": after}
+    return Reading(ids=tuple(ids), text=text, n_tokens=n_tokens, **around, **counts)
 
 
-def _text_from_the_middle(encoded: bytes) -> str:
-    """Text of UTF-8 bytes that may begin inside a character."""
+def _clean(prompt: str) -> tuple[str, dict[str, int]]:
+    """What of a prompt is text and within the limit, and how many characters of it are not."""
+    clipped = as_text("prompt", prompt)[:MAX_PROMPT]
+    text = "".join(character for character in clipped if character != "\0" and not "\ud800" <= character <= "\udfff")
+    return text, {"n_dropped": len(clipped) - len(text), "n_clipped": len(prompt) - len(clipped)}
+
+
+def _room(max_seq_len: int, max_new_tokens: int) -> int:
+    """How many tokens of prompt are read: what leaves room for the new ones, but at least half of the context."""
+    return max(max_seq_len - max_new_tokens, max_seq_len // 2, 1)
+
+
+def _text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The text of tokens of which the first may begin inside a character."""
+    encoded = b"".join(map(tokenizer.bytes_of, ids))
     start = next((at for at, byte in enumerate(encoded[:4]) if byte & 0xC0 != 0x80), 0)
     return encoded[start:].decode("utf-8", errors="replace")
 
@@ -225,8 +246,9 @@ class Runs:
     def begin(self, visitor: str) -> Iterator[Run]:
         """A run of the visitor; one that still goes on is stopped."""
         run = Run()
-        self.stop(visitor)
         with self._lock:
+            if former := self._running.get(visitor):
+                former.cancelled.set()
             self._running[visitor] = run
         try:
             yield run

@@ -7,8 +7,8 @@ from playground import services
 from playground.generation import Observed, in_chunks, observe, read_settings
 from playground.i18n import language
 from playground.session import DEFAULT_MODEL, DEFAULTS, LIMITS, as_text
+from playground.subject import read, take
 from playground.tab import refusals
-from playground.transcript import read, take
 
 CHUNK_SECONDS = 0.5
 BOUNDS = {name: LIMITS[name] for name in ("seed", "max_new_tokens")}  # the stages may go beyond the sliders
@@ -31,7 +31,8 @@ def generate_text(
 
     Args:
         prompt: text to continue; if it is empty the model begins one of its own, if it is too long its end is read
-        model: a design string: a preset's name, optionally with changed fields ("llama-mini", "gpt2~n_layers=6")
+        model: a design string: a preset's name, optionally with changed fields ("llama-mini", "gpt2~n_layers=6"), or the
+            name of a trained model that an installed package brings ("smollm2-135m-instruct")
         temperature: 0 (always the likeliest token) to 10; 1 is the model's own distribution
         top_k: only the k likeliest tokens stay; 0 switches it off
         top_p: only the likeliest tokens that together hold this share stay; 1 switches it off
@@ -56,8 +57,7 @@ def generate_text(
     with refusals(lang):
         as_text("prompt", prompt)
         sampling, most = read_settings(settings, BOUNDS)
-        with services.turn():
-            subject, loaded = take(model)
+        subject, loaded = take(model)
         tokenizer = loaded.tokenizer
         reading = read(subject, prompt, chat, most)
         tokens, finish = [], None

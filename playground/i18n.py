@@ -69,6 +69,11 @@ def say(lang: str, key: str, **params) -> str:
     return catalogue()[key][lang].format(**params)
 
 
+def in_every_language(key: str, **params) -> dict[str, str]:
+    """The text of `key` by language."""
+    return {lang: say(lang, key, **params) for lang in LANGUAGES}
+
+
 def explain(lang: str, error: InputError) -> str:
     """What a refused input did wrong and how to mend it: one sentence."""
     return say(lang, f"error.{error.code}", **error.params)

@@ -1,43 +1,62 @@
 """The presets as two lists to choose from: families in order of age, then the models of one family.
 
-Nothing has to be kept up by hand: a family is called what the titles of its models begin with.
+Models without a file of their own (`models.cards`) stand at the end of their family; a few have a family to themselves.
 """
 
 from functools import cache
-from itertools import takewhile
-from os.path import commonprefix
 
 import models
 from models.errors import InputError
-from models.presets import PresetInfo
+from models.presets import Card, PresetInfo
 from playground import services
+from playground.i18n import say
 from playground.views.numbers import short
+
+CARD_FAMILIES = ("gpt4", "sparse")  # families without presets
 
 
 def family_of(name: str) -> str:
-    """The key of a preset's family."""
-    return models.preset_info(name).family
+    """The key of a preset's family, or of a card's."""
+    card = card_of(name)
+    return card.family if card else models.preset_info(name).family
 
 
-def family_choices() -> list[tuple[str, str]]:
+def card_of(name: str) -> Card | None:
+    """The card of this name, if it is one."""
+    return _cards().get(name)
+
+
+def title_of(name: str) -> str:
+    """What a preset or a card is called."""
+    card = card_of(name)
+    return card.title if card else models.preset_info(name).title
+
+
+def family_choices(lang: str) -> list[tuple[str, str]]:
     """Name with year, and key, of every family: the oldest first; ★ where one of its models has trained weights."""
-    first_year = {family: min(info.year for info in members) for family, members in _families().items()}
-    ordered = sorted(_families().items(), key=lambda item: (first_year[item[0]], item[0]))
-    return [(f"{_star(members)}{_called(members)} · {first_year[family]}", family) for family, members in ordered]
+    named = [(family.year, family.title[lang], family.name) for family in models.families()]
+    for key in CARD_FAMILIES:
+        year = min(card.year for card in _cards().values() if card.family == key)
+        named.append((year, say(lang, f"build.family_of.{key}"), key))
+    named.sort(key=lambda entry: entry[0])
+    return [(f"{_star(_members(key))}{title} · {year}", key) for year, title, key in named]
 
 
-def preset_choices(family: str) -> list[tuple[str, str]]:
+def preset_choices(family: str, lang: str) -> list[tuple[str, str]]:
     """Name with size, and key, of a family's presets: those with trained weights first, then from small to large.
 
-    ◌ marks a preset that is too large to run here.
+    ◌ marks a preset that is too large to run here; a model known by name alone says so in place of its size.
     """
-    members = _families()[family]
-    return [(f"{_star([info]) or _hollow(info)}{info.title} · {short(info.params)}", info.name) for info in members]
+    members = [
+        (f"{_star([info]) or _hollow(info)}{info.title} · {short(info.params)}", info.name) for info in _members(family)
+    ]
+    return members + [(_card_line(card, lang), card.name) for card in _cards().values() if card.family == family]
 
 
 def first_of(family: str) -> str:
     """The preset that a family opens with."""
-    return _families()[family][0].name
+    members = _members(family)
+    return members[0].name if members else next(card.name for card in _cards().values() if card.family == family)
 
 
 @cache
@@ -52,32 +71,30 @@ def runs_here(name: str) -> bool:
 
 def near_presets(name: str) -> list[str]:
     """Titles of presets to take instead of one that is too large: those of its family that run here, else the trained."""
-    own = [info.title for info in _families()[family_of(name)] if runs_here(info.name)]
+    own = [info.title for info in _members(family_of(name)) if runs_here(info.name)]
     return own or [services.title(trained) for trained in services.presets_with_weights()]
 
 
 @cache
-def _families() -> dict[str, list[PresetInfo]]:
-    infos = sorted(map(models.preset_info, models.presets()), key=lambda info: (not info.trained, info.params))
-    families: dict[str, list[PresetInfo]] = {}
-    for info in infos:
-        families.setdefault(info.family, []).append(info)
-    return families
+def _members(family: str) -> tuple[PresetInfo, ...]:
+    names = next((known.presets for known in models.families() if known.name == family), ())
+    return tuple(sorted(map(models.preset_info, names), key=lambda info: (not info.trained, info.params)))
 
 
-def _called(members: list[PresetInfo]) -> str:
-    """What the published titles have in common at their beginning, in whole words: "LLaMA-3", "GPT-2"."""
-    titles = [info.title for info in members if info.published_params] or [info.title for info in members]
-    common = commonprefix(titles)
-    if any(title[len(common) :][:1].isalnum() for title in titles):
-        ending = "".join(takewhile(str.isalnum, reversed(common)))
-        common = common[: len(common) - len(ending)].rstrip(" -.(") or common
-    return common.rstrip(" -.(")
+@cache
+def _cards() -> dict[str, Card]:
+    return {card.name: card for card in models.cards()}
+
+
+def _card_line(card: Card, lang: str) -> str:
+    if card.shares:
+        return f"{card.title} · {say(lang, 'build.card.like', title=models.preset_info(card.shares).title)}"
+    return f"{card.title} · {say(lang, 'build.card.without')}"
 
 
 def _hollow(info: PresetInfo) -> str:
     return "" if runs_here(info.name) else "◌ "
 
 
-def _star(members: list[PresetInfo]) -> str:
+def _star(members: tuple[PresetInfo, ...] | list[PresetInfo]) -> str:
     return "★ " if {info.name for info in members} & set(services.presets_with_weights()) else ""

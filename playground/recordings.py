@@ -17,8 +17,9 @@ from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
 from playground import services, transcript
 from playground.generation import SETTINGS, observe, read_prompt, read_settings
-from playground.i18n import LANGUAGES
+from playground.i18n import LANGUAGES, in_every_language
 from playground.session import DEFAULTS
+from playground.subject import subject_of
 from playground.views import generation as payload
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "recorded"
@@ -76,10 +77,10 @@ def _told(name: str) -> bytes:
     recorded = json.loads(_file(name).read_text(encoding="utf-8"))
     cfg = models.preset(name)
     title = models.preset_info(name).title
-    subject = transcript.subject_of(dict.fromkeys(LANGUAGES, title), True, cfg, _tokenizer(name))
+    subject = subject_of(dict.fromkeys(LANGUAGES, title), True, cfg, _tokenizer(name))
     sampling, most = read_settings(recorded["settings"])
     reading = read_prompt(subject.tokenizer, recorded["settings"]["prompt"], subject.readable, most)
-    notes = [transcript.in_every_language("generate.note.recorded")]
+    notes = [in_every_language("generate.note.recorded")]
     scale = {"scale": payload.code_scale()}
     lines = [transcript.start("recorded", subject, reading, sampling, most, notes, **scale)]
     lines += [payload.step(**step) for step in recorded["steps"]]

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from math import inf
 
 import models
 from models.config import ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE, installed_config, installed_models
 from models.tokenizers import Tokenizer, bytes_tokenizer
-from playground.session import DEFAULT_MODEL, design_string, parse_design
+from playground.session import DEFAULT_MODEL, Design, design_string, parse_design
 from playground.views.numbers import exact, short, short_bytes
 
 MAX_PARAMS = 200_000_000
@@ -26,7 +27,7 @@ MAX_CACHED_BYTES = 1_500_000_000
 MAX_CACHED_MODELS = 16
 COMPUTING = 2  # cores of the smallest machine that this runs on
 PATIENCE = 30  # seconds that a visitor waits for a turn before being told that the machine is busy
-GLANCE = 0.2  # seconds after which one who waits looks whether the turn is still wanted
+GLANCE = 0.1  # seconds after which one who waits looks whether what is waited for is still wanted
 
 _turns = threading.BoundedSemaphore(COMPUTING)
 
@@ -49,8 +50,13 @@ def trained_models() -> tuple[str, ...]:
     return tuple(sorted(name for name in models.presets() if models.preset_info(name).trained))
 
 
+def models_with_weights() -> list[str]:
+    """Names of the trained models that are here: the shipped ones, and those of installed packages."""
+    return [*trained_models(), *installed_models()]
+
+
 def presets_with_weights() -> list[str]:
-    """Names of the presets that are trained models here: the shipped ones, and those of installed packages."""
+    """Names of the presets that these models are of."""
     return [*trained_models(), *(INSTALLABLE[name].preset for name in installed_models())]
 
 
@@ -76,9 +82,24 @@ def instruction(config: ModelConfig) -> str | None:
     return INSTALLABLE[name].system if name else None
 
 
-def inhand(design: str) -> InHand:
-    """The model of a design string, described; raises `InputError` where the string is no model."""
+def named(design: str) -> str:
+    """The same model by the name of the installed one that it is, should it be one: what a link to it says, so that it
+    is never taken for a random model of that architecture. Raises `InputError` where the string is no model."""
+    return _installed_name(_parsed(design).config) or design
+
+
+def _parsed(design: str) -> Design:
+    """The design; raises `InputError`, also for a trained model whose package is not installed."""
     parsed = parse_design(design)
+    name = parsed.trained
+    if name and name not in installed_models():
+        raise InputError("model_not_installed", name=title(name), command=INSTALLABLE[name].command)
+    return parsed
+
+
+def inhand(design: str) -> InHand:
+    """The model of a design string, described; raises `InputError` where the string is no model, or one not installed."""
+    parsed = _parsed(design)
     config = parsed.config
     trained = trained_name(config)
     return InHand(
@@ -97,18 +118,19 @@ def _origin_key(trained: str | None) -> str:
     return "package" if trained in INSTALLABLE else "zoo"
 
 
-def hold(design: str) -> "models.Loaded":
-    """The model of a design string, from the cache or built now.
+def hold(design: str, cancelled: threading.Event | None = None) -> "models.Loaded | None":
+    """The model of a design string, from the cache or built now, in a turn; None if `cancelled` is set before that.
 
     A shipped or installed model's configuration gets its trained weights, any other is initialised with seed 0 and
     reads with the house tokenizer if its vocabulary has room for it, else byte by byte. Raises `InputError` for a model
-    that `check_size` refuses, and for a vocabulary that has no room for bytes.
+    that is not installed or has a `refusal`, for a vocabulary that has no room for bytes, and "busy" as `turn` does.
     """
-    parsed = parse_design(design)
+    parsed = _parsed(design)
+    if error := refusal(parsed.config):
+        raise error
     trained = trained_name(parsed.config)
-    if not trained:
-        check_size(parsed.config)
-    return _shelf.get(trained or design_string(parsed.base, parsed.config), lambda: _make(parsed.config, trained))
+    key = trained or design_string(parsed.base, parsed.config)
+    return _shelf.get(key, lambda: _make(parsed.config, trained), cancelled)
 
 
 def warm_up() -> None:
@@ -117,35 +139,59 @@ def warm_up() -> None:
 
 
 def check_design(design: str) -> None:
-    """Raises `InputError` if the string is no model, or one too large to be held here."""
-    config = parse_design(design).config
-    if not trained_name(config):
+    """Raises `InputError` if the string is no model, or one that cannot be held here."""
+    if error := refusal(_parsed(design).config):
+        raise error
+
+
+def refusal(config: ModelConfig) -> InputError | None:
+    """Why this machine does not hold the model, if it does not; a trained one that is here it does, whatever its size."""
+    if trained_name(config):
+        return None
+    try:
         check_size(config)
+    except InputError as error:
+        return error
+    return None
 
 
 def check_size(config: ModelConfig) -> None:
     """Raises `InputError` if this machine should not build the model."""
     if (size := _count(config)) > MAX_PARAMS:
         raise InputError("model_too_large", size=short(size), limit=short(MAX_PARAMS))
-    if config.n_layers > MAX_LAYERS:
-        raise InputError("model_too_deep", n_layers=config.n_layers, limit=MAX_LAYERS)
+    if (n_layers := _n_layers(config)) > MAX_LAYERS:
+        raise InputError("model_too_deep", n_layers=n_layers, limit=MAX_LAYERS)
     n_tokens = min(config.max_seq_len, SHORTEST_READ)
     if (size := working_bytes(config, n_tokens)) > MAX_WORKING_BYTES:
         limit = short_bytes(MAX_WORKING_BYTES)
         raise InputError("model_too_wide", n_tokens=exact(n_tokens), size=short_bytes(size), limit=limit)
 
 
+def _n_layers(config: ModelConfig) -> int:
+    """Layers of all stacks together."""
+    tower = config.vision_tower.n_layers if config.vision_tower else 0
+    return config.n_layers + (config.n_encoder_layers or 0) + tower
+
+
 def deepest(config: ModelConfig) -> int | None:
     """The most layers, up to its own, with which this machine builds the model; None if even one is too many."""
 
+    def shallower(n_layers: int) -> ModelConfig | None:
+        try:
+            return config.replace(n_layers=n_layers)
+        except InputError:  # so few layers are no such model: none of them would have experts
+            return None
+
     def too_deep(n_layers: int) -> bool:
         try:
-            check_size(config.replace(n_layers=n_layers))
+            if fewer := shallower(n_layers):
+                check_size(fewer)
         except InputError:
             return True
         return False
 
-    return bisect(range(1, config.n_layers + 1), False, key=too_deep) or None
+    n_layers = bisect(range(1, config.n_layers + 1), False, key=too_deep)
+    return n_layers if n_layers and shallower(n_layers) else None
 
 
 def readable(config: ModelConfig) -> int:
@@ -159,13 +205,17 @@ def readable(config: ModelConfig) -> int:
 def working_bytes(config: ModelConfig, n_tokens: int) -> int:
     """Memory in bytes that reading `n_tokens` in one fp32 pass takes beside the weights, rounded up generously.
 
-    The KV cache; the widest layer's residual stream, heads and feed-forward; with ALiBi a score bias for every head and
-    pair of tokens, once made and once added.
+    The KV cache; the widest layer's residual stream, heads and feed-forward, or the experts that a token is sent to; with
+    ALiBi or relative positions a score bias for every head and pair of tokens, once made and once added; with random masks
+    several whole numbers for every pair.
     """
-    kv_cache = 2 * config.n_layers * config.n_kv_heads * config.d_head
+    kv_cache = 2 * _n_layers(config) * config.n_kv_heads * config.d_head
     heads = 2 * (config.n_heads + config.n_kv_heads) * config.d_head
-    bias = 2 * config.n_heads * n_tokens if config.position == "alibi" else 0
-    return 4 * n_tokens * (kv_cache + 4 * config.d_model + heads + 3 * config.d_ff + bias)
+    bias = 2 * config.n_heads * n_tokens if config.position in ("alibi", "relative") else 0
+    lots = 8 * n_tokens if {"random", "bigbird"} & set(config.mask_pattern) else 0
+    moe = config.moe
+    d_ff = max(config.d_ff, (moe.n_experts_per_token + moe.n_shared_experts) * moe.d_expert if moe else 0)
+    return 4 * n_tokens * (kv_cache + 4 * config.d_model + heads + 3 * d_ff + bias + lots)
 
 
 @contextmanager
@@ -175,19 +225,30 @@ def turn(cancelled: threading.Event | None = None) -> Iterator[bool]:
 
     Gradio's queue cannot do this: it would hold a stream's place from its first token to its last.
     """
-    mine = _wait_for_turn(cancelled)
+    with _taken(_turns, cancelled, PATIENCE) as mine:
+        yield mine
+
+
+@contextmanager
+def _taken(
+    lock: "threading.Lock | threading.BoundedSemaphore", cancelled: threading.Event | None, patience: float = inf
+) -> Iterator[bool]:
+    """Waits for the lock and gives True; or False, without it, once `cancelled` is set. After `patience` seconds "busy"."""
+    mine = _wait_for(lock, cancelled, patience)
     try:
         yield mine
     finally:
         if mine:
-            _turns.release()
+            lock.release()
 
 
-def _wait_for_turn(cancelled: threading.Event | None) -> bool:
-    until = time.monotonic() + PATIENCE
+def _wait_for(
+    lock: "threading.Lock | threading.BoundedSemaphore", cancelled: threading.Event | None, patience: float
+) -> bool:
+    until = time.monotonic() + patience
     while not (cancelled and cancelled.is_set()):
         left = until - time.monotonic()
-        if _turns.acquire(timeout=max(0.0, min(GLANCE, left))):
+        if lock.acquire(timeout=max(0.0, min(GLANCE, left))):
             return True
         if left <= 0:
             raise InputError("busy")
@@ -203,7 +264,8 @@ class _Building:
 
 
 class Shelf:
-    """Models by key, least recently used first out; each built by one thread while others wait for it."""
+    """Models by key, least recently used first out; each built by one thread, in a turn, while others wait for it without
+    one: a model that takes long must not keep those from computing who want another."""
 
     def __init__(self, max_bytes: int, max_models: int = MAX_CACHED_MODELS):
         self.max_bytes = max_bytes
@@ -212,19 +274,29 @@ class Shelf:
         self._building: dict[str, _Building] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str, make: Callable[[], "models.Loaded"]) -> "models.Loaded":
-        """The model under `key`; `make()` builds it if it is not there."""
+    def get(
+        self, key: str, make: Callable[[], "models.Loaded"], cancelled: threading.Event | None = None
+    ) -> "models.Loaded | None":
+        """The model under `key`; `make()` builds it if it is not there. None if `cancelled` is set while this waits."""
         with self._lock:
             building = self._building.setdefault(key, _Building())
             building.threads += 1
         try:
-            with building.lock:
-                return self._kept(key) or self._keep(key, make())
+            with _taken(building.lock, cancelled) as mine:
+                return self._kept_or_made(key, make, cancelled) if mine else None
         finally:
             with self._lock:
                 building.threads -= 1
                 if not building.threads:
                     del self._building[key]
+
+    def _kept_or_made(
+        self, key: str, make: Callable[[], "models.Loaded"], cancelled: threading.Event | None
+    ) -> "models.Loaded | None":
+        if kept := self._kept(key):
+            return kept
+        with turn(cancelled) as mine:
+            return self._keep(key, make()) if mine else None
 
     def _kept(self, key: str) -> "models.Loaded | None":
         with self._lock:

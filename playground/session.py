@@ -9,25 +9,41 @@ from math import isfinite
 from urllib.parse import quote
 
 import models
-from models.account import BYTES, MAX_BATCH
-from models.config import ModelConfig, RopeScaling
+from models.account import BYTES, MAX_BATCH, MAX_RANKS
 from models.errors import InputError
-from models.installed import INSTALLABLE
+from playground.design_strings import Design, as_flag, as_text, as_written, design_string, parse_design
 from playground.i18n import LANGUAGES
+from playground.kv_context import KINDS, NAMED, check_generates
+from playground.lineage import longest, route_names
+
+__all__ = [
+    "DEFAULTS",
+    "DEFAULT_MODEL",
+    "FIELDS",
+    "LIMITS",
+    "MAX_PROMPT",
+    "SECTIONS",
+    "TABS",
+    "Design",
+    "Problem",
+    "Session",
+    "as_flag",
+    "as_text",
+    "design_string",
+    "is_card",
+    "parse_design",
+]
 
 DEFAULT_MODEL = "llama-mini"
-TABS = ("generate", "build")
+TABS = ("generate", "build", "compare")
+SECTIONS = ("compare", "lineage", "context")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
-MAX_DESIGN = 2_000  # characters of a design string
-
-DERIVED = ("n_kv_heads", "d_head", "rotary_dim")  # fields that a configuration can work out from others
-ROPE_NUMBERS = ("factor", "original_max_seq_len", "low_freq_factor", "high_freq_factor")
-WHOLE = ("original_max_seq_len",)
 
 # Numbers and what they may be; the widgets use the same limits.
 LIMITS: dict[str, tuple[float, float]] = {
     "context": (1, 100_000_000),
     "batch": (1, MAX_BATCH),
+    "ranks": (1, MAX_RANKS),
     "temperature": (0.0, 2.0),
     "top_k": (0, 200),
     "top_p": (0.05, 1.0),
@@ -35,6 +51,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "repetition_penalty": (1.0, 2.0),
     "seed": (0, 2**31 - 1),
     "max_new_tokens": (1, 512),
+    "step": (0, longest()),
+    "kv_batch": (1, 1024),
+    "kv_window": (128, 131_072),
 }
 
 
@@ -51,14 +70,6 @@ class Problem:
     error: InputError | None = None
 
 
-@dataclass(frozen=True)
-class Design:
-    """A configuration and the preset that it started from."""
-
-    base: str
-    config: ModelConfig
-
-
 @dataclass(frozen=True, kw_only=True)
 class Session:
     """Everything that is needed to show the same screen again. `model` and `design` are design strings."""
@@ -70,6 +81,7 @@ class Session:
     context: int | None = None  # of Build's KV cache; None: the whole context of the design
     batch: int = 1  # sequences in that cache
     dtype: str = "bf16"  # and its number format
+    ranks: int = 8  # devices that training is shared among
     prompt: str = "Once upon a time"
     chat: bool = True  # the prompt is a message, where the model was trained to answer one
     temperature: float = 0.8
@@ -79,6 +91,17 @@ class Session:
     repetition_penalty: float = 1.0
     seed: int = 7
     max_new_tokens: int = 64
+    section: str = "compare"  # of the tab of architectures
+    left: str = "gpt2"  # the designs that it compares
+    right: str = "llama3-8b"
+    route: str = "deepseek-v3"  # the lineage, and the step of it that is shown
+    step: int = 0
+    kv_model: str = "llama3-8b"  # in whose sizes the cache is drawn against the context
+    kv_shown: str = "mha,gqa,mqa,mla,sliding"  # the curves
+    kv_batch: int = 1
+    kv_window: int = 4096
+    kv_dtype: str = "bf16"
+    weights_dtype: str = "bf16"
     problems: tuple[Problem, ...] = ()
 
     @classmethod
@@ -105,126 +128,20 @@ class Session:
 
     def texts(self) -> dict[str, str]:
         """Every field as an address holds it; an empty text is None."""
-        return {name: "" if getattr(self, name) is None else _text(getattr(self, name)) for name in FIELDS}
+        return {name: "" if getattr(self, name) is None else as_written(getattr(self, name)) for name in FIELDS}
 
     def with_problem(self, problem: Problem, **changes) -> "Session":
         """This session with `changes` made, and the reason added to `problems`."""
         return replace(self, problems=(*self.problems, problem), **changes)
 
 
+def is_card(name: str) -> bool:
+    """Whether a model is known by name alone, so that there is a card to show but nothing to build."""
+    return any(card.name == name and card.shares is None for card in models.cards())
+
+
 FIELDS = tuple(field.name for field in fields(Session) if field.name != "problems")
 DEFAULTS = {field.name: field.default for field in fields(Session) if field.name != "problems"}
-
-
-def parse_design(text: str) -> Design:
-    """The design of a string like "gpt2~norm=rmsnorm~n_layers=6~biases=q,k,v".
-
-    A preset's name, or an installable model's for its preset, then the fields that differ from it. Tuples are
-    comma-separated, flags true or false, an empty value means none; RoPE scaling is kind:factor:original_max_seq_len,
-    for llama3 with :low:high. Raises `InputError`.
-    """
-    if len(as_text("model", text)) > MAX_DESIGN:
-        raise InputError("design_too_long", length=len(text), limit=MAX_DESIGN)
-    base, *parts = text.split("~")
-    changes = {}
-    for part in parts:
-        name, separator, value = part.partition("=")
-        if not separator:
-            raise InputError("design_not_readable", part=part)
-        changes[name] = _read_config_value(name, value)
-    if base in INSTALLABLE:
-        base = INSTALLABLE[base].preset
-    return Design(base, models.preset(base).replace(**changes))
-
-
-def as_text(field: str, value: object) -> str:
-    """`value`, which must be a text: callers of the API can send anything. Raises `InputError` that names `field`."""
-    if not isinstance(value, str):
-        raise InputError("not_a_text", field=field, value=value)
-    return value
-
-
-def as_flag(field: str, value: object) -> bool:
-    """`value`, which must be True or False, likewise."""
-    if not isinstance(value, bool):
-        raise InputError("not_a_flag", field=field, value=value)
-    return value
-
-
-def design_string(base: str, config: ModelConfig) -> str:
-    """The inverse of `parse_design`: `base` and the fields in which `config` differs from that preset."""
-    start = models.preset(base)
-    changes = {name: new for name, _, new in models.diff(start, config)}
-    if not _leads_to(start, changes, config):
-        # What usually follows from the other fields does not here, so it is written out.
-        values = {field.name: getattr(config, field.name) for field in fields(ModelConfig)}
-        changes = {name: value for name, value in values.items() if name in DERIVED or value != getattr(start, name)}
-    return "~".join([base, *(f"{name}={_config_text(value)}" for name, value in changes.items())])
-
-
-def _leads_to(start: ModelConfig, changes: dict, config: ModelConfig) -> bool:
-    try:
-        return start.replace(**changes) == config
-    except InputError:
-        return False
-
-
-_FLAGS = {"true": True, "false": False}
-_CONFIG_TYPES = {field.name: str(field.type) for field in fields(ModelConfig)}
-
-
-def _read_config_value(name: str, value: str):
-    kind = _CONFIG_TYPES.get(name)
-    if kind is None:
-        raise InputError("unknown_field", field=name, allowed=", ".join(_CONFIG_TYPES))
-    if "tuple" in kind:
-        return tuple(part for part in value.split(",") if part)
-    if not value:
-        return None
-    if "RopeScaling" in kind:
-        return _read_rope_scaling(value)
-    if "bool" in kind:
-        return _FLAGS.get(value, value)
-    if "int" in kind or "float" in kind:
-        return _number(value, whole="int" in kind)
-    return value
-
-
-def _read_rope_scaling(value: str) -> RopeScaling:
-    kind, *numbers = value.split(":")
-    if len(numbers) not in (2, 4):
-        raise InputError("design_not_readable", part=f"rope_scaling={value}")
-    values = {name: _number(text, name in WHOLE) for name, text in zip(ROPE_NUMBERS, numbers, strict=False)}
-    return RopeScaling(kind=kind, **values)
-
-
-def _number(text: str, whole: bool):
-    """The number, or the text as it stands: the configuration's own check then names the field and the value."""
-    try:
-        return int(text) if whole else float(text)
-    except ValueError:
-        return text
-
-
-def _config_text(value) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    if isinstance(value, RopeScaling):
-        parts = [value.kind, _text(value.factor), _text(value.original_max_seq_len)]
-        if value.kind == "llama3":
-            parts += [_text(value.low_freq_factor), _text(value.high_freq_factor)]
-        return ":".join(parts)
-    return _text(value)
-
-
-def _text(value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value).removesuffix(".0")
-    return str(value)
 
 
 def _read_number(name: str, text: str):
@@ -249,14 +166,38 @@ def _read_name(allowed: tuple[str, ...]):
 
 
 def _read_flag(name: str, text: str):
-    if text not in _FLAGS:
+    if text not in ("true", "false"):
         raise ValueError(text)
-    return _FLAGS[text], None
+    return text == "true", None
 
 
 def _read_design(name: str, text: str):
     design = parse_design(text)
     return design_string(design.base, design.config), None
+
+
+def _read_model(name: str, text: str):
+    """A design, or a trained model by its own name: with that of its architecture it would be lost where it is absent."""
+    return parse_design(text).trained or _read_design(name, text)[0], None
+
+
+def _read_shown(name: str, text: str):
+    """A design, or the card of a model that has none."""
+    return (text, None) if is_card(text) else _read_design(name, text)
+
+
+def _read_generating(name: str, text: str):
+    """A design that writes text, and so keeps a cache."""
+    design = parse_design(text)
+    check_generates(design.config)
+    return design_string(design.base, design.config), None
+
+
+def _read_curves(name: str, text: str):
+    asked = text.split(",") if text else []
+    if not set(asked) <= {*KINDS, *NAMED}:
+        raise ValueError(text)
+    return ",".join(dict.fromkeys(asked)), None
 
 
 def _read_prompt(name: str, text: str):
@@ -268,9 +209,17 @@ _READERS = {
     "tab": _read_name(TABS),
     "lang": _read_name(LANGUAGES),
     "dtype": _read_name(tuple(BYTES)),
-    "model": _read_design,
-    "design": _read_design,
+    "model": _read_model,
+    "design": _read_shown,
     "chat": _read_flag,
     "prompt": _read_prompt,
+    "section": _read_name(SECTIONS),
+    "left": _read_design,
+    "right": _read_design,
+    "route": _read_name(route_names()),
+    "kv_model": _read_generating,
+    "kv_shown": _read_curves,
+    "kv_dtype": _read_name(tuple(BYTES)),
+    "weights_dtype": _read_name(tuple(BYTES)),
     **dict.fromkeys(LIMITS, _read_number),
 }

@@ -1,11 +1,11 @@
 """The page: a header with the model in hand, and the tabs below it. The shell assembles; what is shown, tabs decide."""
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import gradio as gr
 
-import models
 from models.errors import InputError
 from playground import recordings, services
 from playground.i18n import browser_words, explain, label, say
@@ -13,18 +13,19 @@ from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, refusals
-from playground.tabs import build, generate
+from playground.tabs import build, compare, generate
 from playground.theme import theme
 from playground.views import header
 from playground.views.numbers import exact
 
-TABS: tuple[Tab, ...] = (generate.TAB, build.TAB)
+TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB)
 
 
 def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:
-    """Builds the page and serves it, until stopped or, with `prevent_thread_lock`, as long as the program runs.
+    """Builds the page and serves it until it is stopped; or, with `prevent_thread_lock`, returns at once and serves it as
+    long as the program runs.
 
-    `options` go to Gradio's `launch`, as does the lock's name. Raises `OSError` if the port is taken.
+    `options` go to Gradio's `launch`, whose answer is returned. Raises `OSError` if the port is taken.
     """
     app, scripts = _assemble()
     served = app.launch(
@@ -136,13 +137,14 @@ def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs, openings: d
 
 
 def read_arrival(arrival: str) -> Session:
-    """The session of the page's parameters; a model too large to be held is replaced, and the visitor told."""
+    """The session of the page's parameters; a model that cannot be held is replaced, and the visitor told."""
     query = dict(parse_qsl(arrival, keep_blank_values=True))
     session = Session.from_query(query)
     if "long" in query:
         session = session.with_problem(Problem("not_carried", "prompt"))
     try:
         services.check_design(session.model)
+        session = replace(session, model=services.named(session.model))
     except InputError as error:
         session = session.with_problem(Problem("unusable", "model", DEFAULTS["model"], error), model=DEFAULTS["model"])
     return session
@@ -152,9 +154,9 @@ def show_model(lang: str, design: str):
     """The header's dropdown and facts for the model in hand."""
     with refusals(lang):
         model = services.inhand(design)
-    names = services.presets_with_weights()
-    choices = [(services.inhand(name).name, name) for name in names]
-    value = next((name for name in names if models.preset(name) == model.config), design)
+    names = services.models_with_weights()
+    choices = [(services.title(name), name) for name in names]
+    value = services.trained_name(model.config) or design
     if value not in names:
         choices.append((say(lang, "shell.model.changed", base=model.name) if model.changed else model.name, design))
     return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key)
@@ -169,7 +171,7 @@ def _sentence(lang: str, problem: Problem) -> str:
 
 def _in_words(lang: str, field: str, used: object) -> object:
     """What is used in place of an address's value, as the page names it elsewhere."""
-    if field in ("model", "design"):
+    if field in ("model", "design", "left", "right", "kv_model"):
         return services.title(used)
     if field == "tab":
         return say(lang, f"{used}.tab")

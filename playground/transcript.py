@@ -4,18 +4,17 @@ switches goes on with the text that is there."""
 import secrets
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 
-import models
-from models.config import ModelConfig
 from models.errors import InputError
 from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
 from playground import services
-from playground.generation import SETTINGS, STAGES, Observed, Reading, read_message, read_prompt
-from playground.i18n import LANGUAGES, catalogue, explain, say
-from playground.session import MAX_PROMPT, as_flag
+from playground.generation import SETTINGS, STAGES, Observed, Reading
+from playground.i18n import LANGUAGES, catalogue, explain, in_every_language, say
+from playground.session import MAX_PROMPT
+from playground.subject import Subject
 from playground.views import generation as payload
 from playground.views.numbers import exact, short_bytes
 
@@ -23,46 +22,6 @@ _VIEW = "generate.view."
 Texts = dict[str, str]  # one sentence or name by language
 REMOVED = ("removed_top_k", "removed_top_p", "removed_min_p", "removed_greedy")  # in the order of sampling.js
 MANY_BYTES = 2.0  # tokens per character from which on a prompt counts as read byte by byte
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The model that a text is of, as far as the page must know it."""
-
-    name: Texts
-    trained: bool
-    vocab_size: int
-    max_seq_len: int
-    readable: int  # tokens of prompt and text together: its context, or fewer where this machine has no room for more
-    tokenizer: Tokenizer
-    instruction: str | None = None  # what a model that chats is told before the prompt
-
-
-def in_every_language(key: str, **params) -> Texts:
-    """The text of `key` by language."""
-    return {lang: say(lang, key, **params) for lang in LANGUAGES}
-
-
-def take(design: str) -> "tuple[Subject, models.Loaded]":
-    """The model of a design string, ready to run; raises `InputError`."""
-    known = services.inhand(design)
-    loaded = services.hold(design)
-    unchanged = dict.fromkeys(LANGUAGES, known.name)
-    name = in_every_language("shell.model.changed", base=known.name) if known.changed else unchanged
-    return subject_of(name, known.trained, known.config, loaded.tokenizer), loaded
-
-
-def subject_of(name: Texts, trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
-    """The `Subject` of a configuration."""
-    readable, instruction = services.readable(config), services.instruction(config)
-    return Subject(name, trained, config.vocab_size, config.max_seq_len, readable, tokenizer, instruction)
-
-
-def read(subject: Subject, prompt: str, chat: bool, most: int) -> Reading:
-    """What the model reads of a prompt: a message, where it chats and `chat` is wanted, else the text as it stands."""
-    if as_flag("chat", chat) and subject.instruction is not None:
-        return read_message(subject.tokenizer, subject.instruction, prompt, subject.readable, most)
-    return read_prompt(subject.tokenizer, prompt, subject.readable, most)
 
 
 class Transcript:
@@ -104,7 +63,7 @@ class Transcript:
         subject = self.subject
         notes = self._notes_on_prompt(reading)
         if not subject.trained:
-            titles = [services.inhand(name).name for name in services.presets_with_weights()]
+            titles = [services.title(name) for name in services.models_with_weights()]
             notes.append(("random", {"trained": " / ".join(titles)}))
         known = subject.tokenizer.vocab_size
         if subject.vocab_size > known:

@@ -27,6 +27,7 @@ def chatting(monkeypatch):
     monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
     monkeypatch.setattr(services, "installed_models", lambda: ["smollm2-135m-instruct"])
     monkeypatch.setattr(services, "installed_config", lambda name: config)
+    monkeypatch.setattr(services, "named", lambda design: design)  # the name stands for a larger configuration
     monkeypatch.setattr(recordings, "_is_prepared", lambda name: False)
     monkeypatch.setattr(models, "load", lambda name: loaded)
     return CHATTING

@@ -1,11 +1,11 @@
 """Who may import whom: the core knows no page, the views know no Gradio and no torch, a tab knows no other tab."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.fresh import answer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,11 +30,6 @@ def wrong(folder: str, *packages: str) -> list[str]:
     """Imports of `packages` in the files of a folder."""
     found = [(path.relative_to(ROOT), name) for path in files(folder) for name in imports(path)]
     return [f"{path}: {name}" for path, name in found if name.split(".")[0] in packages]
-
-
-def answer(code: str) -> str:
-    """What a fresh interpreter prints."""
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_core_knows_no_page():

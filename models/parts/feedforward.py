@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.context import Context
 from models.parts.linear import FusedLinear, Linear
 from models.taps import Tap
 
@@ -22,11 +23,15 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "gelu_quick": gelu_quick,
     "silu": F.silu,
+    "sigmoid": torch.sigmoid,
 }
 
 
 class PlainFeedForward(nn.Module):
     """down(act(up(x))): two matrices (Vaswani et al. 2017, section 3.3). Takes and gives (B, T, D)."""
+
+    inputs = ("up_proj",)
+    """The maps that the input goes through."""
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "gelu_tanh", bias: bool = True):
         super().__init__()
@@ -35,12 +40,26 @@ class PlainFeedForward(nn.Module):
         self.activation = ACTIVATIONS[activation]
         self.out = Tap("out")
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.down_proj(self.activation(self.up_proj(x))))
+    def forward(self, x: Tensor, ctx: Context | None = None) -> Tensor:
+        return self.out(self.down_proj(self.hidden(self.widen(x))))
+
+    def widen(self, x: Tensor) -> Tensor:
+        """What `inputs` make of x (…, D), side by side: (…, d_ff)."""
+        return self.up_proj(x)
+
+    def hidden(self, wide: Tensor) -> Tensor:
+        """The hidden layer, (…, d_ff), that `wide` gives."""
+        return self.activation(wide)
 
 
 class GatedFeedForward(nn.Module):
-    """down(act(gate(x)) ⊙ up(x)): three matrices; with SiLU this is SwiGLU (Shazeer 2020, arXiv:2002.05202, eq. 6)."""
+    """down(act(gate(x)) ⊙ up(x)): three matrices (Shazeer 2020, arXiv:2002.05202, equations 5 and 6).
+
+    The activation gives it its name: GLU with sigmoid, ReGLU with relu, GeGLU with any of the GELUs, SwiGLU with silu.
+    """
+
+    inputs = ("gate_proj", "up_proj")
+    """The maps that the input goes through."""
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "silu", bias: bool = False):
         super().__init__()
@@ -50,9 +69,22 @@ class GatedFeedForward(nn.Module):
         self.activation = ACTIVATIONS[activation]
         self.out = Tap("out")
 
-    def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up_proj(x).chunk(2, dim=-1)  # (B, T, d_ff) each
-        return self.out(self.down_proj(self.activation(gate) * up))
+    def forward(self, x: Tensor, ctx: Context | None = None) -> Tensor:
+        return self.out(self.down_proj(self.hidden(self.widen(x))))
+
+    def widen(self, x: Tensor) -> Tensor:
+        """What `inputs` make of x (…, D), side by side: (…, 2·d_ff)."""
+        return self.gate_up_proj(x)
+
+    def hidden(self, wide: Tensor) -> Tensor:
+        """The hidden layer, (…, d_ff), that `wide` gives."""
+        return gated(wide, self.activation)
+
+
+def gated(wide: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
+    """act(gate) ⊙ up, where `wide` (…, 2·d_ff) holds gate and up side by side."""
+    gate, up = wide.chunk(2, dim=-1)  # (…, d_ff) each
+    return activation(gate) * up
 
 
 FEEDFORWARDS: dict[str, type[nn.Module]] = {"plain": PlainFeedForward, "gated": GatedFeedForward}

@@ -1,158 +1,107 @@
 """How a model knows the order of its tokens.
 
-Every kind has the same ports, which do nothing unless the kind uses them: `embed` adds to the token embeddings, `angles`
-and `rotate` turn queries and keys, `bias` adds to the attention scores.
+Every kind has the same ports, which do nothing unless the kind uses them: `embed` adds to the token embeddings (the
+classes here), `angles` and `rotate` turn queries and keys (`rotary.py`), `bias` adds to the attention scores
+(`score_biases.py`).
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
 
-from models.config import ModelConfig, RopeScaling
-
-Angles = tuple[Tensor, Tensor]
-
-
-class NoPosition(nn.Module):
-    """No positions at all: only the causal mask tells order (Kazemnejad et al. 2023, arXiv:2305.19466)."""
-
-    limit: int | None = None
-    """Positions from here on do not exist; None where any number is a position."""
-
-    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        """x (B, T, D) with position information added; positions (B or 1, T)."""
-        return x
-
-    def angles(self, positions: Tensor, dtype: torch.dtype) -> Angles | None:
-        """Cosines and signed sines of `positions` (B or 1, T), computed once a pass for all layers."""
-        return None
-
-    def rotate(self, x: Tensor, angles: Angles | None) -> Tensor:
-        """Queries or keys x (B, heads, T, d_head), turned by their positions."""
-        return x
-
-    def bias(self, q_pos: range, k_pos: range, device: torch.device) -> Tensor | None:
-        """What is added to the scores of queries at places q_pos and keys at k_pos, (H, T, S)."""
-        return None
+from models.config import ModelConfig
+from models.parts.no_position import NoPosition, in_two_dimensions
+from models.parts.rotary import Rotary, Rotary2d, inverse_frequencies
+from models.parts.score_biases import ALiBi, RelativeBias
 
 
 class LearnedPosition(NoPosition):
-    """One trained vector for each position, added to the embedding (GPT, BERT). There is none beyond `max_seq_len`."""
+    """One trained vector for each position, added to the embedding (GPT, BERT). There is none beyond the table.
 
-    def __init__(self, max_seq_len: int, d_model: int):
+    Position p reads row p + `offset`: some models keep the first rows for padding.
+    """
+
+    def __init__(self, n_positions: int, d_model: int, offset: int = 0):
         super().__init__()
-        self.limit = max_seq_len
-        self.weight = nn.Parameter(torch.empty(max_seq_len, d_model))
+        self.offset = offset
+        self.limit = n_positions - offset
+        self.weight = nn.Parameter(torch.empty(n_positions, d_model))
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x + self.weight[positions]
+        rows = positions + self.offset if self.offset else positions
+        return x + self.weight[rows]
+
+
+class LearnedPosition2d(NoPosition):
+    """Two trained vectors: for the place in the text and for that in the block (GLM, arXiv:2103.10360, section 2.3).
+
+    What is filled in for a blank shares the place of the blank in the text, and counts from 1 in its block.
+    """
+
+    def __init__(self, n_positions: int, d_model: int):
+        super().__init__()
+        self.limit = n_positions
+        self.weight = nn.Parameter(torch.empty(n_positions, d_model))
+        self.block_weight = nn.Parameter(torch.empty(n_positions, d_model))
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        in_text, in_block = in_two_dimensions(positions)
+        return x + self.weight[in_text] + self.block_weight[in_block]
+
+
+class AxialPosition(NoPosition):
+    """Positions laid out row by row in a rectangle, a trained vector for each row and each column, side by side.
+
+    R rows and C columns tell R·C positions apart with R + C vectors (Kitaev et al. 2020, Reformer, arXiv:2001.04451,
+    section 5; after Ho et al. 2019, arXiv:1912.12180). shape: (R, C); dims: the widths of both, which sum to d_model.
+    """
+
+    def __init__(self, shape: tuple[int, int], dims: tuple[int, int]):
+        super().__init__()
+        self.n_columns = shape[1]
+        self.limit = shape[0] * shape[1]
+        self.rows = nn.Parameter(torch.empty(shape[0], dims[0]))
+        self.columns = nn.Parameter(torch.empty(shape[1], dims[1]))
+
+    def embed(self, x: Tensor, positions: Tensor) -> Tensor:
+        row, column = positions // self.n_columns, positions % self.n_columns
+        return x + torch.cat((self.rows[row], self.columns[column]), dim=-1)  # (B, T, D)
 
 
 class SinusoidalPosition(NoPosition):
-    """Sines at even and cosines at odd dimensions, of wavelengths from 2π to 10000·2π (Vaswani et al. 2017, section 3.5)."""
+    """Sines and cosines of wavelengths from 2π to 10000·2π (Vaswani et al. 2017, section 3.5).
 
-    def __init__(self, d_model: int):
+    layout "interleaved" has sines at even and cosines at odd dimensions, as in the paper; "half" has all sines before all
+    cosines, as in Marian and fairseq.
+    """
+
+    def __init__(self, d_model: int, layout: str = "interleaved"):
         super().__init__()
-        self.d_model = d_model
+        self.interleaved = layout == "interleaved"
+        self.frequencies = inverse_frequencies(d_model, 10_000.0)  # (D/2,)
 
     def embed(self, x: Tensor, positions: Tensor) -> Tensor:
-        frequencies = inverse_frequencies(self.d_model, 10_000.0).to(x.device)
-        phase = positions[..., None].float() * frequencies  # (B, T, D/2)
-        table = torch.stack((phase.sin(), phase.cos()), dim=-1).flatten(-2)  # (B, T, D)
+        phase = positions[..., None].float() * self.frequencies.to(x.device)  # (B, T, D/2)
+        waves = phase.sin(), phase.cos()
+        table = torch.stack(waves, dim=-1).flatten(-2) if self.interleaved else torch.cat(waves, dim=-1)  # (B, T, D)
         return x + table.to(x.dtype)
 
 
-class Rotary(NoPosition):
-    """Turn pairs of dimensions of q and k by angles that grow with the position (Su et al. 2021, arXiv:2104.09864).
-
-    A product q·k then depends on the distance alone. Pairs are (j, j + rotary_dim/2) in layout "half", as in files of the
-    Hugging Face LLaMA family, or (2j, 2j+1) in layout "interleaved", as in the paper. Only the first `rotary_dim`
-    dimensions of a head turn.
-    """
-
-    def __init__(self, rotary_dim: int, theta: float = 10_000.0, layout: str = "half", scaling: RopeScaling | None = None):
-        super().__init__()
-        self.rotary_dim = rotary_dim
-        self.interleaved = layout == "interleaved"
-        self.frequencies = scale_frequencies(inverse_frequencies(rotary_dim, theta), scaling)  # (rotary_dim/2,)
-
-    def angles(self, positions: Tensor, dtype: torch.dtype) -> Angles:
-        phase = positions[..., None].float() * self.frequencies.to(positions.device)  # (B, T, rotary_dim/2)
-        cos, sin = phase.cos(), phase.sin()
-        if self.interleaved:
-            cos = cos.repeat_interleave(2, dim=-1)
-            sin = torch.stack((-sin, sin), dim=-1).flatten(-2)
-        else:
-            cos = torch.cat((cos, cos), dim=-1)
-            sin = torch.cat((-sin, sin), dim=-1)
-        return cos.unsqueeze(1).to(dtype), sin.unsqueeze(1).to(dtype)  # (B, 1, T, rotary_dim)
-
-    def rotate(self, x: Tensor, angles: Angles) -> Tensor:
-        cos, sin = angles
-        if x.shape[-1] == self.rotary_dim:
-            return torch.addcmul(x * cos, self._partners(x), sin)
-        turned, still = x[..., : self.rotary_dim], x[..., self.rotary_dim :]
-        return torch.cat((torch.addcmul(turned * cos, self._partners(turned), sin), still), dim=-1)
-
-    def _partners(self, x: Tensor) -> Tensor:
-        """The other dimension of each pair: turning is x·cos + partner·(∓sin)."""
-        if self.interleaved:
-            return x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
-        return x.roll(self.rotary_dim // 2, dims=-1)
-
-
-class ALiBi(NoPosition):
-    """A penalty on the score that grows with the distance, steeper in some heads (Press et al. 2021, arXiv:2108.12409)."""
-
-    def __init__(self, n_heads: int):
-        super().__init__()
-        self.slopes = alibi_slopes(n_heads)  # (H,)
-
-    def bias(self, q_pos: range, k_pos: range, device: torch.device) -> Tensor:
-        queries = torch.arange(q_pos.start, q_pos.stop, dtype=torch.float32, device=device)
-        keys = torch.arange(k_pos.start, k_pos.stop, dtype=torch.float32, device=device)
-        return self.slopes.to(device)[:, None, None] * (keys[None, :] - queries[:, None])  # (H, T, S)
-
-
-def inverse_frequencies(width: int, theta: float) -> Tensor:
-    """theta^(-2j/width) for each pair j, (width/2,); always on the processor, whatever device is being built on."""
-    # The order of these operations is that of transformers: far out, another rounding turns visibly further.
-    return 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float32, device="cpu") / width)
-
-
-def scale_frequencies(frequencies: Tensor, scaling: RopeScaling | None) -> Tensor:
-    """The frequencies of a model whose context was extended; see `RopeScaling`."""
-    if scaling is None:
-        return frequencies
-    if scaling.kind == "linear":
-        return frequencies / scaling.factor
-    wavelengths = 2 * math.pi / frequencies
-    turns = scaling.original_max_seq_len / wavelengths
-    # 0 where the wave is long against the context (fully stretched), 1 where it is short (kept), a ramp between.
-    kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
-    kept = kept.clamp(0, 1)
-    return (1 - kept) * frequencies / scaling.factor + kept * frequencies
-
-
-def alibi_slopes(n_heads: int) -> Tensor:
-    """One slope a head, (H,): a geometric series from 2^(-8/H); for H that is no power of two, every second slope of the
-    next one fills up (as in the authors' code)."""
-    power = 2 ** int(math.log2(n_heads))
-    slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
-    finer = [2 ** (-8 * (i + 1) / (2 * power)) for i in range(0, 2 * power, 2)]
-    return torch.tensor(slopes + finer[: n_heads - power], dtype=torch.float32, device="cpu")
-
-
 POSITIONS = {
-    "none": lambda cfg: NoPosition(),
-    "learned": lambda cfg: LearnedPosition(cfg.max_seq_len, cfg.d_model),
-    "sinusoidal": lambda cfg: SinusoidalPosition(cfg.d_model),
-    "rotary": lambda cfg: Rotary(cfg.rotary_dim, cfg.rope_theta, cfg.rope_layout, cfg.rope_scaling),
-    "alibi": lambda cfg: ALiBi(cfg.n_heads),
+    "none": lambda cfg, causal=True: NoPosition(),
+    "learned": lambda cfg, causal=True: LearnedPosition(cfg.n_positions, cfg.d_model, cfg.position_offset),
+    "learned_2d": lambda cfg, causal=True: LearnedPosition2d(cfg.n_positions, cfg.d_model),
+    "axial": lambda cfg, causal=True: AxialPosition(cfg.axial_shape, cfg.axial_dims),
+    "sinusoidal": lambda cfg, causal=True: SinusoidalPosition(cfg.d_model, cfg.sinusoid_layout),
+    "rotary": lambda cfg, causal=True: Rotary(cfg.rotary_dim, cfg.rope_theta, cfg.rope_layout, cfg.rope_scaling),
+    "rotary_2d": lambda cfg, causal=True: Rotary2d(cfg.rotary_dim, cfg.rope_theta, cfg.rope_layout, cfg.rope_scaling),
+    "alibi": lambda cfg, causal=True: ALiBi(cfg.n_heads),
+    "relative": lambda cfg, causal=True: RelativeBias(
+        cfg.n_heads, cfg.relative_buckets, cfg.relative_max_distance, causal
+    ),
 }
+"""Kind → factory `(cfg, causal)`, where `causal` tells that no query sees a later key."""
 
 
-def build_position(cfg: ModelConfig) -> NoPosition:
-    """The position part that `cfg` names."""
-    return POSITIONS[cfg.position](cfg)
+def build_position(cfg: ModelConfig, causal: bool = True) -> NoPosition:
+    """The position part that `cfg` names, for a stack whose queries see what came before (`causal`), or both ways."""
+    return POSITIONS[cfg.position](cfg, causal)

@@ -72,6 +72,10 @@ class ByteLevelTokenizer(Tokenizer):
     def token(self, token_id: int) -> str:
         return self._tokens[self.check_id(token_id)]
 
+    def special_id(self, token: str) -> int | None:
+        token_id = self._engine.token_to_id(token)
+        return None if token_id is None or self._bytes[token_id] else token_id
+
     def save(self, folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._engine.save(str(Path(folder) / FILE))

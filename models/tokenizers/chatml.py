@@ -1,17 +1,11 @@
 """ChatML, the way in which SmolLM2, Qwen and others write a conversation: `<|im_start|>role`, a text, `<|im_end|>`."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from models.errors import InputError
 from models.tokenizers.interface import Tokenizer
 
 START, END = "<|im_start|>", "<|im_end|>"
-
-
-def speaks_chatml(tokenizer: Tokenizer) -> bool:
-    """Whether the vocabulary has both marks as special tokens."""
-    return _special_ids(tokenizer).keys() == {START, END}
 
 
 def chat_ids(tokenizer: Tokenizer, messages: Iterable[tuple[str, str]]) -> list[int]:
@@ -20,8 +14,8 @@ def chat_ids(tokenizer: Tokenizer, messages: Iterable[tuple[str, str]]) -> list[
     Roles are "system", "user" and "assistant"; the answer ends with `<|im_end|>`. What the texts contain is text, even
     if it is spelled like a mark. Raises `InputError` for a tokenizer without the marks.
     """
-    special = _special_ids(tokenizer)
-    if special.keys() != {START, END}:
+    special = {mark: tokenizer.special_id(mark) for mark in (START, END)}
+    if None in special.values():
         raise InputError("chat_marks_missing", name=tokenizer.name, marks=f"{START}, {END}")
     ids = []
     for role, text in messages:
@@ -32,9 +26,3 @@ def chat_ids(tokenizer: Tokenizer, messages: Iterable[tuple[str, str]]) -> list[
 def around_message(system: str) -> tuple[str, str]:
     """What `chat_ids` puts before and after a single message of the user that follows the instruction `system`."""
     return f"{START}system\n{system}{END}\n{START}user\n", f"{END}\n{START}assistant\n"
-
-
-@lru_cache(maxsize=8)
-def _special_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    marks = ((tokenizer.token(token_id), token_id) for token_id in range(tokenizer.vocab_size))
-    return {token: token_id for token, token_id in marks if token in (START, END) and not tokenizer.bytes_of(token_id)}

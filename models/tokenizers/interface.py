@@ -43,6 +43,10 @@ class Tokenizer(ABC):
         """The token as its vocabulary spells it (`Ġonce` for " once" in byte-level BPE)."""
 
     @abstractmethod
+    def special_id(self, token: str) -> int | None:
+        """The id of the special token that is spelled so; None if there is none."""
+
+    @abstractmethod
     def save(self, folder: str | Path) -> None:
         """Write the files that `tokenizers.load(folder)` reads."""
 

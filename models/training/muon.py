@@ -16,10 +16,13 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """UVᵀ of `matrix` = USVᵀ, roughly: singular values come out between about 0.7 and 1.2 (Newton-Schulz)."""
+    """UVᵀ of `matrix` = USVᵀ, roughly: singular values come out between about 0.7 and 1.2 (Newton-Schulz).
+
+    Of a tensor of more dimensions, such as the weights of all experts, each matrix of the last two.
+    """
     a, b, c = COEFFICIENTS
-    x = matrix / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
+    x = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x  # the product below is smaller for a wide matrix
     for _ in range(iterations):
         gram = x @ x.mT
@@ -28,7 +31,7 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """SGD with Nesterov momentum and orthogonalised updates, weight decay decoupled. Takes matrices only."""
+    """SGD with Nesterov momentum and orthogonalised updates, weight decay decoupled; for matrices and stacks of them."""
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -47,4 +50,4 @@ class Muon(torch.optim.Optimizer):
         average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
         direction = orthogonalised(parameter.grad.lerp(average, group["momentum"]))
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(direction, alpha=-group["lr"] * 0.2 * max(parameter.shape) ** 0.5)
+        parameter.add_(direction, alpha=-group["lr"] * 0.2 * max(parameter.shape[-2:]) ** 0.5)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from models.errors import InputError
 from models.objectives import OBJECTIVES
+from models.output import ModelOutput
 from models.training import checkpoint
 from models.training.data import TrainingData
 from models.training.evaluate import evaluate_all, total
@@ -26,6 +27,7 @@ from models.training.muon import Muon
 from models.training.recipe import Recipe
 
 CURVE_POINTS = 200  # rows of history, besides those of the evaluations
+MTP_WEIGHT = 0.3  # of the loss on further tokens: DeepSeek-V3, arXiv:2412.19437, section 4.2
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def is_layer_matrix(name: str, parameter: Tensor) -> bool:
-    """Whether Muon and weight decay apply; norms, biases, embeddings and the head take AdamW and are not decayed."""
-    return parameter.ndim == 2 and name.startswith("layers.")
+    """Whether Muon and weight decay apply; norms, biases, embeddings, routers and heads take AdamW and no decay."""
+    return parameter.ndim >= 2 and "layers." in name and not name.endswith(("router.weight", "noise_weight"))
 
 
 def bf16_is_native() -> bool:
@@ -134,18 +136,38 @@ class Trainer:
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         inputs, targets, loss_mask = self._objective(ids, chance)
         with self.precision:
-            logits = self.model(inputs).logits  # (B, T, V)
+            out = self.model(inputs)
         if loss_mask is not None:
             targets = targets.masked_fill(~loss_mask, -100)
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
-        loss.backward()
+        loss = _cross_entropy(out.logits, targets)
+        (loss + self._side_losses(out, targets)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        self._balance_experts(out)
         return loss.item()
+
+    def _side_losses(self, out: ModelOutput, targets: Tensor) -> Tensor | float:
+        """What training minimises beside the loss that is reported: the routers' losses, and that of further tokens."""
+        moe, total = self.model.config.moe, 0.0
+        if out.aux_loss is not None:
+            total = moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
+        for depth, logits in enumerate(out.mtp_logits, start=1):
+            total = total + MTP_WEIGHT / len(out.mtp_logits) * _cross_entropy(logits, targets[:, depth:])
+        return total
+
+    @torch.no_grad()
+    def _balance_experts(self, out: ModelOutput) -> None:
+        """Move the selection biases of routers that balance without a loss, by the load of the step just made."""
+        moe = self.model.config.moe
+        if moe is None or moe.bias_update_rate is None:
+            return
+        routers = [module for module in self.model.modules() if hasattr(module, "update_selection_bias")]
+        for router, routing in zip(routers, out.routings, strict=True):
+            router.update_selection_bias(routing.counts())
 
     def _ends_stretch(self) -> bool:
         return self._ends_part(CURVE_POINTS) or self._ends_part(self.recipe.evaluations)
@@ -172,6 +194,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything that resuming needs."""
         tensors = {f"model.{name}": parameter.detach() for name, parameter in self._named.items()}
+        tensors |= {f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()}
         for optimizer in self._optimizers:
             for name, parameter in self._named.items():
                 for key, value in optimizer.state.get(parameter, {}).items():
@@ -200,6 +223,8 @@ class Trainer:
         with torch.no_grad():
             for name, parameter in self._named.items():
                 parameter.copy_(tensors.pop(f"model.{name}"))
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(tensors.pop(f"buffer.{name}"))
         for name, value in tensors.items():
             _, name, key = re.fullmatch(r"(optimizer)\.(.+)\.(\w+)", name).groups()
             parameter = self._named[name]
@@ -210,3 +235,8 @@ class Trainer:
         self.budgets = [(first, tokens) for first, tokens in state["budgets"]]
         if self.budgets[-1][1] != self.recipe.tokens:
             self.budgets.append((self.step, self.recipe.tokens))
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean nats per target (B, T) under logits (B, T, V); targets of -100 count for nothing."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)

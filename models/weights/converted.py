@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
+from filelock import FileLock
 from safetensors import SafetensorError
 
 from models.errors import InputError
@@ -20,6 +22,9 @@ from models.weights.saving import save
 
 VERSION = 1  # to be raised when conversion changes, so that folders of the old one are not read
 PROBLEM = "tokenizer_problem.json"
+SOURCE = "source"  # beside the conversions of a file: the file's path
+DRAFT, LOCK = ".draft-", ".lock"
+LONGEST_WRITING = 3600  # seconds after which a draft belongs to nobody any more; writing one takes some ten
 
 
 def cache_root() -> Path:
@@ -38,8 +43,9 @@ def is_converted(path: Path) -> bool:
 def converted(path: Path) -> Path:
     """The folder of our own format with the model of a GGUF file, in fp32; written by the first call.
 
-    A file that was changed since is converted again, and its former conversion removed. Raises `InputError` for what
-    `read_gguf` refuses, and if the cache cannot be written.
+    A file that was changed since is converted again. What nobody needs any more is then removed: conversions of files that
+    are gone or were changed, and drafts of programs that were ended. Raises `InputError` for what `read_gguf` refuses, and
+    if the cache cannot be written.
     """
     folder = _place(path)
     if not is_converted(path):
@@ -64,28 +70,50 @@ def _place(path: Path) -> Path:
 
 def _convert(path: Path, folder: Path) -> None:
     model, tokenizer = read_gguf(path)
-    states = folder.parent.parent
+    root = cache_root() / "gguf"
     try:
-        states.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".draft-", dir=states) as draft:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=root, ignore_cleanup_errors=True) as draft:
             complete = Path(draft) / folder.name
             if isinstance(tokenizer, InputError):
                 write_json(complete / PROBLEM, {"code": tokenizer.code, "params": tokenizer.params})
                 tokenizer = None
             save(model, tokenizer, complete, dtype="fp32")
-            _publish(complete, folder)
+            # One program at a time, so that none removes what another is just putting in its place.
+            with FileLock(root / LOCK):
+                _publish(complete, folder, path)
+                _clean(root, keep=folder.parent)
     except (OSError, SafetensorError) as error:
-        raise InputError("cache_not_writable", folder=str(states), reason=str(error)) from error
-    for former in states.iterdir():
-        if former != folder.parent and not former.name.startswith(".draft-"):
-            shutil.rmtree(former, ignore_errors=True)
+        raise InputError("cache_not_writable", folder=str(root), reason=str(error)) from error
 
 
-def _publish(complete: Path, folder: Path) -> None:
-    """Move a whole folder to its place at once, unless somebody else put the same one there meanwhile."""
-    folder.parent.mkdir(exist_ok=True)
+def _publish(complete: Path, folder: Path, path: Path) -> None:
+    """Move a whole folder to its place at once, unless another program put the same one there meanwhile."""
+    if (folder / CONFIG).is_file():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    (folder.parent.parent / SOURCE).write_bytes(os.fsencode(path.resolve()))
+    os.rename(complete, folder)
+
+
+def _clean(root: Path, keep: Path) -> None:
+    """Remove from all of the cache what nobody needs any more; `keep` is what is about to be read."""
+    for states in filter(Path.is_dir, root.iterdir()):
+        if states.name.startswith(DRAFT):
+            if time.time() - states.stat().st_mtime > LONGEST_WRITING:
+                shutil.rmtree(states, ignore_errors=True)
+            continue
+        needed = {SOURCE, keep.name} if states == keep.parent else {SOURCE}
+        needed |= _present(states)
+        for former in set(os.listdir(states)) - needed:
+            shutil.rmtree(states / former, ignore_errors=True)
+        if os.listdir(states) == [SOURCE]:
+            shutil.rmtree(states, ignore_errors=True)
+
+
+def _present(states: Path) -> set[str]:
+    """The name of the state that the file of these conversions is in now; none if the file is gone."""
     try:
-        os.rename(complete, folder)
+        return {_place(Path(os.fsdecode((states / SOURCE).read_bytes()))).parent.name}
     except OSError:
-        if not (folder / CONFIG).is_file():
-            raise
+        return set()

@@ -7,25 +7,25 @@ of a head, (2j, 2j+1), so its files have the rows of q and k in that order; here
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.building import allocate
 from models.config import ModelConfig, RopeScaling
 from models.errors import InputError
-from models.parts.positions import inverse_frequencies, scale_frequencies
+from models.installed import GGUF_REQUIREMENT
+from models.parts.rotary import inverse_frequencies, scale_frequencies
 from models.tokenizers import Tokenizer
 from models.tokenizers.gguf_bpe import from_gguf
-from models.transformer import Transformer, allocate
+from models.transformer import Transformer
 from models.weights.layouts.layout import linear
 from models.weights.layouts.llama import ATTENTION_BIASES, kind_of_attention
 from models.weights.tensors import STACKED, Packing, Row, assign
 
 SUFFIX = ".gguf"
-PACKAGE = "gguf==0.19.0"
 ARCHITECTURE = "llama"  # what llama.cpp calls every model of the family, Mistral and SmolLM2 included
 
 ROTARY_FACTORS = "rope_freqs.weight"
@@ -39,7 +39,7 @@ ALLOWED: dict[str, tuple] = {
     "attention.causal": (True,),
     "attention.sliding_window": (0,),
     "use_parallel_residual": (False,),
-    "rope.scaling.type": ("none", "linear"),
+    "rope.scaling.type": ("linear", "none"),
 }
 """Settings that change the computation, with the values built here; the first is what an absent one means."""
 
@@ -48,12 +48,13 @@ def read_gguf(path: Path) -> tuple[Transformer, Tokenizer | InputError]:
     """The model of a GGUF file in fp32, and its tokenizer, or the reason why that one cannot be read here.
 
     Every number is exactly the one that the stored blocks stand for. Peak memory is twice the model. Raises `InputError`
-    without the `gguf` package, for files that are damaged or split, for architectures, settings and quantisations that
-    are not built here, and for tensors that are missing, unknown or of a wrong shape.
+    without the `gguf` package, for files that cannot be read, are damaged or split, for architectures, settings and
+    quantisations that are not built here, and for tensors that are missing, unknown or of a wrong shape.
     """
-    if find_spec("gguf") is None:
-        raise InputError("gguf_no_package", file=str(path), command=f"pip install {PACKAGE}")
-    from gguf import GGUFReader
+    try:
+        from gguf import GGUFReader
+    except ImportError as error:  # the package, or one that it needs in turn
+        raise InputError("gguf_no_package", file=str(path), command=f"pip install {GGUF_REQUIREMENT}") from error
 
     with _damage_named(path):
         reader = GGUFReader(path)
@@ -75,8 +76,10 @@ def read_gguf(path: Path) -> tuple[Transformer, Tokenizer | InputError]:
 def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
+    except OSError as error:
+        raise InputError("file_unreadable", file=str(path), reason=error.strerror or str(error)) from error
     # What the package raises, according to where the file is cut off or which of its numbers is wrong.
-    except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise InputError("gguf_damaged", file=str(path), reason=f"{type(error).__name__}: {error}") from error
 
 
@@ -154,11 +157,11 @@ class _Settings:
 
     def _scaling(self, factors: Tensor | None, cfg: ModelConfig) -> RopeScaling | None:
         pre_training = self.get("rope.scaling.original_context_length")
-        if self.get("rope.scaling.type") == "linear":
+        factor = self._linear_factor()
+        if factor is not None:
             if factors is not None:
                 self._refuse(ROTARY_FACTORS, tuple(factors.shape), ("none beside linear scaling",))
-            factor, original = self.need("rope.scaling.factor"), pre_training or cfg.max_seq_len
-            return RopeScaling(kind="linear", factor=factor, original_max_seq_len=original)
+            return RopeScaling(kind="linear", factor=factor, original_max_seq_len=pre_training or cfg.max_seq_len)
         if factors is None:
             return None
         frequencies = inverse_frequencies(cfg.d_head, cfg.rope_theta)
@@ -167,9 +170,17 @@ class _Settings:
         # Files hold the factors and not what they were computed from; Llama 3.1, 3.2 and 3.3 share all but the largest.
         slowest = float(factors.max())
         scaling = RopeScaling(kind="llama3", factor=slowest, original_max_seq_len=pre_training or 8192)
-        if not torch.allclose(factors, frequencies / scale_frequencies(frequencies, scaling), rtol=1e-4):
+        if not torch.allclose(factors, frequencies / scale_frequencies(cfg.d_head, cfg.rope_theta, scaling), rtol=1e-4):
             self._refuse(ROTARY_FACTORS, f"… {slowest:g}", ("low_freq_factor 1 and high_freq_factor 4",))
         return scaling
+
+    def _linear_factor(self) -> float | None:
+        """By how much all positions are divided, if they are. As in llama.cpp, a file that names no type means "linear",
+        older ones write `rope.scale_linear`, and 0 means 1."""
+        if self.get("rope.scaling.type", "linear") == "none":
+            return None
+        factor = self.get("rope.scaling.factor", self.get("rope.scale_linear", 0.0))
+        return None if factor in (0.0, 1.0) else factor
 
     def _refuse(self, field: str, value: object, allowed: Iterable) -> None:
         raise InputError(

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import torch
 
+from models.building import allocate
 from models.config import ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE, installed_file
 from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
-from models.transformer import Transformer, allocate
+from models.transformer import Transformer
 from models.weights.converted import converted, tokenizer_problem
 from models.weights.files import FORMAT, PICKLES, own_config, read_config, read_tensors
 from models.weights.gguf_file import SUFFIX as GGUF
 from models.weights.hub import fetch, is_hub_id
-from models.weights.layouts import LAYOUTS
-from models.weights.layouts.layout import settle_head
+from models.weights.layouts import LAYOUTS, layout_of
 from models.weights.tensors import assign
 from models.weights.zoo import ZOO, zoo
 
@@ -88,18 +88,17 @@ def _read_own(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
 
 
 def _read_hugging_face(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
-    model_type = values.get("model_type")
-    if not isinstance(model_type, str) or model_type not in LAYOUTS:
-        raise InputError(
-            "weights_unknown_type", folder=str(folder), model_type=model_type or "–", known=", ".join(LAYOUTS)
-        )
+    layout = layout_of(values)
+    if layout is None:
+        known = ", ".join(sorted({layout.model_type for layout in LAYOUTS}))
+        model_type = values.get("model_type") or "–"
+        raise InputError("weights_unknown_type", folder=str(folder), model_type=model_type, known=known)
     if values.get("quantization_config"):
         raise InputError("weights_quantized", folder=str(folder))
-    layout = LAYOUTS[model_type]
     cfg = layout.read_config(values)
-    embedding = next(row.there for row in layout.rows(cfg) if row.here == ("tok_embed.weight",))
     tensors = layout.spell(read_tensors(folder), cfg)
-    tensors, cfg = settle_head(tensors, cfg, embedding, tying_stated=values.get("tie_word_embeddings") is not None)
+    if layout.settle is not None:
+        tensors, cfg = layout.settle(tensors, cfg, values)
     model = allocate(cfg, device="meta")
     assign(model, tensors, layout.rows(cfg), dtype)
     return model

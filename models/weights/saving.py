@@ -36,7 +36,7 @@ def export_hf(model: Transformer, tokenizer: Tokenizer | None, folder: str | Pat
     folder = Path(folder)
     layout = _nearest_layout(model)
     values = {
-        "architectures": [layout.architecture],
+        "architectures": [layout.architecture(model.config)],
         "model_type": layout.model_type,
         **layout.write_config(model.config),
         "torch_dtype": {"fp32": "float32", "bf16": "bfloat16"}.get(dtype),
@@ -51,12 +51,15 @@ def export_hf(model: Transformer, tokenizer: Tokenizer | None, folder: str | Pat
 
 
 def _nearest_layout(model: Transformer) -> Layout:
-    found = ((layout, layout.losses(model.config)) for layout in LAYOUTS.values())
-    nearest, losses = min(((layout, lost) for layout, lost in found if lost is not None), key=lambda pair: len(pair[1]))
+    found = ((layout, layout.losses(model.config)) for layout in LAYOUTS if layout.architecture(model.config))
+    near = [(layout, lost) for layout, lost in found if lost is not None]
+    if not near:
+        raise InputError("weights_no_family", structure=model.config.structure)
+    nearest, losses = min(near, key=lambda pair: len(pair[1]))
     if losses:
         raise InputError(
             "weights_not_exportable",
-            architecture=nearest.architecture,
+            architecture=nearest.architecture(model.config),
             losses="; ".join(f"{field} = {_plain(mine)} → {_plain(theirs)}" for field, mine, theirs in losses),
         )
     return nearest

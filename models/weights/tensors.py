@@ -1,8 +1,8 @@
 """Weights under the names that files use: between a module's fused parameters and one tensor for each map.
 
-A module may keep several maps in one parameter (`FusedLinear`); files, other projects and the parameter table name
-each map on its own: `layers.0.attn.q_proj.weight`. `Row`s say how a file of another project spells and packs the same
-tensors.
+A module may keep several maps in one parameter (`FusedLinear`, `Experts`); files, other projects and the parameter table
+name each map on its own: `layers.0.attn.q_proj.weight`. `Row`s say how a file of another project spells and packs the
+same tensors.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
+from models.parts.experts import Experts
 from models.parts.linear import FusedLinear
 
 NAMED_AT_MOST = 8
@@ -31,10 +32,13 @@ class Packing:
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
     # Of a single tensor nothing is to be joined; torch.cat() on "meta" would make torch import its compiler, for seconds.
+    # It may also be a number without dimensions, which cannot be split.
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
 
 
-STACKED = Packing(pack=_stacked, unpack=lambda packed, widths: packed.split(list(widths)))
+STACKED = Packing(
+    pack=_stacked, unpack=lambda packed, widths: packed.split(list(widths)) if len(widths) > 1 else [packed]
+)
 """One below the other along the output, as `nn.Linear` keeps its weight: (out, in)."""
 
 TRANSPOSED = Packing(
@@ -42,6 +46,26 @@ TRANSPOSED = Packing(
     unpack=lambda packed, widths: packed.movedim(-1, 0).split(list(widths)),
 )
 """As `STACKED`, but the file has (in, out), the `Conv1D` of GPT and GPT-2; a bias has one dimension and stays."""
+
+
+def per_head(n_heads: int) -> Packing:
+    """Several maps head by head, and within a head one map below the other: q, then k, then v (BLOOM, ChatGLM)."""
+
+    def pack(tensors: Sequence[Tensor]) -> Tensor:
+        heads = [tensor.unflatten(0, (n_heads, -1)) for tensor in tensors]  # (H, d_head, …)
+        return torch.stack(heads, dim=1).flatten(0, 2)
+
+    def unpack(packed: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
+        return [part.flatten(0, 1) for part in packed.unflatten(0, (n_heads, len(widths), -1)).unbind(1)]
+
+    return Packing(pack, unpack)
+
+
+def shaped(shape: Sequence[int], own: Sequence[int]) -> Packing:
+    """One tensor that the file has in the `shape` there, and that is `own` here."""
+    return Packing(
+        pack=lambda tensors: tensors[0].reshape(tuple(shape)), unpack=lambda packed, widths: [packed.reshape(tuple(own))]
+    )
 
 
 @dataclass(frozen=True)
@@ -58,18 +82,20 @@ def named_tensors(model: nn.Module) -> dict[str, Tensor]:
 
     The tensors are detached views: writing into them changes the model.
     """
-    fused = {path: module for path, module in model.named_modules() if isinstance(module, FusedLinear)}
+    packed = {path: module for path, module in model.named_modules() if isinstance(module, FusedLinear | Experts)}
+    told: set[str] = set()
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
-        path, _, leaf = name.rpartition(".")
-        if path not in fused:
+        path = name.rpartition(".")[0]
+        if path not in packed:
             tensors[name] = tensor
-        elif leaf == "weight":
-            tensors.update(_parts(path, fused[path]))
+        elif path not in told:
+            told.add(path)
+            tensors.update(_parts(path, packed[path]))
     return tensors
 
 
-def _parts(path: str, module: FusedLinear) -> Iterable[tuple[str, Tensor]]:
+def _parts(path: str, module: FusedLinear | Experts) -> Iterable[tuple[str, Tensor]]:
     owner = path.rpartition(".")[0]
     for name, (weight, bias) in module.parts().items():
         full_name = f"{owner}.{name}" if owner else name
@@ -105,18 +131,24 @@ def assign(
     targets = named_tensors(model)
     for row in rows:
         destinations = [targets[name] for name in row.here]
-        pieces = row.packing.unpack(tensors[row.there], [target.shape[0] for target in destinations])
+        widths = [target.shape[0] if target.dim() else 1 for target in destinations]
+        pieces = row.packing.unpack(tensors[row.there], widths)
         for target, piece in zip(destinations, pieces, strict=True):
             target.copy_(piece)
 
 
 def pack(model: nn.Module, rows: Iterable[Row], dtype: torch.dtype) -> dict[str, Tensor]:
-    """The model's weights as a file with these rows has them: copies of type `dtype` that share no memory."""
-    sources = named_tensors(model)
-    return {
-        row.there: row.packing.pack([sources[name] for name in row.here]).to(dtype, copy=True).contiguous()
-        for row in rows
-    }
+    """The model's weights as a file with these rows has them: copies of type `dtype` that share no memory.
+
+    Buffers keep their own type: they are what training counts up in steps that `dtype` might round away.
+    """
+    sources, buffers = named_tensors(model), {name for name, _ in model.named_buffers()}
+
+    def copied(row: Row) -> Tensor:
+        packed = row.packing.pack([sources[name] for name in row.here])
+        return packed.to(packed.dtype if buffers.issuperset(row.here) else dtype, copy=True).contiguous()
+
+    return {row.there: copied(row) for row in rows}
 
 
 def _shape_there(row: Row, targets: Mapping[str, Tensor]) -> tuple[int, ...]:

@@ -30,9 +30,13 @@ const Build = (() => {
   }
 
   // Where the form stands above the picture, it starts folded, so that the picture is not far away.
+  let folded = false;
+
   function foldIfNarrow() {
-    if (!matchMedia("(max-width: 900px)").matches) return;
-    document.querySelectorAll("#build-controls .label-wrap.open").forEach((button) => button.click());
+    const open = document.querySelectorAll("#build-controls .label-wrap.open");
+    if (folded || !open.length) return;
+    folded = true;
+    if (matchMedia("(max-width: 900px)").matches) open.forEach((button) => button.click());
   }
 
   function mount(element) {
@@ -43,16 +47,15 @@ const Build = (() => {
       colour(root);
     }).observe(root, { childList: true, subtree: true, characterData: true, attributeFilter: ["open"] });
     colour(root);
-    foldIfNarrow();
   }
 
   // The form's notes, which of its controls apply, and the headings come as one string: a hundred small updates of
   // Gradio components would take far longer than computing them. Nor is a note a component: each one makes the page
   // open later.
-  let sheet = { notes: {}, shown: {}, headings: {} };
+  let sheet = { notes: {}, shown: {}, groups: {}, headings: {} };
   const written = new WeakMap();
 
-  const controlOf = (name) => document.getElementById(`build-${name.replaceAll("_", "-")}`);
+  const controlOf = (name) => document.getElementById(`build-${name.replaceAll(/[_.]/g, "-")}`);
 
   /** Where a note stands: in a place of its own, or below the control that it is about, if that is on the page. */
   function placeOf(name) {
@@ -74,6 +77,11 @@ const Build = (() => {
       const control = controlOf(name);
       if (control && control.hidden === applies) control.hidden = !applies;
     }
+    for (const [name, applies] of Object.entries(sheet.groups)) {
+      const group = document.getElementById(`build-group-${name}`);
+      if (group && group.hidden === applies) group.hidden = !applies;
+    }
+    document.getElementById("build-controls")?.classList.toggle("card-alone", Boolean(sheet.alone));
     for (const heading of document.querySelectorAll("[data-heading]")) {
       const words = sheet.headings[heading.dataset.heading] ?? "";
       if (heading.textContent !== words) heading.textContent = words;
@@ -85,6 +93,7 @@ const Build = (() => {
       if (!props.value) return;
       sheet = JSON.parse(props.value);
       fill();
+      setTimeout(foldIfNarrow); // not before the first design: while the page is set up, Gradio opens them again
       // The controls are filled in the same turn as this sheet comes.
       if (kept) setTimeout(() => document.getElementById("build-retype").click());
     };

@@ -71,8 +71,10 @@ const Generate = (() => {
       const opening = value.startsWith(OPENING);
       if (!opening || kept?.model !== lineage.state.model) kept = null;
       if (kept) return view.restore(kept);
-      const text = opening ? await fetched(value.slice(OPENING.length)) : value;
-      if (mine === turn) view.read(text);                 // a newer value may have come while this one was fetched
+      const text = opening ? await fetched(value.slice(OPENING.length)).catch(() => null) : value;
+      if (mine !== turn) return;                          // a newer value has come while this one was fetched
+      if (text === null) view.tellError(lineage.say("unfetched"));
+      else view.read(text);
     };
     watch("value", read);
     read();
@@ -233,6 +235,7 @@ const Generate = (() => {
     tellError(sentence) {
       this.part.error.textContent = sentence;
       this.part.error.hidden = !sentence;
+      this.part.story.classList.toggle("generate-earlier", Boolean(sentence));
     }
 
     draw() {
@@ -245,6 +248,8 @@ const Generate = (() => {
 
     drawTokens() {
       const box = this.part.tokens;
+      const isFirst = this.cells.length === 0;
+      const isFollowed = isFirst || this.atEnd();
       const cells = TokenCells.cells(this.steps.map((step) => this.bytes(step.id)), this.finished !== null);
       cells.forEach((cell, index) => {
         const old = this.cells[index];
@@ -254,6 +259,19 @@ const Generate = (() => {
       });
       this.cells = cells;
       this.mark();
+      if (this.source !== "recorded" && isFollowed) this.follow(isFirst);
+    }
+
+    atEnd() {
+      const { scrollHeight, scrollTop, clientHeight } = this.part.story;
+      return scrollHeight - scrollTop - clientHeight < 48;
+    }
+
+    /** Keeps the newest token in sight while a text is written, unless the visitor has scrolled back to read. */
+    follow(isFirst) {
+      const { story } = this.part;
+      story.scrollTop = story.scrollHeight;
+      if (isFirst) story.scrollIntoView({ block: "nearest" });
     }
 
     drawToken(span, cell, step) {

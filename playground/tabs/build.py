@@ -1,5 +1,7 @@
 """Build: every choice of an architecture on the left; on the right what it looks like and what it costs, at once."""
 
+from dataclasses import replace
+
 import gradio as gr
 
 import models
@@ -7,21 +9,23 @@ from models.account import BYTES
 from models.errors import InputError
 from playground import services
 from playground.design_api import build_design
-from playground.design_form import FIELDS, FLAGS, GROUPS, OPTIONS, control_of, values_of
-from playground.design_limit import way_out
-from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
+from playground.design_controls import CHOICE_OF, FIELDS, FLAGS, GROUPS, OPTIONS, TUPLES, TYPED, options_of
+from playground.design_form import control_of, values_of
+from playground.design_limit import silent_key, way_out, writes
+from playground.design_measure import counted
+from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, measured, redraw, show_card
 from playground.i18n import explain, label, say
-from playground.preset_lists import family_choices, family_of, first_of, preset_choices
-from playground.session import DEFAULT_MODEL, parse_design
+from playground.preset_lists import card_of, family_choices, family_of, first_of, preset_choices
+from playground.session import DEFAULT_MODEL, is_card, parse_design
 from playground.tab import Page, Tab, TabParts, refusals
+from playground.views.design_changes import field_name
 from playground.views.design_used import design_used
 from playground.views.numbers import short
 
 SCRIPTS = ("build.js",)
-OPEN_GROUPS = ("size", "attention")
-PLACES = ("title", "diagram", "changes", "figures", "table")  # HTML that a design fills
-CACHE = ("context", "batch", "dtype")
-FOLLOWERS = ("n_kv_heads", "d_head", "rotary_dim")  # controls that move with others
+OPEN_GROUPS = ("structure", "size", "attention")
+PLACES = ("title", "card", "diagram", "changes", "figures", "table")  # HTML that a design fills
+CACHE = ("context", "batch", "dtype", "ranks")
 
 
 def layout(page: Page) -> TabParts:
@@ -46,7 +50,7 @@ def _start(parts: dict) -> None:
     """Where a design starts from, and what to do with it."""
     family = family_of(DEFAULT_MODEL)
     parts["family"] = gr.Dropdown(
-        family_choices(),
+        family_choices("en"),
         value=family,
         label=label("build.family"),
         info=label("build.family_info"),
@@ -54,7 +58,7 @@ def _start(parts: dict) -> None:
         interactive=True,
     )
     parts["preset"] = gr.Dropdown(
-        preset_choices(family),
+        preset_choices(family, "en"),
         value=DEFAULT_MODEL,
         label=label("build.preset"),
         info=label("build.preset_info"),
@@ -75,20 +79,28 @@ def _controls() -> dict[str, gr.components.Component]:
     values = values_of(models.preset(DEFAULT_MODEL))
     controls = {}
     for group, names in GROUPS.items():
-        with gr.Accordion(label(f"build.group.{group}"), open=group in OPEN_GROUPS, elem_classes="build-group"):
+        with gr.Accordion(
+            label(f"build.group.{group}"),
+            open=group in OPEN_GROUPS,
+            elem_classes="build-group",
+            elem_id=f"build-group-{group}",
+        ):
             for name in names:
                 controls[name] = _control(name, values[name])
     return controls
 
 
 def _control(name: str, value: object) -> gr.components.Component:
-    common = {"label": label(f"part.name.{name}"), "elem_id": f"build-{name.replace('_', '-')}", "interactive": True}
+    elem_id = f"build-{name.replace('_', '-').replace('.', '-')}"
+    common = {"label": label(f"part.name.{name}"), "elem_id": elem_id, "interactive": True}
     if name in FLAGS:
         return gr.Checkbox(value, info=label(f"part.help.{name}"), **common)
     if name == "biases":
-        return gr.CheckboxGroup(_options(name), value=value, info=label("part.help.biases"), **common)
+        return gr.CheckboxGroup(_options(name, OPTIONS[name]), value=value, info=label("part.help.biases"), **common)
     if name in OPTIONS:
-        return gr.Dropdown(_options(name), value=value, allow_custom_value=name == "mask_pattern", **common)
+        return gr.Dropdown(_options(name, OPTIONS[name]), value=value, allow_custom_value=name in TYPED, **common)
+    if name in TUPLES:
+        return gr.Textbox(value, info=label(f"part.help.{name}"), max_lines=1, **common)
     return gr.Number(value, info=label(f"part.help.{name}"), **common)
 
 
@@ -97,14 +109,29 @@ def _note(name: str) -> None:
     gr.HTML(f'<div data-note="{name}"></div>', elem_classes="build-note")
 
 
-def _options(name: str) -> list[tuple]:
-    return [(label(f"part.choice.{name}.{option.replace(',', '_')}"), option) for option in OPTIONS[name]]
+def _options(name: str, options: tuple[str, ...]) -> list[tuple]:
+    return [(label(f"part.choice.{_words_of(name)}.{option.replace(',', '_')}"), option) for option in options]
+
+
+def _spoken(name: str, options: tuple[str, ...], lang: str) -> list[tuple]:
+    """The same in words for one reader: labels are resolved in the browser only while the page is built."""
+    return [(say(lang, f"part.choice.{_words_of(name)}.{option.replace(',', '_')}"), option) for option in options]
+
+
+def _structure(values: dict) -> tuple:
+    """What the options of some choices depend on."""
+    return values["structure"], values["reads"]
+
+
+def _words_of(name: str) -> str:
+    return "mask" if name == "mask_pattern" else CHOICE_OF.get(name, name)
 
 
 def _picture(parts: dict) -> None:
     """What a design looks like, how it differs, what it costs, and where its parameters are."""
     parts["title"] = gr.HTML(elem_id="build-title")
     _note("general")
+    parts["card"] = gr.HTML(elem_id="build-card")
     parts["diagram"] = gr.HTML(elem_id="build-diagram", js_on_load="Build.mount(element)")
     with gr.Column(elem_classes="build-section"):
         _heading("changes")
@@ -120,6 +147,7 @@ def _picture(parts: dict) -> None:
         _heading("parts")
         parts["chart"] = gr.Plot(show_label=False, elem_id="build-chart")
         parts["table"] = gr.HTML(elem_id="build-table")
+        parts["measure"] = gr.Button(label("build.measure"), elem_id="build-measure", elem_classes="plain", size="sm")
     parts["form"] = gr.HTML(html_template="<span></span>", js_on_load="Build.form(props, watch)", elem_id="build-form")
 
 
@@ -141,31 +169,54 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     shown = gr.State(Shown())
     cache = [parts[name] for name in CACHE]
     places = [parts[name] for name in (*PLACES, "chart", "design", "form", "used", "generate")]
-    after_change = [shown, *places, *(controls[name] for name in FOLLOWERS)]
-    after_start = [shown, *places, parts["family"], parts["preset"], *controls.values()]
+    changing = [shown, *places, parts["family"], parts["preset"], *controls.values()]
 
     def answer(now: Shown, updates: dict) -> dict:
         """The texts that changed, and the chart; what was said of "Use this model" is about an earlier design."""
         answered = {parts[place]: update for place, update in updates.items()}
         return {shown: now, parts["used"]: "", parts["generate"]: gr.update(visible=False), **answered}
 
-    def changed(before: Shown, lang: str, base: str | None, context, batch, dtype, *typed) -> dict:
-        base, values = base or before.base or DEFAULT_MODEL, dict(zip(FIELDS, typed, strict=True))
+    def limited(values: dict, lang: str) -> dict:
+        """The choices whose options depend on the structure, with those that it takes."""
+        options = {name: _spoken(name, options_of(name, *_structure(values)), lang) for name in TYPED}
+        return {controls[name]: gr.update(choices=options[name], value=values[name]) for name in TYPED}
+
+    def changed(before: Shown, lang: str, base: str | None, *typed) -> dict:
+        # The list of presets can be emptied, and may show a card, from which no design starts.
+        start_from = before.base if not base or is_card(base) else base
+        cache, values = typed[: len(CACHE)], dict(zip(FIELDS, typed[len(CACHE) :], strict=True))
         with refusals(lang):
-            now, updates = change(before, lang, base, values, Cache(context, batch, dtype))
-        if now.valid_title:  # refused: what was typed stays
-            return answer(now, updates)
-        followed = {controls[name]: now.values[name] for name in FOLLOWERS if values[name] != now.values[name]}
-        return {**answer(now, updates), **followed}
+            now, updates = change(before, lang, start_from or DEFAULT_MODEL, values, Cache(*cache))
+        if now.refusal is not None:  # what was typed stays
+            return {**answer(now, updates), **limited(values, lang)}
+        followed = {controls[name]: now.values[name] for name in FIELDS if values[name] != now.values[name]}
+        same = before.values and not before.refusal and _structure(before.values) == _structure(now.values)
+        options = {} if same else limited(now.values, lang)
+        back = {parts["preset"]: now.base} if base != now.base else {}
+        return {**answer(now, updates), **followed, **options, **back}
 
     def started(before: Shown, lang: str, design: str, cache: Cache) -> dict:
         with refusals(lang):
+            if is_card(design):
+                return carded(before, lang, design, cache)
             wanted = parse_design(design)
-            now, updates = redraw(before, lang, wanted.base, wanted.config, cache)
+            base = wanted.base if card_of(wanted.base) else models.preset_info(wanted.base).name
+            now, updates = redraw(before, lang, base, wanted.config, cache)
         filled = {controls[name]: now.values[name] for name in FIELDS}
-        family = family_of(wanted.base)
-        presets = gr.update(choices=preset_choices(family), value=wanted.base)
-        return {**answer(now, updates), **filled, parts["family"]: family, parts["preset"]: presets}
+        return {**answer(now, updates), **filled, **limited(now.values, lang), **listed(base, lang)}
+
+    def carded(before: Shown, lang: str, name: str, cache: Cache) -> dict:
+        if not before.values:
+            before, _ = redraw(before, lang, DEFAULT_MODEL, models.preset(DEFAULT_MODEL), cache)
+            before = replace(before, texts={"form": before.texts["form"]})
+        now, updates = show_card(before, lang, name)
+        return {**answer(now, updates), **listed(name, lang)}
+
+    def listed(name: str, lang: str) -> dict:
+        """The lists that a design starts from, in the reader's language, at this model."""
+        family = family_of(name)
+        families = gr.update(choices=family_choices(lang), value=family)
+        return {parts["family"]: families, parts["preset"]: gr.update(choices=preset_choices(family, lang), value=name)}
 
     def start(before: Shown, lang: str, base: str | None, *cache) -> dict:
         return started(before, lang, base or before.base or DEFAULT_MODEL, Cache(*cache))  # the dropdown can be emptied
@@ -178,27 +229,36 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
             return {shown: before}
         return started(before, lang, design, Cache(*cache))
 
+    def count(now: Shown, lang: str) -> dict:
+        if now.config is None:
+            return {shown: now}
+        with refusals(lang):
+            now, updates = measured(now, lang, counted(now.config))
+        return {shown: now, **{parts[place]: update for place, update in updates.items()}}
+
     def use(now: Shown, lang: str) -> dict:
         with refusals(lang):
             sentence, design = used(now, lang)
-        answered = {parts["used"]: sentence, parts["generate"]: gr.update(visible=design is not None)}
+        can_write = design is not None and writes(now.config)
+        answered = {parts["used"]: sentence, parts["generate"]: gr.update(visible=can_write)}
         return {**answered, page.model: design} if design else answered
 
     asked = [shown, page.lang, parts["preset"], *cache]
     # Gradio keeps a progress timer for every output, shown or not; for fifty of them that is work in each frame.
     quiet = {**page.UI, "show_progress_on": [parts["form"]]}
     every = [widget.input for widget in (*controls.values(), *cache)]
-    gr.on(every, changed, [*asked, *controls.values()], after_change, trigger_mode="always_last", **quiet)
+    gr.on(every, changed, [*asked, *controls.values()], changing, trigger_mode="always_last", **quiet)
     # What describes no model is not in the address; build.js keeps it, and types it again on a page in another language.
     gr.on(every, None, list(controls.values()), None, js="Build.typed", **page.UI)
     retyped = parts["retype"].click(None, None, list(controls.values()), js="Build.retype", **page.UI)
-    retyped.then(changed, [*asked, *controls.values()], after_change, **quiet)
+    retyped.then(changed, [*asked, *controls.values()], changing, **quiet)
     entered = [shown, page.lang, parts["family"], parts["preset"], *cache]
-    parts["family"].input(enter, entered, after_start, trigger_mode="always_last", **quiet)
-    parts["preset"].input(start, asked, after_start, trigger_mode="always_last", **quiet)
-    parts["reset"].click(start, asked, after_start, **quiet)
-    page.on_tab(opened, [shown, page.lang, parts["design"], *cache], after_start, show_progress_on=[parts["form"]])
+    parts["family"].input(enter, entered, changing, trigger_mode="always_last", **quiet)
+    parts["preset"].input(start, asked, changing, trigger_mode="always_last", **quiet)
+    parts["reset"].click(start, asked, changing, **quiet)
+    page.on_tab(opened, [shown, page.lang, parts["design"], *cache], changing, show_progress_on=[parts["form"]])
     parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], **page.UI)
+    parts["measure"].click(count, [shown, page.lang], [shown, parts["table"]], **page.CPU, api_visibility="private")
     page.open_tab(parts["generate"].click, "generate")
 
 
@@ -207,6 +267,8 @@ def used(now: Shown, lang: str) -> tuple[str, str | None]:
 
     The string is None where the form holds no valid design or the model is too large; the sentence then says why.
     """
+    if now.card or now.config is None:
+        return design_used(say(lang, "build.used.card"), None), None
     if now.refusal:
         return design_used(_to_mend(now.refusal, lang), None), None
     try:
@@ -217,7 +279,8 @@ def used(now: Shown, lang: str) -> tuple[str, str | None]:
     name = say(lang, "build.title.changed", base=model.name) if model.changed else model.name
     key = "trained" if model.trained else "random"
     sentence = say(lang, f"build.used.{key}", name=name, params=short(model.params))
-    return design_used(sentence, say(lang, "build.used.next")), now.texts["design"]
+    next_step = say(lang, "build.used.next" if writes(now.config) else silent_key(now.config))
+    return design_used(sentence, next_step), services.named(now.texts["design"])
 
 
 def _to_mend(refusal: InputError, lang: str) -> str:
@@ -225,7 +288,7 @@ def _to_mend(refusal: InputError, lang: str) -> str:
     control, reason = control_of(refusal), explain(lang, refusal)
     if control is None:
         return say(lang, "build.used.nothing", reason=reason)
-    return say(lang, "build.used.invalid", field=say(lang, f"part.name.{control}"), reason=reason)
+    return say(lang, "build.used.invalid", field=field_name(control, lang), reason=reason)
 
 
 TAB = Tab(id="build", layout=layout)

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-import models
 from models.errors import InputError
 from playground import recordings, services
-from playground.generation import SETTINGS, Run, Runs, in_chunks, made_ready, observe, read_settings
+from playground.generation import SETTINGS, STAGES, Run, Runs, in_chunks, made_ready, observe, read_settings
 from playground.generation_api import generate_text
 from playground.i18n import label, say
 from playground.session import DEFAULTS, LIMITS, MAX_PROMPT
 from playground.session_memory import forget_value
+from playground.subject import read, take
 from playground.tab import Page, Tab, TabParts
-from playground.transcript import STAGES, Subject, Transcript, read, refused, take
+from playground.transcript import Transcript, refused
 from playground.views.generation import TEMPLATE
 
 SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "kept_run.js", "generate.js")
@@ -161,7 +161,7 @@ def _told(design: str, prompt: str, chat: bool, settings: dict, run: Run) -> Ite
     transcript = None
     try:
         sampling, most = read_settings(settings)
-        taken = yield from made_ready(lambda: _take_in_turn(design, run), run.cancelled)
+        taken = yield from made_ready(lambda: take(design, run.cancelled), run.cancelled)
         if taken is None:
             return
         subject, loaded = taken
@@ -180,12 +180,6 @@ def _told(design: str, prompt: str, chat: bool, settings: dict, run: Run) -> Ite
         else:
             transcript.fail(error)
             yield transcript.text
-
-
-def _take_in_turn(design: str, run: Run) -> "tuple[Subject, models.Loaded] | None":
-    """The model, ready to run; None if the run is stopped before its turn comes."""
-    with services.turn(run.cancelled) as mine:
-        return take(design) if mine else None
 
 
 def stop_run(request: gr.Request) -> None:

@@ -23,7 +23,7 @@ def control_note(about: str, paper: str, was: str | None, problem: str | None, l
         more = ""
         if paper:
             summary = escape(say(lang, "build.note.more"))
-            more = f"<details><summary>{summary}</summary><p>{_linked(paper)}</p></details>"
+            more = f"<details><summary>{summary}</summary><p>{linked(paper)}</p></details>"
         pieces.append(f'<div class="about"><p>{escape(about)}</p>{more}</div>')
     return f'<div class="note">{"".join(pieces)}</div>' if pieces else ""
 
@@ -38,6 +38,6 @@ def limit(sentence: str) -> str:
     return f'<p class="limit">{escape(sentence)}</p>'
 
 
-def _linked(paper: str) -> str:
+def linked(paper: str) -> str:
     """The source with arXiv numbers as links; nothing is fetched unless the reader follows one."""
     return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1" target="_blank" rel="noopener">arXiv:\1</a>', escape(paper))

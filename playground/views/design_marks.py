@@ -5,29 +5,53 @@ from playground.views.svg import Marks
 
 _NORM = frozenset({"norm", "norm_eps", "bias_norm"})
 _HEADS = frozenset({"attention", "n_heads", "n_kv_heads"})
+_MLA = frozenset({"mla", "n_heads"})
 
 # For each box of the diagram, the fields that it draws. A bias counts under the part that has it.
 BOX_FIELDS: dict[str, frozenset[str]] = {
-    "tokens": frozenset({"max_seq_len"}),
-    "tok_embed": frozenset({"vocab_size", "d_model", "tie_embeddings"}),
-    "position": frozenset({"position"}),
+    "tokens": frozenset({"max_seq_len", "structure", "image", "decoder_start_id"}),
+    "patch_embed": frozenset({"image", "d_model"}),
+    "class_token": frozenset({"image", "d_model"}),
+    "tok_embed": frozenset({"vocab_size", "d_model", "tie_embeddings", "scale_embeddings"}),
+    "segment_embed": frozenset({"n_segments", "d_model"}),
+    "position": frozenset({"position", "n_positions", "position_offset", "sinusoid_layout", "axial_shape", "axial_dims"}),
     "embed_norm": _NORM | {"embed_norm"},
-    "layers": frozenset({"n_layers"}),
-    "norms": _NORM | {"block"},
+    "layers": frozenset({"n_layers", "n_encoder_layers"}),
+    "memory": frozenset({"structure", "n_encoder_layers"}),
+    "norms": _NORM | {"block", "residual_alpha"},
     "attn": _HEADS
     | {"d_head", "qk_norm", "mask_pattern", "window", "position", "rope_theta", "rope_layout", "rotary_dim"}
-    | {"rope_scaling", "bias_q", "bias_k", "bias_v", "bias_o"},
-    "ffn": frozenset({"ffn", "activation", "d_ff", "bias_ffn"}),
+    | {"rope_scaling", "bias_q", "bias_k", "bias_v", "bias_o", "scale_scores", "mla", "sparse"}
+    | {"relative_buckets", "relative_max_distance"},
+    "cross_attn": _HEADS | {"structure", "d_head", "scale_scores", "bias_q", "bias_k", "bias_v", "bias_o"},
+    "ffn": frozenset({"ffn", "activation", "d_ff", "bias_ffn", "moe"}),
     "final_norm": _NORM | {"final_norm"},
-    "lm_head": frozenset({"vocab_size", "tie_embeddings", "bias_head"}),
+    "lm_head": frozenset({"vocab_size", "tie_embeddings", "bias_head", "scale_logits", "head"}),
+    "mlm_head": frozenset({"vocab_size", "tie_embeddings", "head", "activation", "norm_eps"}),
+    "pooler": frozenset({"pooler"}),
+    "pooled": frozenset({"pooler", "head"}),
+    "nsp_head": frozenset({"head"}),
+    "classifier": frozenset({"head", "n_classes"}),
+    "hidden": frozenset({"head"}),
+    "logits": frozenset({"head", "vocab_size"}),
+    "mtp": frozenset({"mtp_depth"}),
+    "text_projection": frozenset({"d_projection", "text_end_id"}),
+    "vision_projection": frozenset({"d_projection", "vision_tower"}),
+    "logit_scale": frozenset({"structure"}),
     "q_proj": frozenset({"n_heads", "d_head", "bias_q"}),
     "k_proj": frozenset({"n_kv_heads", "attention", "d_head", "bias_k"}),
     "v_proj": frozenset({"n_kv_heads", "attention", "d_head", "bias_v"}),
     "qk_norm": frozenset({"qk_norm"}),
     "rotary": frozenset({"position", "rope_theta", "rope_layout", "rotary_dim", "rope_scaling"}),
     "alibi": frozenset({"position"}),
-    "scores": frozenset(),
-    "mask": frozenset({"mask_pattern", "window"}),
+    "relative": frozenset({"position", "relative_buckets", "relative_max_distance"}),
+    "qk_proj": frozenset({"mask_pattern", "n_heads", "d_head"}),
+    "hashing": frozenset({"mask_pattern", "sparse"}),
+    "clusters": frozenset({"mask_pattern", "sparse", "window"}),
+    "global_projs": frozenset({"mask_pattern", "bias_q", "bias_k", "bias_v"}),
+    **dict.fromkeys(("q_down_proj", "q_up_proj", "q_norm", "k_rope", "kv_down_proj", "kv_norm", "kv_up_proj"), _MLA),
+    "scores": frozenset({"scale_scores"}),
+    "mask": frozenset({"mask_pattern", "window", "sparse", "structure"}),
     "mix": frozenset(),
     "o_proj": frozenset({"bias_o"}),
     "heads": _HEADS,
@@ -35,6 +59,7 @@ BOX_FIELDS: dict[str, frozenset[str]] = {
     "up_proj": frozenset({"d_ff", "bias_ffn"}),
     "activation": frozenset({"activation"}),
     "down_proj": frozenset({"d_ff", "bias_ffn"}),
+    **dict.fromkeys(("router", "experts", "shared", "base", "sum"), frozenset({"moe"})),
 }
 
 
@@ -53,7 +78,7 @@ def marks(cfg: ModelConfig, base: ModelConfig, previous: ModelConfig) -> Marks:
 def _boxes(cfg: ModelConfig, other: ModelConfig) -> frozenset[str]:
     changed = differing(cfg, other)
     fields_of = dict(BOX_FIELDS)
-    if {cfg.position, other.position}.isdisjoint({"rotary", "alibi"}):
+    if {cfg.position, other.position}.isdisjoint({"rotary", "rotary_2d", "alibi", "relative"}):
         fields_of["attn"] -= {"position"}
     if cfg.position == "learned":
         fields_of["position"] |= {"max_seq_len"}
@@ -63,8 +88,10 @@ def _boxes(cfg: ModelConfig, other: ModelConfig) -> frozenset[str]:
 def _optional_parts(cfg: ModelConfig) -> frozenset[str]:
     """Boxes that only some configurations have."""
     there = {
-        "position": cfg.position in ("learned", "sinusoidal"),
-        "rotary": cfg.position == "rotary",
+        "position": cfg.position in ("learned", "sinusoidal", "learned_2d", "axial"),
+        "rotary": cfg.has_rotary,
+        "relative": cfg.position == "relative",
+        "segment_embed": cfg.n_segments > 0,
         "alibi": cfg.position == "alibi",
         "embed_norm": cfg.embed_norm,
         "final_norm": cfg.final_norm,

@@ -6,9 +6,22 @@ in `static/build.css`. Every text goes through `html.escape`.
 
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 LINE = 15  # from one baseline of a box to the next
-GLYPH = 7  # width of one character of the detail and count texts
+INSET, MARGIN = 12, 8  # of words within a box, left and right
+BRIDGE = 6  # radius of the arc by which one line crosses another
+
+SIGNS = {"+": "M-5 0h10M0-5v10", "×": "M-3.5-3.5l7 7M3.5-3.5l-7 7", "|": "M-2-5v10M2-5v10"}
+
+# Width of a character in units, for Latin letters and for Chinese characters: fonts differ, so these are generous.
+GLYPHS = {"part": (7.7, 13.0), "detail": (6.93, 11.5), "dims": (6.93, 11.5), "count": (6.93, 11.5), "note": (6.4, 11.5)}
+
+
+def width_of(words: str, style: str) -> float:
+    """About how wide a line of text is."""
+    latin, wide = GLYPHS[style]
+    return sum(wide if ord(letter) > 0x2E7F else latin for letter in words)
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,16 @@ class Drawing:
         baseline = y + (height - LINE * (lines - 1)) / 2 + 4.5
         shape = f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"/>'
         bar = f'<path class="bar" d="M{x + 4:g} {y:g}h-1a3 5 0 0 0-3 5v{height - 10:g}a3 5 0 0 0 3 5h1z"/>'
-        texts = [_text(x + 12, baseline, title, "part")]
-        texts += [_text(x + 12, baseline + LINE * (i + 1), line, "detail") for i, line in enumerate(details) if line]
+        room = width - INSET - MARGIN
+        taken = 18 if letter else width_of(count, "count") + 6 if count and not details else 0
+        texts = [_text(x + INSET, baseline, title, "part", room=room - taken)]
+        for i, line in enumerate(details):
+            texts += [_text(x + INSET, baseline + LINE * (i + 1), line, "detail", room=room)] if line else []
         if count:
             last = len(details)
-            if details and len(details[-1] + count) * GLYPH > width - 32:
+            if details and not self.has_room(width, details[-1], count):
                 last -= 1  # no room beside the last line: beside the one above it
-            texts.append(_text(x + width - 8, baseline + LINE * last, count, "count", hover))
+            texts.append(_text(x + width - MARGIN, baseline + LINE * last, count, "count", hover))
         if letter:
             texts.append(f'<circle class="letter" cx="{x + width - 14:g}" cy="{y + 14:g}" r="8"/>')
             texts.append(_text(x + width - 14, y + 17.5, letter, "letter"))
@@ -70,6 +86,12 @@ class Drawing:
             f'<g class="box {kind_class}{self.marks.classes(key)}" data-box="{escape(key)}">'
             f"{shape}{bar}{''.join(texts)}{self._mark(key, at)}</g>"
         )
+
+    @staticmethod
+    def has_room(width: float, words: str, count: str) -> bool:
+        """Whether a count stands beside a detail in a box of this width."""
+        apart = 12 if count else 0
+        return width_of(words, "detail") + width_of(count, "count") + apart <= width - INSET - MARGIN
 
     def picture(self, key: str, kind: str, at: tuple[float, float, float, float], markup: str) -> None:
         """A small picture made by a view, marked as a box is; `at` is what the mark surrounds."""
@@ -87,9 +109,16 @@ class Drawing:
             f'<path class="diamond" d="M{x - 3:g} {y - 10:g}l6 7-6 7-6-7z"/>'
         )
 
-    def line(self, *points: tuple[float, float], style: str = "flow", arrow: bool = True) -> None:
-        """A path of straight pieces, with an arrowhead at its end."""
-        path = "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+    def line(
+        self, *points: tuple[float, float], style: str = "flow", arrow: bool = True, over: float | None = None
+    ) -> None:
+        """A path of straight pieces, with an arrowhead at its end; it crosses the line at x = `over` by a bridge."""
+        path = f"M{points[0][0]:g} {points[0][1]:g}"
+        for (x0, y0), (x1, y1) in pairwise(points):
+            if over is not None and y0 == y1 and min(x0, x1) + BRIDGE < over < max(x0, x1) - BRIDGE:
+                step = BRIDGE if x1 > x0 else -BRIDGE
+                path += f"L{over - step:g} {y0:g}a{BRIDGE} {BRIDGE} 0 0 {int(step > 0)} {2 * step:g} 0"
+            path += f"L{x1:g} {y1:g}"
         self._below.append(f'<path class="{style}" d="{path}"/>')
         if arrow:
             (x0, y0), (x1, y1) = points[-2:]
@@ -98,8 +127,8 @@ class Drawing:
             self._below.append(f'<path class="{style} head" d="{head}"/>')
 
     def join(self, x: float, y: float, sign: str = "+", kind: str = "residual") -> None:
-        """A circle in which paths meet: "+" adds, "×" multiplies element by element."""
-        cross = "M-5 0h10M0-5v10" if sign == "+" else "M-3.5-3.5l7 7M3.5-3.5l-7 7"
+        """A circle in which paths meet: "+" adds, "×" multiplies element by element, "|" sets one before the other."""
+        cross = SIGNS[sign]
         self._above.append(
             f'<g class="join kind-{kind}" transform="translate({x:g} {y:g})"><circle r="9"/><path d="{cross}"/></g>'
         )
@@ -108,9 +137,18 @@ class Drawing:
         """Where a path leaves another."""
         self._above.append(f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="3"/>')
 
-    def text(self, x: float, y: float, words: str, style: str = "detail", turned: bool = False) -> None:
-        """Words at a baseline; `turned` reads upwards."""
-        self._above.append(_text(x, y, words, style, turned=turned))
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        style: str = "detail",
+        turned: bool = False,
+        room: float | None = None,
+        to_end: bool = False,
+    ) -> None:
+        """Words at a baseline; `turned` reads upwards; with `to_end` they end at x; `room` is how wide they may be."""
+        self._above.append(_text(x, y, words, style, turned=turned, room=room, to_end=to_end))
 
     def raw(self, markup: str, below: bool = False) -> None:
         """Markup made by a view (frames, curves, grids); never text of a visitor."""
@@ -124,7 +162,19 @@ class Drawing:
         )
 
 
-def _text(x: float, y: float, words: str, style: str, hover: str = "", turned: bool = False) -> str:
-    turn = f' transform="rotate(-90 {x:g} {y:g})"' if turned else ""
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    style: str,
+    hover: str = "",
+    turned: bool = False,
+    room: float | None = None,
+    to_end: bool = False,
+) -> str:
+    placed = f' transform="rotate(-90 {x:g} {y:g})"' if turned else ""
+    placed += ' text-anchor="end"' if to_end else ""
+    if room is not None and width_of(words, style) > room:
+        placed += f' textLength="{room:g}" lengthAdjust="spacingAndGlyphs"'
     title = f"<title>{escape(hover)}</title>" if hover else ""
-    return f'<text class="{style}" x="{x:g}" y="{y:g}"{turn}>{escape(words)}{title}</text>'
+    return f'<text class="{style}" x="{x:g}" y="{y:g}"{placed}>{escape(words)}{title}</text>'

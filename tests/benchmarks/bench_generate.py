@@ -33,7 +33,9 @@ def compare(name: str, rounds: int, new_tokens: int, bandwidth: float) -> list[t
     ours = models.load(name).model if name in models.zoo() else models.build(models.preset(name))
     theirs = _transformers_twin(ours)
     prompt = torch.randint(0, ours.config.vocab_size, (1, PROMPT_TOKENS), generator=torch.Generator().manual_seed(0))
-    rows = _duel(f"{name}, fp32", _ours(ours, prompt, new_tokens), _theirs(theirs, prompt, new_tokens), rounds, new_tokens)
+    rows = _duel(
+        f"{name}, fp32", _ours(ours, prompt, new_tokens), _theirs(theirs, prompt, new_tokens), rounds, new_tokens
+    )
     rows += [(f"{name}, fp32: floor", _floor(ours, bandwidth))]
     half = ours.to(torch.bfloat16)
     rows += _duel(

@@ -4,6 +4,9 @@ import re
 
 from playwright.sync_api import expect
 
+from models import preset_info
+from playground.preset_lists import family_choices, first_of
+
 DIAGRAM = "#build-diagram svg.stack"
 SPACES = re.compile(r"[\u2009\u202f]")
 
@@ -21,6 +24,11 @@ def number(visitor, name: str):
 def choose(visitor, name: str, option: str) -> None:
     visitor.page.locator(f"#build-{name} input").click()
     visitor.page.get_by_role("option", name=option, exact=True).click()
+
+
+def choose_family(visitor, key: str) -> None:
+    choose(visitor, "family", next(words for words, family in family_choices("en") if family == key))
+    expect(visitor.page.locator("#build-title")).to_contain_text(preset_info(first_of(key)).title)
 
 
 def note(visitor, control: str):
@@ -94,6 +102,7 @@ def test_a_link_reproduces_the_design(visit):
 
 def test_controls_appear_when_they_apply(visit):
     visitor = build(visit)
+    unfold(visitor, "Who may look at whom")
     expect(number(visitor, "window")).not_to_be_visible()
     choose(visitor, "mask-pattern", "causal and sliding in turn")
     expect(number(visitor, "window")).to_be_visible()
@@ -122,8 +131,7 @@ def test_use_this_model_puts_it_in_hand(visit):
 
 def test_a_giant_is_shown_at_once_but_not_taken_in_hand(visit):
     visitor = build(visit)
-    choose(visitor, "family", "GPT-3 · 2020")
-    expect(visitor.page.locator("#build-title")).to_contain_text("GPT-3 Small")
+    choose_family(visitor, "gpt3")
     expect(note(visitor, "limit")).to_be_empty()
     choose(visitor, "preset", "◌ GPT-3 175B · 175\u202fB")
     expect(visitor.page.locator(f"{DIAGRAM} [data-box=layers]")).to_contain_text("96")
@@ -134,7 +142,7 @@ def test_a_giant_is_shown_at_once_but_not_taken_in_hand(visit):
 
 def test_an_address_opens_the_family_of_its_design(visit):
     visitor = build(visit, "gpt3-13b~n_layers=2")
-    expect(visitor.page.locator("#build-family input")).to_have_value("GPT-3 · 2020")
+    expect(visitor.page.locator("#build-family input")).to_have_value(re.compile("GPT-3 · 2020"))
     expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-3 13B"))
     visitor.page.locator("#build-reset").click()
     visitor.wait_for_address("design=gpt3-13b")
@@ -166,3 +174,62 @@ def test_words_stay_in_their_boxes(visit):
             visitor = visit(f"tab=build&lang={lang}&design={design}", viewport={"width": 390, "height": 844})
             visitor.page.wait_for_selector(DIAGRAM)
             assert visitor.page.evaluate(FITS) == []
+
+
+def test_the_structure_hides_and_shows(visit):
+    visitor = build(visit)
+    choose(visitor, "structure", "encoder and decoder")
+    expect(number(visitor, "n-encoder-layers")).to_have_value("12")
+    visitor.wait_for_address("structure=encoder_decoder")
+    choose(visitor, "structure", "encoder")
+    expect(visitor.page.locator("#build-head input")).to_have_value("masked token (mlm)")
+    expect(number(visitor, "n-encoder-layers")).not_to_be_visible()
+    expect(visitor.page.locator("#build-changes")).to_contain_text("Follows from the structure")
+    expect(note(visitor, "limit")).to_contain_text("does not write on")
+    assert visitor.errors == []
+
+
+def test_experts_open_with_their_numbers(visit):
+    visitor = build(visit)
+    unfold(visitor, "Experts")
+    choose(visitor, "experts", "routed")
+    expect(number(visitor, "moe-n-experts")).to_have_value("8")
+    expect(number(visitor, "moe-capacity")).not_to_be_visible()
+    choose(visitor, "moe-router", "switch: the single best")
+    expect(number(visitor, "moe-capacity")).to_be_visible()
+    expect(number(visitor, "moe-n-experts-per-token")).not_to_be_visible()
+    visitor.wait_for_address("moe.router=switch")
+    expect(visitor.page.locator("[data-figure=active_params]")).to_be_visible()
+    assert visitor.errors == []
+
+
+def test_formula_and_count_stand_side_by_side(visit):
+    visitor = build(visit, "deepseek-v3")
+    visitor.page.locator("#build-measure").click()
+    expect(visitor.page.locator("#build-table .equal")).to_have_count(11)
+    expect(visitor.page.locator("#build-table .unequal")).to_have_count(0)
+
+
+def test_a_model_known_by_name_shows_its_card(visit):
+    visitor = visit("tab=build&lang=en&design=gpt-4")
+    expect(visitor.page.locator("#build-card")).to_contain_text("no architecture, size or data")
+    expect(visitor.page.locator("#build-figures")).not_to_be_visible()
+    expect(visitor.page.locator("#build-use")).not_to_be_visible()
+    choose_family(visitor, "gpt1")
+    expect(visitor.page.locator("#build-card")).not_to_be_visible()
+    expect(visitor.page.locator("#build-use")).to_be_visible()
+    assert visitor.errors == []
+
+
+def test_an_alias_opens_what_it_shares(visit):
+    visitor = build(visit, "deepseek-r1")
+    expect(visitor.page.locator("#build-card")).to_contain_text("architecture of DeepSeek-V3")
+    expect(visitor.page.locator("#build-preset input")).to_have_value("DeepSeek-R1 · as DeepSeek-V3")
+    expect(visitor.page.locator("#build-title")).to_contain_text("671")
+
+
+def test_on_a_narrow_page_the_form_is_folded(visit):
+    visitor = visit("tab=build&lang=en&design=gpt2", viewport={"width": 390, "height": 844})
+    visitor.page.wait_for_selector(DIAGRAM)
+    expect(visitor.page.locator("#build-controls .label-wrap.open")).to_have_count(0)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390

@@ -93,7 +93,7 @@ def test_stop_is_answered_while_the_model_is_made_ready(visit, monkeypatch):
     page = visit(f"lang=en&model={SLOW}&prompt=Once&max_new_tokens=4").page
     page.wait_for_selector(".generate-notes p")
     ready, hold = threading.Event(), services.hold
-    monkeypatch.setattr(services, "hold", lambda design: ready.wait(60) and hold(design))
+    monkeypatch.setattr(services, "hold", lambda design, cancelled: ready.wait(60) and hold(design, cancelled))
     try:
         page.click("#generate-run")
         page.wait_for_selector("#generate-stop:not(:disabled)")

@@ -40,7 +40,7 @@ def test_an_installed_model_is_chosen_in_the_header(visit, monkeypatch):
     page = visitor.page
     page.locator("#model-picker input").click()
     page.get_by_role("option", name=INSTALLABLE[NAME].title).click()
-    visitor.wait_for_address(f"model={INSTALLABLE[NAME].preset}")
+    visitor.wait_for_address(f"model={NAME}")
     expect(page.locator("#model-facts")).to_contain_text("from an installed package")
     expect(page.locator("#generate-chat input")).to_be_checked()
     expect(page.locator(".generate-notes")).to_contain_text("its weights are prepared, once")

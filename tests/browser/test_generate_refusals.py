@@ -1,7 +1,8 @@
-"""Numbers that Generate refuses, in a browser: told in the page's language, and what was typed stays."""
+"""What Generate refuses or lacks, in a browser: told in the page's language, and what was typed stays."""
 
 import pytest
 
+import models
 from tests.browser.generating import TINY, generate
 
 
@@ -48,5 +49,18 @@ def test_a_refusal_is_told_and_goes_with_the_next_text(visit):
     assert "超出范围" in page.text_content(".generate-error")
     assert page.text_content(".generate-status") == ""
     page.locator("#generate-seed input").fill("3")
+    generate(page)
+    assert page.is_hidden(".generate-error")
+
+
+@pytest.mark.skipif(not models.zoo(), reason="no model is shipped, so nothing is recorded")
+@pytest.mark.parametrize("answer", [None, 503])
+def test_a_recording_that_does_not_come_is_told(visit, answer):
+    visitor = visit(f"lang=en&model={TINY}")
+    page = visitor.page
+    page.route("**/recorded/*", lambda route: route.fulfill(status=answer) if answer else route.abort())
+    visitor.open("lang=zh")
+    page.wait_for_selector(".generate-error:not([hidden])")
+    assert page.text_content(".generate-error").startswith("未能取得预先录制的文本。")
     generate(page)
     assert page.is_hidden(".generate-error")

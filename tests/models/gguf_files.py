@@ -1,6 +1,5 @@
 """Small GGUF files for tests, written with the `gguf` package as llama.cpp's converter writes them."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import torch
 import models
 from models import tokenizers
 from models.config import ModelConfig
+from models.installed import GGUF_REQUIREMENT
 from models.weights import named_tensors
 
-gguf = pytest.importorskip("gguf", reason="GGUF files need the package gguf: pip install gguf==0.19.0")
+gguf = pytest.importorskip("gguf", reason=f"GGUF files need their package: pip install {GGUF_REQUIREMENT}")
 
 WORDS = "Once upon a time there was a little dog. The dog's name was 12 or 345, it's said.\n\n"
 
@@ -31,12 +31,9 @@ CFG = models.preset("smollm2-135m").replace(
 """The architecture of SmolLM2, small; its rows are whole blocks of 32."""
 
 
-def metadata(cfg: ModelConfig, **changes) -> dict:
-    """What the converter writes about a model; `changes` are added, and those that are None left out.
-
-    A double underscore stands for the point in a key.
-    """
-    values = {
+def metadata(cfg: ModelConfig) -> dict:
+    """What the converter writes about a model."""
+    return {
         "llama.vocab_size": cfg.vocab_size,
         "llama.context_length": cfg.max_seq_len,
         "llama.embedding_length": cfg.d_model,
@@ -50,8 +47,6 @@ def metadata(cfg: ModelConfig, **changes) -> dict:
         "llama.rope.freq_base": cfg.rope_theta,
         "llama.attention.layer_norm_rms_epsilon": cfg.norm_eps,
     }
-    values |= {key.replace("__", "."): value for key, value in changes.items()}
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def tokenizer_metadata(folder: Path, vocab_size: int = 300, cutting: str = "smollm") -> dict:
@@ -138,18 +133,3 @@ def assert_same(loaded, model, **tolerance):
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, **({"rtol": 0, "atol": 0} | tolerance), msg=name)
-
-
-def without(monkeypatch, module, *packages: str) -> None:
-    """Let `module` find none of `packages`."""
-
-    def find_spec(name: str):
-        return None if name in packages else importlib.util.find_spec(name)
-
-    monkeypatch.setattr(module, "find_spec", find_spec)
-
-
-def spelled(tokenizer, ids) -> str:
-    return "".join(
-        tokenizer.token(i) if not tokenizer.bytes_of(i) else tokenizer.bytes_of(i).decode("utf-8") for i in ids
-    )

@@ -90,8 +90,8 @@ def test_layers_follow_the_pattern():
         ({"rope_theta": float("nan")}, "rope_theta", ["nan"]),
         ({"norm_eps": float("inf")}, "norm_eps", ["inf"]),
         ({"norm_eps": 0.0}, "norm_eps", ["0.0"]),
-        ({"rope_scaling": "linear"}, "rope_scaling.factor", ["missing"]),
-        ({"rope_scaling": 4}, "rope_scaling", ["linear", "llama3"]),
+        ({"rope_scaling": "linear"}, "rope_scaling", ["linear", "table"]),
+        ({"rope_scaling": 4}, "rope_scaling", ["4", "table"]),
         ({"qk_norm": True, "norm": "layernorm"}, "qk_norm", ["rmsnorm", "layernorm"]),
         ({"qk_norm": 1}, "qk_norm", ["1"]),
         ({"tie_embeddings": "yes"}, "tie_embeddings", ["yes"]),
@@ -108,7 +108,7 @@ def test_refusals_name_field_value_and_what_is_allowed(changes, field, words):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"kind": "yarn"}, "rope_scaling"),
+        ({"kind": "ntk"}, "rope_scaling"),
         ({"factor": 0.5}, "factor"),
         ({"factor": None}, "factor"),
         ({"original_max_seq_len": 1.5}, "original_max_seq_len"),

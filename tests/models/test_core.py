@@ -13,23 +13,36 @@ import torch
 
 import models
 from models.attend import attend
-from models.config import ModelConfig
+from models.config import GROUPS, ModelConfig
 from models.errors import MESSAGES, InputError
 from models.parts.masks import Visibility
 from models.taps import Tap
 from models.weights import assign, named_tensors
 from tests.models.random_configs import label, random_values, tokens, valid_configs, wide
 
-CONFIGS = valid_configs(30)
-ROTARY = next(cfg for cfg in CONFIGS if cfg.position == "rotary" and cfg.attention == "gqa")
+CONFIGS = valid_configs(48)
+ROTARY = ModelConfig(
+    vocab_size=37, max_seq_len=24, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, attention="gqa", d_ff=20
+)
+CAUSAL = [cfg for cfg in CONFIGS if cfg.mask_pattern == ("causal",)]
 each_config = pytest.mark.parametrize("cfg", CONFIGS, ids=label)
-EQUAL = {"rtol": 1e-5, "atol": 1e-5}
+EQUAL = {"rtol": 2e-5, "atol": 2e-5}
+
+
+def stretches_with_length(cfg: ModelConfig) -> bool:
+    """Dynamic NTK turns by frequencies that depend on how long the text is when it is read."""
+    return cfg.rope_scaling is not None and cfg.rope_scaling.kind == "dynamic"
+
+
+def counts_places(cfg: ModelConfig) -> bool:
+    """These patterns go by the place in the sequence, padding included."""
+    return not {"global", "random", "block_local"}.isdisjoint(cfg.mask_pattern)
 
 
 def test_random_configs_reach_every_choice():
     """The properties below are only as good as the variety they are tested on."""
     for field in ("position", "rope_layout", "norm", "block", "attention", "ffn", "activation"):
-        assert {getattr(cfg, field) for cfg in CONFIGS} == set(models.CHOICES[field]), field
+        assert {getattr(cfg, field) for cfg in CONFIGS} - {None} == set(models.CHOICES[field]), field
     assert {name for cfg in CONFIGS for name in cfg.biases} == set(models.CHOICES["biases"])
     assert {cfg.rope_scaling.kind for cfg in CONFIGS if cfg.rope_scaling} == set(models.CHOICES["rope_scaling"])
 
@@ -42,13 +55,14 @@ def test_any_values_either_build_or_are_refused_in_a_full_sentence():
         except InputError as error:
             refusals.append(error)
     assert len(built) > 150
+    known = {field.name for group in (ModelConfig, *GROUPS.values()) for field in fields(group)}
     for cfg in built[::10]:
         assert models.build(cfg)(tokens(2, 9)).logits.isfinite().all()
     assert len({error.code for error in refusals}) >= 8
     for error in refusals:
         assert error.code in MESSAGES
         assert "{" not in str(error)
-        assert error.params["field"] in {field.name for field in fields(ModelConfig)}
+        assert error.params["field"].split(".")[0] in known
 
 
 @each_config
@@ -69,7 +83,7 @@ def test_looking_does_not_change_what_is_seen(cfg):
     mask[1, :4] = 0
     for attention_mask in (None, mask):
         fused = model(ids, attention_mask).logits
-        with models.capture("*.attn.probs") as trace:
+        with models.capture("layers.*.attn.probs") as trace:
             explicit = model(ids, attention_mask).logits
         assert len(trace) == cfg.n_layers
         torch.testing.assert_close(explicit, fused, **EQUAL)
@@ -93,13 +107,14 @@ def test_batch_equals_single(cfg):
 @each_config
 @torch.no_grad()
 def test_cached_equals_uncached(cfg):
-    model, ids = wide(cfg), tokens(2, 17)
+    length = cfg.rope_scaling.original_max_seq_len if stretches_with_length(cfg) else 17
+    model, ids = wide(cfg), tokens(2, length)
     whole = model(ids).logits
-    for sizes in ([17], [1] * 17, [6, 1, 1, 5, 4]):
-        cache = model.new_cache(batch=2, capacity=17)
+    for sizes in ([length], [1] * length, [3, 1, 1, 2, length - 7]):
+        cache = model.new_cache(batch=2, capacity=length)
         pieces = [model(part, cache=cache).logits for part in ids.split(sizes, dim=1)]
         torch.testing.assert_close(torch.cat(pieces, dim=1), whole, **EQUAL)
-        assert cache.length == 17
+        assert cache.length == length
 
 
 @each_config
@@ -109,9 +124,14 @@ def test_rewound_cache_reads_on_differently(cfg):
     model, ids, other = wide(cfg), tokens(1, 12), tokens(1, 12, seed=5)
     cache = model.new_cache()
     model(ids, cache=cache)
-    cache.rewind(7)
-    mixed = torch.cat([ids[:, :7], other[:, 7:]], dim=1)
-    torch.testing.assert_close(model(other[:, 7:], cache=cache).logits, model(mixed).logits[:, 7:], **EQUAL)
+    kept = 7
+    if any(cfg.layer(i).mask == "sliding" for i in range(cfg.n_layers)):
+        with pytest.raises(InputError, match="go back to 0"):
+            cache.rewind(kept)
+        kept = 0
+    cache.rewind(kept)
+    mixed = torch.cat([ids[:, :kept], other[:, kept:]], dim=1)
+    torch.testing.assert_close(model(other[:, kept:], cache=cache).logits, model(mixed).logits[:, kept:], **EQUAL)
 
 
 @each_config
@@ -121,17 +141,21 @@ def test_no_token_sees_the_future(cfg):
     changed = ids.clone()
     changed[0, 9:] = (changed[0, 9:] + 1) % cfg.vocab_size
     before, after = model(ids).logits, model(changed).logits
-    assert torch.equal(before[0, :9], after[0, :9])
-    assert not torch.equal(before[0, 9:], after[0, 9:])
+    if cfg.moe is None:
+        assert torch.equal(before[0, :9], after[0, :9])
+    else:  # experts multiply their tokens in groups, and with other groups sums are rounded differently
+        torch.testing.assert_close(before[0, :9], after[0, :9], **EQUAL)
+    assert not torch.allclose(before[0, 9:], after[0, 9:], atol=1e-3)
 
 
 @each_config
 @torch.no_grad()
 def test_padding_is_not_seen(cfg):
     """Whatever stands at padded places, the tokens' logits stay; on the right they equal those without padding."""
-    model, ids = wide(cfg), tokens(2, 12)
-    for padded in (slice(0, 5), slice(8, 12)):
-        mask = torch.ones(2, 12, dtype=torch.long)
+    length = cfg.rope_scaling.original_max_seq_len if stretches_with_length(cfg) else 12
+    model, ids = wide(cfg), tokens(2, length)
+    for padded in (slice(0, 5), slice(length - 4, length)):
+        mask = torch.ones(2, length, dtype=torch.long)
         mask[1, padded] = 0
         other = ids.clone()
         other[1, padded] = (other[1, padded] + 3) % cfg.vocab_size
@@ -139,7 +163,7 @@ def test_padding_is_not_seen(cfg):
         a, b = model(ids, mask).logits, model(other, mask).logits
         torch.testing.assert_close(a[is_token], b[is_token], **EQUAL)
         assert a.isfinite().all()
-    torch.testing.assert_close(a[1, :8], model(ids[1:, :8]).logits[0], **EQUAL)
+    torch.testing.assert_close(a[1, : length - 4], model(ids[1:, : length - 4]).logits[0], **EQUAL)
     torch.testing.assert_close(a[0], model(ids[:1]).logits[0], **EQUAL)
 
 
@@ -147,11 +171,14 @@ def test_padding_is_not_seen(cfg):
 @torch.no_grad()
 def test_left_padding_only_shifts(cfg):
     """With positions counted from the first token, a text padded on the left computes what it computes alone."""
+    if counts_places(cfg):
+        pytest.skip("the pattern itself counts places")
     model, ids = wide(cfg), tokens(1, 9)
     padded = torch.cat([tokens(1, 4, seed=8), ids], dim=1)
     mask = torch.tensor([[0] * 4 + [1] * 9])
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    torch.testing.assert_close(model(padded, mask, positions).logits[:, 4:], model(ids).logits, rtol=0, atol=3e-5)
+    shifted = model(padded, mask, position_ids=positions).logits[:, 4:]
+    torch.testing.assert_close(shifted, model(ids).logits, rtol=0, atol=3e-5)
 
 
 @each_config
@@ -159,12 +186,17 @@ def test_every_parameter_gets_a_gradient(cfg):
     model = wide(cfg)
     # A window of one token leaves nothing to choose among; queries and keys then rightly have no gradient.
     idle = cfg.window == 1
-    logits = model(tokens(4, 16)).logits
-    torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens(4, 16, seed=1).flatten()).backward()
+    out = model(tokens(4, 16))
+    sum(logits.log_softmax(-1)[..., 0].mean() for logits in (out.logits, *out.mtp_logits)).backward()
+    # A router whose only choice always counts fully has nothing to learn from.
+    certain = cfg.moe is not None and cfg.moe.n_experts_per_token == 1 and cfg.moe.router != "switch"
     for name, parameter in model.named_parameters():
+        if name.endswith("noise_weight"):  # noise is for training only, and this model is in eval mode
+            continue
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
-        if not idle and not name.endswith("qkv_proj.bias"):
+        unsure = not name.endswith("qkv_proj.bias") and not (certain and "router" in name)
+        if not idle and unsure:
             assert parameter.grad.abs().sum() > 0, name
 
 
@@ -188,11 +220,13 @@ def test_on_the_meta_device(cfg):
 @torch.no_grad()
 def test_bfloat16_stays_near(cfg):
     """The same weights rounded to bfloat16: of the logits' length, the error is a few roundings (2⁻⁸ each), not more."""
+    if cfg.moe is not None:
+        pytest.skip("a rounded score may choose another expert")
     model, ids = wide(cfg), tokens(2, cfg.max_seq_len)
     exact = model(ids).logits
     rounded = model.to(torch.bfloat16)(ids).logits
     assert rounded.dtype == torch.bfloat16
-    assert 0 < (rounded.float() - exact).norm() / exact.norm() < 8 * 2**-8
+    assert 0 < (rounded.float() - exact).norm() / exact.norm() < 10 * 2**-8
 
 
 class TestAttend:
@@ -243,7 +277,7 @@ class TestSlidingWindow:
 
     @torch.no_grad()
     def test_a_window_as_long_as_the_text_is_causal(self):
-        cfg = CONFIGS[0].replace(mask_pattern=("causal",), window=None)
+        cfg = CAUSAL[0]
         limited = cfg.replace(mask_pattern=("sliding",), window=12)
         torch.testing.assert_close(wide(limited)(tokens(1, 12)).logits, wide(cfg)(tokens(1, 12)).logits, **EQUAL)
 
@@ -321,7 +355,7 @@ class TestMasks4D:
 
     @torch.no_grad()
     def test_causal_given_explicitly(self):
-        for cfg in (cfg for cfg in CONFIGS if "sliding" not in cfg.mask_pattern):
+        for cfg in CAUSAL:
             model, ids = wide(cfg), tokens(2, 10)
             visible = torch.ones(10, 10, dtype=torch.bool).tril().expand(2, 1, 10, 10)
             added = torch.zeros(2, 1, 10, 10).masked_fill(~visible, float("-inf"))

@@ -1,6 +1,9 @@
 """GGUF files of the LLaMA family: what is read, what is refused and why, and the cache between."""
 
 import os
+import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import torch
 
 import models
 from models.errors import InputError
-from models.weights import converted, gguf_file, named_tensors
+from models.weights import converted, named_tensors
 from models.weights.layouts.llama import rows
 from models.weights.tensors import pack
 from tests.models.gguf_files import (
@@ -17,14 +20,12 @@ from tests.models.gguf_files import (
     WORDS,
     as_stored,
     assert_same,
+    gguf,
     llama3_factors,
     metadata,
     tokenizer_metadata,
-    without,
     write,
 )
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +125,24 @@ class TestReading:
         scaling = models.load(write(tmp_path / "linear.gguf", values, stored)).config.rope_scaling
         assert scaling == models.RopeScaling(kind="linear", factor=2.5, original_max_seq_len=64)
 
+    @pytest.mark.parametrize(
+        ("settings", "factor"),
+        [
+            ({"rope.scaling.factor": 2.5}, 2.5),
+            ({"rope.scale_linear": 2.5}, 2.5),
+            ({"rope.scaling.type": "linear", "rope.scale_linear": 2.5}, 2.5),
+            ({"rope.scaling.factor": 4.0, "rope.scale_linear": 2.5}, 4.0),
+            ({"rope.scaling.factor": 0.0}, None),
+            ({"rope.scale_linear": 1.0}, None),
+            ({"rope.scaling.type": "linear", "rope.scaling.factor": 1.0}, None),
+            ({"rope.scaling.type": "none", "rope.scaling.factor": 2.5}, None),
+        ],
+    )
+    def test_scaling_without_a_type_is_linear(self, tmp_path, values, stored, settings, factor):
+        values |= {f"llama.{name}": value for name, value in settings.items()}
+        scaling = models.load(write(tmp_path / "scaled.gguf", values, stored)).config.rope_scaling
+        assert (scaling and (scaling.kind, scaling.factor)) == (factor and ("linear", factor))
+
     def test_scaling_of_llama3_comes_from_its_factors(self, tmp_path, values, stored):
         stored["rope_freqs.weight"] = llama3_factors(CFG.d_head, CFG.rope_theta, factor=32.0)
         scaling = models.load(write(tmp_path / "llama3.gguf", values, stored)).config.rope_scaling
@@ -202,16 +221,25 @@ class TestRefusals:
         assert refusal(tmp_path / "pytorch_model.bin").code == "weights_pickle"
         assert refusal("absent.gguf").code == "weights_no_folder"
 
+    def test_a_file_that_may_not_be_read(self, path, monkeypatch):
+        def refuse(*arguments):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(gguf, "GGUFReader", refuse)
+        assert str(refusal(path)) == f"{path} cannot be read: Permission denied."
+
     def test_without_the_package(self, path, monkeypatch):
-        without(monkeypatch, gguf_file, "gguf")
+        monkeypatch.setitem(sys.modules, "gguf", None)
         error = refusal(path)
         assert error.code == "gguf_no_package"
-        assert error.params["command"] == f"pip install gguf=={gguf_version()}"
+        assert error.params["command"] == "pip install gguf==0.19.0"
 
-
-def gguf_version() -> str:
-    lines = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return next((line.removeprefix("gguf==") for line in lines if line.startswith("gguf==")), "0.19.0")
+    def test_without_what_the_package_needs(self, path, tmp_path, monkeypatch):
+        (tmp_path / "site" / "gguf").mkdir(parents=True)
+        (tmp_path / "site" / "gguf" / "__init__.py").write_text("import no_such_package")
+        monkeypatch.delitem(sys.modules, "gguf")
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        assert refusal(path).code == "gguf_no_package"
 
 
 class TestCache:
@@ -258,13 +286,58 @@ class TestCache:
         monkeypatch.setenv("LINEAGE_CACHE", str(tmp_path / "file"))
         assert refusal(path).code == "cache_not_writable"
 
-    def test_two_who_convert_at_once(self, path, model):
+    def test_two_who_convert_at_once(self, path, model, cache, monkeypatch):
         """Whoever comes second finds the place taken by the same folder, and is content."""
-        place = converted._place(path)
-        converted._convert(path, place)
-        converted._convert(path, place)
+        together = threading.Barrier(2)
+
+        def save_together(*arguments, **settings):
+            save(*arguments, **settings)
+            together.wait(30)
+
+        save = converted.save
+        monkeypatch.setattr(converted, "save", save_together)
+        folders = []
+        visitors = [threading.Thread(target=lambda: folders.append(converted.converted(path))) for _ in range(2)]
+        for visitor in visitors:
+            visitor.start()
+        for visitor in visitors:
+            visitor.join()
+        assert folders == [converted._place(path)] * 2
         assert_same(models.load(path), model)
-        assert [found.name for found in place.parent.parent.iterdir()] == [place.parent.name]
+        assert len(list(cache.rglob("model.safetensors"))) == 1
+        assert list(cache.rglob(".draft-*")) == []
+
+    def test_of_a_file_that_changes_meanwhile_both_states_are_kept(self, path, values, stored, cache, monkeypatch):
+        """One program still converts the former state when another has put the new one in its place."""
+
+        def save_late(*arguments, **settings):
+            save(*arguments, **settings)
+            monkeypatch.setattr(converted, "save", save)
+            stored["output_norm.weight"] = np.full(96, 3.0, np.float32)
+            write(path, values, stored)
+            os.utime(path, ns=(1, 1))
+            assert (models.load(path).model.final_norm.weight == 3.0).all()
+
+        save = converted.save
+        monkeypatch.setattr(converted, "save", save_late)
+        former = converted.converted(path)
+        assert (former / "config.json").is_file()
+        assert converted.is_converted(path)
+        assert (models.load(path).model.final_norm.weight == 3.0).all()
+
+    def test_what_nobody_needs_any_more_is_removed(self, tmp_path, path, values, stored, cache):
+        gone = write(tmp_path / "gone.gguf", values, stored)
+        models.load(gone)
+        place = converted._place(gone)
+        gone.unlink()
+        drafts = [cache / "gguf" / f".draft-{name}" for name in ("of-one-who-was-ended", "of-one-who-writes")]
+        for draft in drafts:
+            draft.mkdir()
+        os.utime(drafts[0], (time.time() - 86_400,) * 2)
+        models.load(path)
+        assert not place.parent.parent.exists()
+        assert [draft.exists() for draft in drafts] == [False, True]
+        assert converted.is_converted(path)
 
     def test_where_it_is(self, monkeypatch, tmp_path):
         monkeypatch.setenv("HOME", str(tmp_path))

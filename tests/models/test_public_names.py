@@ -1,16 +1,9 @@
 """`import models` is light, and its names are the same whatever was imported before."""
 
-import subprocess
-import sys
-
 import pytest
 
 import models
-
-
-def answer(code: str) -> str:
-    """What a fresh interpreter prints."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+from tests.fresh import answer
 
 
 def test_what_is_said_of_a_design_needs_no_torch():

@@ -1,6 +1,7 @@
 """Looking inside: every documented tap is there, shows the truth, and nobody sees another's numbers."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,34 +15,120 @@ CONFIGS = valid_configs(12, seed=3)
 
 def scaled_down(cfg: models.ModelConfig) -> models.ModelConfig:
     """The architecture at a size for tests: every choice kept, and heads in the same kind of groups."""
-    n_kv_heads = {"mha": 4, "gqa": 2, "mqa": 1}[cfg.attention]
-    sizes = {"vocab_size": 37, "max_seq_len": 24, "d_model": 16, "n_layers": 3, "d_ff": 12, "n_heads": 4}
-    partial = {"rotary_dim": 2} if cfg.position == "rotary" and cfg.rotary_dim < cfg.d_head else {}
-    window = {"window": 4} if cfg.window else {}
-    return cfg.replace(**sizes, **window, n_kv_heads=n_kv_heads, d_head=4, **{"rotary_dim": None, **partial})
+    n_kv_heads = {"gqa": 2, "mqa": 1}.get(cfg.attention, 4)
+    sizes = {"d_model": 16, "n_layers": 4, "d_ff": 12, "n_heads": 4, "n_kv_heads": n_kv_heads, "d_head": None}
+    sizes |= {"vocab_size": min(cfg.vocab_size, 37), "max_seq_len": 24}
+    if cfg.has_rotary and not cfg.mla:
+        sizes["rotary_dim"] = 4 if cfg.position == "rotary_2d" or cfg.rotary_dim == cfg.d_head else 2
+    if cfg.window:
+        sizes["window"] = 4
+    if cfg.n_encoder_layers:
+        sizes["n_encoder_layers"] = 4
+    if cfg.n_positions:
+        sizes["n_positions"] = 24 + cfg.position_offset
+    if cfg.axial_shape:
+        sizes |= {"axial_shape": (4, 6), "axial_dims": (6, 10)}
+    if cfg.image:
+        sizes |= {"image": replace(cfg.image, image_size=12, patch_size=4), "max_seq_len": 10, "n_positions": 10}
+    if cfg.mla:
+        sizes["rotary_dim"] = None
+        ranks = {"kv_lora_rank": 10, "qk_nope_head_dim": 6, "qk_rope_head_dim": 4, "v_head_dim": 5}
+        sizes["mla"] = replace(cfg.mla, **ranks, q_lora_rank=cfg.mla.q_lora_rank and 9)
+    if cfg.moe:
+        groups = {"n_groups": 2, "n_groups_per_token": 1} if cfg.moe.n_groups else {}
+        chosen = min(cfg.moe.n_experts_per_token, 2)
+        few = {"n_experts": 4, "n_experts_per_token": chosen, "d_expert": 7, "first_dense": min(cfg.moe.first_dense, 1)}
+        sizes["moe"] = replace(cfg.moe, **few, **groups)
+    if cfg.sparse:
+        blocks = {name: 4 for name in ("block_size", "hash_block_size") if getattr(cfg.sparse, name)}
+        sizes["sparse"] = replace(cfg.sparse, **blocks, n_buckets=cfg.sparse.n_buckets and 4)
+    if cfg.vision_tower:
+        sizes |= {"vision_tower": scaled_down(cfg.vision_tower), "d_projection": 8}
+    return cfg.replace(**sizes)
 
 
-def lengths(cfg: models.ModelConfig, batch: int, n_new: int, n_all: int) -> dict[str, int]:
-    """What each letter of the shape legend stands for in one pass."""
-    sizes = {"B": batch, "T": n_new, "S": n_all, "D": cfg.d_model, "H": cfg.n_heads, "K": cfg.n_kv_heads}
-    return sizes | {"V": cfg.vocab_size, "d_head": cfg.d_head}
+def run(model, cfg: models.ModelConfig, n_new: int, cache=None):
+    """One pass over a batch of two, whatever the model reads."""
+    if cfg.structure == "encoder_decoder":
+        return model(tokens(2, 5), decoder_input_ids=tokens(2, n_new), cache=cache)
+    if cfg.image is not None:
+        return model(pixel_values=torch.rand(2, 3, 12, 12))
+    if cfg.structure == "two_towers":
+        return model(tokens(2, n_new), pixel_values=torch.rand(2, 3, 12, 12))
+    return model(tokens(2, n_new), cache=cache)
+
+
+def lengths(cfg: models.ModelConfig, pattern: str, batch: int, n_new: int, n_all: int) -> dict[str, int]:
+    """What each letter of the shape legend stands for in one pass, at the taps of `pattern`."""
+    doubled = cfg.block == "reversible" and ("resid" in pattern or pattern == "final_norm")
+    sizes = {"B": batch, "T": n_new, "S": n_all, "D": 2 * cfg.d_model if doubled else cfg.d_model, "H": cfg.n_heads}
+    values = cfg.mla is not None and pattern.endswith(("attn.v", "attn.head_out"))
+    sizes |= {"K": cfg.n_kv_heads, "d_head": cfg.mla.v_head_dim if values else cfg.d_head, "V": cfg.vocab_size}
+    if cfg.moe is not None:
+        sizes |= {"E": cfg.moe.n_experts, "n_experts_per_token": cfg.moe.n_experts_per_token}
+    return sizes
+
+
+def documented(cfg: models.ModelConfig, index: int, layer: models.LayerConfig, crossing: bool) -> set[str]:
+    """The patterns of TAP_SPECS that layer `index` answers to."""
+    found = {name for name in models.TAP_SPECS if name.startswith("layers.") and ".ffn." not in name}
+    found -= {name for name in found if ("cross" in name) and not crossing}
+    found.add("layers.{i}.ffn.out")
+    if layer.sparse:
+        found |= {f"layers.{{i}}.ffn.{tap}" for tap in ("router_logits", "router_probs", "expert_ids", "expert_weights")}
+        if cfg.moe.n_shared_experts:
+            found.add("layers.{i}.ffn.shared.out")
+    return found
+
+
+def expected_shapes(cfg: models.ModelConfig, n_new: int, n_all: int) -> dict[str, tuple[int, ...]]:
+    """Every tap of one pass of `run` and its shape, from the configuration and TAP_SPECS alone."""
+
+    def of_stack(prefix: str, layers: list[models.LayerConfig], new: int, whole: int, cross: int = 0) -> None:
+        patterns = [("embed", 0), ("final_norm", 0)]
+        for i, layer in enumerate(layers):
+            patterns += [(pattern, i) for pattern in documented(cfg, i, layer, bool(cross))]
+        for pattern, i in patterns:
+            kept = whole
+            if cross and "cross_attn" in pattern:
+                kept = cross
+            elif pattern != "embed" and layers[i].mask == "sliding" and new < whole:
+                kept = min(whole, layers[i].window - 1 + new)
+            size = lengths(cfg, pattern, 2, new, kept)
+            found[prefix + pattern.format(i=i)] = tuple(size[letter] for letter in models.TAP_SPECS[pattern].dims)
+
+    found: dict[str, tuple[int, ...]] = {}
+    own = [cfg.layer(i) for i in range(cfg.n_layers)]
+    if cfg.structure == "encoder_decoder":
+        of_stack("encoder.", [cfg.encoder_layer(i) for i in range(cfg.n_encoder_layers)], 5, 5)
+        of_stack("decoder.", own, n_new, n_all, cross=5)
+    elif cfg.structure == "two_towers":
+        of_stack("text.", own, n_new, n_all)
+        vision = {f"vision.{name}": shape for name, shape in expected_shapes(cfg.vision_tower, 10, 10).items()}
+        found |= vision
+    else:
+        of_stack("", own, n_new, n_all)
+    if cfg.head == "classification":
+        found["logits"] = (2, cfg.n_classes)
+    elif cfg.head != "none":
+        found["logits"] = (2, n_new, cfg.vocab_size)
+    return found
 
 
 @pytest.mark.parametrize("name", models.presets())
 @torch.no_grad()
 def test_every_preset_has_every_tap_as_documented(name):
     cfg = scaled_down(models.preset(name))
-    model, cache = models.build(cfg), None
-    cache = model.new_cache(batch=2)
-    for n_new, n_all in ((7, 7), (3, 10)):
+    model = models.build(cfg)
+    passes, cache = [(7, 7)], None
+    if cfg.image is not None:
+        passes = [(10, 10)]
+    elif cfg.head == "lm":
+        passes, cache = [(7, 7), (3, 10)], model.new_cache(batch=2)
+    for n_new, n_all in passes:
         with models.capture("*") as trace:
-            model(tokens(2, n_new), cache=cache)
-        size = lengths(cfg, 2, n_new, n_all)
-        expected = {}
-        for pattern, spec in models.TAP_SPECS.items():
-            for i in range(cfg.n_layers if "{i}" in pattern else 1):
-                expected[pattern.format(i=i)] = tuple(size[letter] for letter in spec.dims)
-        assert {tap: tuple(value.shape) for tap, value in trace.items()} == expected
+            run(model, cfg, n_new, cache)
+        assert {tap: tuple(value.shape) for tap, value in trace.items()} == expected_shapes(cfg, n_new, n_all)
 
 
 def test_specs_explain_themselves():
@@ -174,17 +261,34 @@ class TestThreads:
 
 
 class TestPatch:
-    @pytest.mark.parametrize("pattern", models.TAP_SPECS)
+    @pytest.mark.parametrize("pattern", [name for name in models.TAP_SPECS if "cross" not in name])
     @torch.no_grad()
     def test_every_tap_can_be_changed(self, pattern):
         """A change at any tap reaches the output (one at the scores and the probabilities too: no fused shortcut)."""
-        cfg = models.ModelConfig(
-            vocab_size=37, max_seq_len=24, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, attention="gqa", d_ff=12
+        experts = {"n_experts": 4, "d_expert": 7}
+        routed = models.MixtureOfExperts(**experts, n_experts_per_token=2, n_shared_experts=1, normalise_weights=False)
+        slots = models.MixtureOfExperts(
+            **experts, n_experts_per_token=4, router="dense", mixing="slots", slots_per_expert=2
         )
+        sizes = {"vocab_size": 37, "max_seq_len": 24, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 12}
+        sizes |= {"attention": "gqa", "n_kv_heads": 2}
+        if pattern.endswith(("dispatch", "combine")):
+            cfg = models.ModelConfig(**sizes, structure="encoder", head="mlm", moe=slots)
+        else:
+            sparse = any(word in pattern for word in ("router", "expert", "shared"))
+            cfg = models.ModelConfig(**sizes, moe=routed if sparse else None)
         model, ids, name = wide(cfg), tokens(1, 9), pattern.format(i=0)
+
+        def change(value: torch.Tensor) -> torch.Tensor:
+            scales = torch.linspace(0.2, 1.7, value.shape[-1])
+            return value * scales if value.is_floating_point() else (value + 1) % cfg.moe.n_experts
+
         before = model(ids).logits
-        with models.patch({name: lambda value: value * torch.linspace(0.2, 1.7, value.shape[-1])}):
+        with models.patch({name: change}):
             changed = model(ids).logits
+        if pattern.endswith("router_probs"):  # the choice is made; the probabilities are there to be seen
+            assert torch.equal(before, changed)
+            return
         assert not torch.allclose(before, changed, atol=1e-3)
         assert torch.equal(model(ids).logits, before)
 
@@ -192,7 +296,8 @@ class TestPatch:
     @torch.no_grad()
     def test_patching_with_the_same_value_changes_nothing(self, cfg):
         model, ids = wide(cfg), tokens(1, 9)
-        every = [pattern.format(i=i) for pattern in models.TAP_SPECS for i in range(cfg.n_layers)]
+        with models.capture("*") as every:
+            model(ids)
         with models.patch({name: lambda value: value for name in every}):
             torch.testing.assert_close(model(ids).logits, model(ids).logits)
 

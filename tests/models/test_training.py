@@ -259,7 +259,7 @@ def test_impossible_recipes_are_refused_by_field(field, value):
 
 
 def test_recipe_files_are_refused_in_words(tmp_path):
-    with pytest.raises(InputError, match="gpt2-mini, llama-mini"):
+    with pytest.raises(InputError, match="gpt1-mini, gpt2-mini, gpt3-mini, llama-mini"):
         load_recipe("gpt5-mini")
     path = tmp_path / "r.toml"
     path.write_text("tokens = ")
@@ -277,12 +277,14 @@ def test_recipe_files_are_refused_in_words(tmp_path):
 
 
 def test_shipped_models_differ_in_architecture_only():
-    gpt2, llama = load_recipe("gpt2-mini"), load_recipe("llama-mini")
-    assert recipes() == ["gpt2-mini", "llama-mini"]
-    assert replace(gpt2, name="llama-mini", preset="llama-mini") == llama
-    sizes = [models.preset_info(recipe.preset).params for recipe in (gpt2, llama)]
+    """Data, order, budget and the parameters that a token uses are alike; a learning rate may suit the architecture."""
+    known = [load_recipe(name) for name in recipes()]
+    assert {"gpt2-mini", "llama-mini"} <= {recipe.preset for recipe in known}
+    for recipe in known:
+        assert replace(recipe, name="", preset="", peak_lr=1e-3) == replace(known[0], name="", preset="", peak_lr=1e-3)
+    sizes = [models.account(models.preset(recipe.preset)).active_params for recipe in known]
     assert max(sizes) <= 4_000_000
-    assert max(sizes) / min(sizes) < 1.05
+    assert max(sizes) / min(sizes) < 1.1
 
 
 def test_interrupted_run_keeps_its_state_and_goes_on(small_preset, corpus, tmp_path):

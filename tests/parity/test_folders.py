@@ -188,11 +188,9 @@ def test_export_with_tokenizer(tmp_path):
     [
         ({"norm": "layernorm"}, "norm"),
         ({"block": "parallel"}, "block"),
-        ({"rope_layout": "interleaved"}, "rope_layout"),
         ({"rotary_dim": 8}, "rotary_dim"),
-        ({"mask_pattern": ("sliding",), "window": 9}, "window"),
-        ({"qk_norm": True}, "qk_norm"),
-        ({"biases": ("q", "k", "v")}, "biases"),
+        ({"mask_pattern": ("dilated",), "window": 9}, "mask_pattern"),
+        ({"biases": ("q", "k")}, "biases"),
         ({"position": "alibi"}, "position"),
         ({"n_heads": 5, "n_kv_heads": 5, "attention": "mha", "d_head": 32}, "d_model"),
     ],

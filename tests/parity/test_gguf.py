@@ -8,6 +8,7 @@ import torch
 
 import models
 from models import installed
+from models.weights.layouts.llama import LLAMA
 from tests.models.gguf_files import as_read, as_stored, gguf, llama3_factors, metadata, write
 from tests.models.test_installed import NAME
 from tests.parity.conftest import randomise, transformers
@@ -27,7 +28,7 @@ CASES = {
 
 
 def config_of(theirs) -> models.ModelConfig:
-    return models.weights.layouts.LAYOUTS["llama"].read_config(theirs.config.to_dict())
+    return LLAMA.read_config(theirs.config.to_dict())
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_smollm2(monkeypatch):
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("LINEAGE_CACHE", folder)
         loaded = models.load(NAME)
-    config = transformers.LlamaConfig(**models.weights.layouts.LAYOUTS["llama"].write_config(loaded.config))
+    config = transformers.LlamaConfig(**LLAMA.write_config(loaded.config))
     theirs = transformers.LlamaForCausalLM(config).eval()
     reader = gguf.GGUFReader(installed.installed_file(NAME))
     numbers = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}

@@ -158,8 +158,10 @@ def test_cached_with_padding_on_the_left(pair):
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     reference = theirs(tokens, attention_mask=mask, position_ids=positions).logits
     cache = ours.new_cache(batch=2)
-    first = ours(tokens[:, :9], mask[:, :9], positions[:, :9], cache).logits
-    rest = [ours(tokens[:, i : i + 1], mask[:, : i + 1], positions[:, i : i + 1], cache).logits for i in range(9, 16)]
+    first = ours(tokens[:, :9], mask[:, :9], position_ids=positions[:, :9], cache=cache).logits
+    rest = [
+        ours(tokens[:, [i]], mask[:, : i + 1], position_ids=positions[:, [i]], cache=cache).logits for i in range(9, 16)
+    ]
     is_token = mask.bool()
     assert difference(torch.cat([first, *rest], dim=1)[is_token], reference[is_token]) < TOLERANCE
 

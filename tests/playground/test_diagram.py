@@ -7,92 +7,71 @@ import pytest
 
 import models
 from models.config import CHOICES
+from models.sizes import stacks_of
 from playground.i18n import LANGUAGES, catalogue
-from playground.views import counts
 from playground.views.design_marks import BOX_FIELDS, differing, marks
 from playground.views.diagram import diagram
-from playground.views.diagram_attention import attention
+from playground.views.diagram_content import attention
 from playground.views.diagram_feedforward import CURVES, feedforward
 from playground.views.diagram_stack import describe, stack
-from playground.views.mask_picture import mask_picture
-from playground.views.numbers import NARROW, THIN
-from playground.views.svg import Marks
-
-PLAIN = Marks()
-GPT2, LLAMA = models.preset("gpt2"), models.preset("llama2-70b")
-
-
-def tree(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg)
-
-
-def words(svg: str) -> list[str]:
-    return [re.sub(rf"[{NARROW}{THIN}]", " ", "".join(text.itertext())) for text in tree(svg).iter("text")]
-
-
-def boxes(svg: str, key: str) -> list[ElementTree.Element]:
-    return [group for group in tree(svg).iter("g") if group.get("data-box") == key]
-
-
-def top(group: ElementTree.Element) -> float:
-    return float(group.find("rect").get("y"))
-
-
-def left(group: ElementTree.Element) -> float:
-    return float(group.find("rect").get("x"))
+from playground.views.svg import Marks, width_of
+from tests.playground.diagrams import EVERY, GPT2, LLAMA, PLAIN, boxes, first_attention, joins, left, top, tree, words
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("name", models.presets())
-def test_every_preset_is_a_well_formed_figure(name, lang):
-    html = diagram(models.preset(name), GPT2, GPT2, "GPT-2", lang)
+@pytest.mark.parametrize("name", EVERY)
+def test_every_design_is_a_well_formed_figure(name, lang):
+    cfg = EVERY[name]
+    html = diagram(cfg, GPT2, cfg, "GPT-2", lang)
     drawing = ElementTree.fromstring(html)
-    pictures = list(drawing.iter("svg"))
-    assert [svg.get("class") for svg in pictures] == ["stack", "attention", "feedforward"]
-    assert all(svg.get("role") == "img" and len(svg.get("aria-label")) > 40 for svg in pictures)
+    pictures = [svg.get("class") for svg in drawing.iter("svg")]
+    assert pictures[0] == "stack"
+    assert "attention" in pictures
+    assert {"feedforward", "experts"} & set(pictures)
+    assert all(svg.get("role") == "img" and len(svg.get("aria-label")) > 30 for svg in drawing.iter("svg"))
+    ids = [element.get("id") for element in drawing.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
     assert "None" not in html
     assert "{" not in html
 
 
-@pytest.mark.parametrize("name", models.presets())
-def test_the_boxes_add_up_to_the_account(name):
-    assert counts.total(models.preset(name)) == models.account(models.preset(name)).params
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"block": "sandwich", "embed_norm": True},
-        {"block": "parallel", "final_norm": False, "tie_embeddings": False},
-        {"norm": "rmsnorm", "biases": ("q", "head"), "qk_norm": True},
-        {"ffn": "gated", "position": "alibi", "attention": "mqa", "n_kv_heads": 1},
-    ],
-)
-def test_the_boxes_add_up_for_other_designs(changes):
-    cfg = GPT2.replace(**changes)
-    assert counts.total(cfg) == models.account(cfg).params
+@pytest.mark.parametrize("name", EVERY)
+def test_words_that_are_too_long_are_drawn_narrower(name):
+    """No line of a box is set wider than the box, by the widths that the drawing itself counts with."""
+    for svg in ElementTree.fromstring(diagram(EVERY[name], GPT2, GPT2, "GPT-2", "en")).iter("svg"):
+        for group in svg.iter("g"):
+            if "box" not in group.get("class", "").split():
+                continue
+            box = group.find("rect")
+            end = float(box.get("x")) + float(box.get("width"))
+            for text in group.iter("text"):
+                style, x = text.get("class"), float(text.get("x"))
+                if style in ("part", "detail"):
+                    wide = float(text.get("textLength") or width_of(text.text, style))
+                    assert x + wide <= end, text.text
 
 
 def test_heads_and_groups_are_counted():
-    assert "64 query heads, 8 kv heads: 8 share one" in words(attention(LLAMA, PLAIN, "en"))
-    assert "12 query heads, each with its own" in words(attention(GPT2, PLAIN, "en"))
+    assert "64 query heads, 8 kv heads: 8 share one" in words(first_attention(LLAMA))
+    assert "12 query heads, each with its own" in words(first_attention(GPT2))
     multi_query = LLAMA.replace(attention="mqa", n_kv_heads=1)
-    assert "64 query heads share 1 kv head" in words(attention(multi_query, PLAIN, "en"))
+    assert "64 query heads share 1 kv head" in words(first_attention(multi_query))
 
 
-@pytest.mark.parametrize(("n_heads", "n_kv_heads"), [(12, 12), (12, 4), (6, 2), (13, 13)])
+@pytest.mark.parametrize(("n_heads", "n_kv_heads"), [(12, 12), (12, 4), (6, 2), (25, 25)])
 def test_all_heads_are_drawn_where_they_fit(n_heads, n_kv_heads):
     kind = "mha" if n_heads == n_kv_heads else "gqa"
     cfg = GPT2.replace(d_model=n_heads * 64, n_heads=n_heads, n_kv_heads=n_kv_heads, attention=kind, d_head=64)
-    heads = boxes(attention(cfg, PLAIN, "en"), "heads")[0]
+    heads = boxes(first_attention(cfg), "heads")[0]
     kinds = [rect.get("class").split()[1:] for rect in heads.iter("rect")]
     assert (kinds.count([]), kinds.count(["key"]), kinds.count(["value"])) == (n_heads, n_kv_heads, n_kv_heads)
-    assert "…" not in words(attention(cfg, PLAIN, "en"))
+    assert max(float(rect.get("x")) + float(rect.get("width")) for rect in heads.iter("rect")) < 394
+    assert "…" not in words(first_attention(cfg))
 
 
 def test_more_heads_than_fit_are_said_to_go_on():
-    assert words(attention(LLAMA, PLAIN, "en")).count("…") == 2  # more queries, more groups
-    assert words(attention(LLAMA.replace(attention="mqa", n_kv_heads=1), PLAIN, "en")).count("…") == 1
+    assert words(first_attention(LLAMA)).count("…") == 2  # more queries, more groups
+    assert words(first_attention(LLAMA.replace(attention="mqa", n_kv_heads=1))).count("…") == 1
 
 
 def test_pre_norm_stands_beside_the_stream_before_the_part():
@@ -105,8 +84,7 @@ def test_pre_norm_stands_beside_the_stream_before_the_part():
 
 def test_post_norm_stands_on_the_stream_after_the_addition():
     drawing = stack(GPT2.replace(block="post"), PLAIN, "en")
-    joins = [group for group in tree(drawing).iter("g") if "join" in group.get("class")]
-    joined = [float(re.search(r"translate\(\S+ (\S+)\)", join.get("transform"))[1]) for join in joins][1:]
+    joined = [float(re.search(r"translate\(\S+ (\S+)\)", join.get("transform"))[1]) for join in joins(drawing)][1:]
     norms, attn = boxes(drawing, "norms"), boxes(drawing, "attn")[0]
     assert len(norms) == 2
     assert top(attn) < joined[0] < top(norms[0]) < joined[1] < top(norms[1])
@@ -124,15 +102,15 @@ def test_parallel_parts_share_one_norm_and_one_addition():
     drawing = stack(LLAMA.replace(block="parallel"), PLAIN, "en")
     assert len(boxes(drawing, "norms")) == 1
     assert top(boxes(drawing, "attn")[0]) == top(boxes(drawing, "ffn")[0])
-    assert len([group for group in tree(drawing).iter("g") if "join" in group.get("class")]) == 1
+    assert len(joins(drawing)) == 1
 
 
 def test_positions_enter_where_they_do():
     learned, rotary = GPT2, GPT2.replace(position="rotary")
     alibi, none = GPT2.replace(position="alibi"), GPT2.replace(position="none")
     assert [len(boxes(stack(cfg, PLAIN, "en"), "position")) for cfg in (learned, rotary, alibi, none)] == [1, 0, 0, 0]
-    assert [len(boxes(attention(cfg, PLAIN, "en"), "rotary")) for cfg in (learned, rotary, alibi)] == [0, 1, 0]
-    assert [len(boxes(attention(cfg, PLAIN, "en"), "alibi")) for cfg in (learned, rotary, alibi)] == [0, 0, 1]
+    assert [len(boxes(first_attention(cfg), "rotary")) for cfg in (learned, rotary, alibi)] == [0, 1, 0]
+    assert [len(boxes(first_attention(cfg), "alibi")) for cfg in (learned, rotary, alibi)] == [0, 0, 1]
 
 
 def test_tied_embeddings_are_one_dashed_line():
@@ -147,19 +125,8 @@ def test_gated_feed_forward_has_a_gate_and_a_product():
     gated = feedforward(LLAMA, PLAIN, "en")
     assert len(boxes(gated, "gate_proj")) == 1
     assert "×" not in "".join(words(gated))  # the product is a sign, not a letter
-    assert len([group for group in tree(gated).iter("g") if "join" in group.get("class")]) == 1
+    assert len(joins(gated)) == 1
     assert boxes(feedforward(GPT2, PLAIN, "en"), "gate_proj") == []
-
-
-def test_masks_are_drawn_as_they_are():
-    def seen(mask, window):
-        return mask_picture(mask, window, 0, 0, 80).count('class="seen"')
-
-    assert seen("causal", None) == 36
-    assert seen("sliding", 2) == 15
-    assert seen("sliding", 4096) == seen("sliding", 3) == 21
-    mixed = models.preset("gpt3-175b")
-    assert "1 of every 2 layers" in words(attention(mixed, PLAIN, "en"))
 
 
 def test_activation_curves_are_the_models_activations():
@@ -213,10 +180,10 @@ def test_biases_differ_one_by_one():
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("position", CHOICES["position"])
 @pytest.mark.parametrize("block", CHOICES["block"])
+@pytest.mark.parametrize("position", [kind for kind in CHOICES["position"] if kind != "axial"])
 def test_every_combination_can_be_described(lang, position, block):
-    cfg = LLAMA.replace(position=position, block=block, rotary_dim=None)
+    cfg = LLAMA.replace(position=position, block=block)
     text = describe(cfg, lang)
     assert catalogue()[f"diagram.alt_position_{position}"][lang] in text
     assert text.endswith("." if lang == "en" else "。")
@@ -225,6 +192,17 @@ def test_every_combination_can_be_described(lang, position, block):
 def test_layers_are_called_equal_only_where_they_are():
     mixed = GPT2.replace(mask_pattern=("sliding", "causal"), window=64)
     assert "12 equal layers" in describe(GPT2, "en")
-    assert "12 layers, alike but for their masks" in describe(mixed, "en")
+    assert "12 layers, not all alike" in describe(mixed, "en")
+    assert "not all alike" in describe(models.preset("deepseek-v3"), "en")
     assert "a single layer" in describe(GPT2.replace(n_layers=1), "en")
-    assert "window 64 in" in words(attention(mixed, PLAIN, "en"))  # the next line: 1 of every 2 layers
+    assert words(first_attention(mixed))[-5:] == ["sliding", "window 64", "6 of 12 layers", "causal", "6 of 12 layers"]
+
+
+def test_layers_with_another_attention_have_a_picture_of_their_own():
+    reformer = models.preset("reformer-enwik8")
+    (stack_sizes,) = stacks_of(reformer)
+    hashing = attention([stack_sizes], "lsh", PLAIN, "en")
+    assert (len(boxes(hashing, "qk_proj")), len(boxes(hashing, "hashing")), len(boxes(hashing, "k_proj"))) == (1, 1, 0)
+    assert "3 of 12 layers" in words(hashing)
+    assert "9 of 12 layers" in words(first_attention(reformer))
+    assert "Attention by hashing, 3 of 12 layers" in diagram(reformer, reformer, reformer, "Reformer", "en")

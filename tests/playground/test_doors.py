@@ -15,8 +15,9 @@ from playground.generation import Runs, in_chunks, read_prompt
 from playground.generation_api import generate_text
 from playground.i18n import LANGUAGES, explain
 from playground.session import parse_design
+from playground.subject import take
 from playground.tabs import generate as tab
-from playground.transcript import Transcript, take
+from playground.transcript import Transcript
 
 SHORT = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300"
 NO_TEXTS = [None, 5, ["gpt2"], {"a": 1}, True]

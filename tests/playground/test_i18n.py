@@ -40,7 +40,9 @@ def placeholders(text: str) -> set[str]:
 
 def test_every_key_has_every_language():
     words = i18n.catalogue()
-    missing = [key for key in KEYS if {lang for lang, text in words[key].items() if text.strip()} != set(i18n.LANGUAGES)]
+    missing = [
+        key for key in KEYS if {lang for lang, text in words[key].items() if text.strip()} != set(i18n.LANGUAGES)
+    ]
     assert not missing, "\n".join(missing)
 
 
@@ -55,7 +57,9 @@ SAME = re.compile(
     r"generate\.example\.\w+|generate\.(setting|meta)\.(top_k|top_p|min_p)|shell\.field\.(top_k|top_p|min_p)"
     r"|generate\.view\.(legend_high|next_scale)|build\.(title\.preset|unit\.flops|limit\.comma)"
     r"|diagram\.(inside_alibi|norm_\w+|activation_(relu|gelu|gelu_tanh|silu)|alt_stop|alt_end)"
-    r"|part\.choice\.(norm\.\w+|position\.alibi|rope_scaling\.llama3|activation\.(relu|gelu|silu))"
+    r"|part\.choice\.(norm\.\w+|position\.alibi|rope_scaling\.(llama3|yarn)|activation\.(relu|gelu|silu|sigmoid))"
+    r"|part\.choice\.(mask\.(longformer|bigbird|etc)|router\.sigmoid)|part\.value\.comma|build\.(family_of\.gpt4|in_stack)"
+    r"|compare\.join\.\w+|context\.words\.join|lineage\.paper(_at)?"
     r"|part\.paper\.\w+\.\w+"
 )
 

@@ -36,7 +36,7 @@ def test_codes_keep_the_best_exactly_and_the_probability_of_the_rest():
     assert found.sum() == pytest.approx(wanted.sum(), rel=2e-3)
 
 
-def test_the_budget_keeps_the_newest():
+def test_the_budget_holds_every_step_of_a_small_vocabulary_and_bounds_a_large_one():
     assert payload.steps_kept(4096) > DEFAULTS["max_new_tokens"]
     assert payload.steps_kept(50257) * payload.bytes_per_step(50257) <= payload.LOGITS_BUDGET
 

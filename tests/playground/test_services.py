@@ -12,6 +12,7 @@ from models.errors import InputError
 from models.weights import zoo as weights_zoo
 from playground import services
 from playground.session import LIMITS
+from playground.subject import take
 
 TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8"
 
@@ -38,7 +39,7 @@ def test_one_model_is_built_once_for_all_who_ask(fresh, monkeypatch):
     def slow_build(config, seed):
         calls.append(config)
         time.sleep(0.1)
-        return models.transformer.build(config, seed)
+        return models.building.build(config, seed)
 
     monkeypatch.setattr(models, "build", slow_build)
     held = []
@@ -49,6 +50,53 @@ def test_one_model_is_built_once_for_all_who_ask(fresh, monkeypatch):
         visitor.join()
     assert len(calls) == 1
     assert len({id(loaded) for loaded in held}) == 1
+
+
+@pytest.fixture
+def slow_build(monkeypatch):
+    """Building begins, and goes on until the other event is set."""
+    begun, ready = threading.Event(), threading.Event()
+
+    def build(config, seed):
+        begun.set()
+        assert ready.wait(30)
+        return models.building.build(config, seed)
+
+    monkeypatch.setattr(models, "build", build)
+    yield begun, ready
+    ready.set()
+
+
+def test_who_waits_for_a_model_holds_no_turn(fresh, slow_build, monkeypatch):
+    monkeypatch.setattr(services, "PATIENCE", 1)
+    begun, ready = slow_build
+    taken = []
+    visitors = [threading.Thread(target=lambda: taken.append(take(TINY, threading.Event()))) for _ in range(3)]
+    for visitor in visitors:
+        visitor.start()
+    assert begun.wait(30)
+    while [building.threads for building in fresh._shelf._building.values()] != [3]:
+        time.sleep(0.01)
+    with services.turn() as mine:
+        assert mine
+    ready.set()
+    for visitor in visitors:
+        visitor.join()
+    assert len({id(loaded) for _, loaded in taken}) == 1
+
+
+def test_who_no_longer_wants_a_model_does_not_wait_for_it(fresh, slow_build):
+    begun, ready = slow_build
+    builder = threading.Thread(target=take, args=(TINY,))
+    builder.start()
+    assert begun.wait(30)
+    cancelled = threading.Event()
+    threading.Timer(0.05, cancelled.set).start()
+    assert take(TINY, cancelled) is None
+    assert not ready.is_set()
+    ready.set()
+    builder.join()
+    assert take(TINY) is not None
 
 
 def test_equal_configurations_share_one_model(fresh):

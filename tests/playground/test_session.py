@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 import models
-from models.config import LONGEST_PATTERN, RopeScaling
+from models.config import LONGEST_PATTERN, MixtureOfExperts, RopeScaling, SparsePattern
 from models.errors import InputError
-from playground import shell
+from playground import design_strings, shell
+from playground.design_strings import MAX_DESIGN
 from playground.session import DEFAULTS, FIELDS, LIMITS, MAX_PROMPT, TABS, Session, design_string, parse_design
 
 
@@ -143,18 +144,110 @@ def test_a_pattern_of_masks_has_a_longest_length():
 
 def test_every_design_that_is_written_can_be_read():
     """Every field changed, the longest pattern, the longest numbers."""
-    scaling = {"kind": "llama3", "original_max_seq_len": 99_999_999}
-    scaling |= {"factor": 1.2345678901234567, "low_freq_factor": 1.2345678901234567, "high_freq_factor": 2.345678901234567}
+    long = 1.2345678901234567
+    scaling = RopeScaling(
+        **{"kind": "yarn", "factor": long, "original_max_seq_len": 99_999_999, "low_freq_factor": long},
+        **{"high_freq_factor": 2.345678901234567, "beta_fast": 99.45678901234567, "beta_slow": long, "mscale": long},
+        **{"mscale_all_dim": long, "attention_factor": long},
+    )
+    experts = MixtureOfExperts(
+        **{"n_experts": 99_990, "n_experts_per_token": 9_999, "d_expert": 9_999_999, "n_shared_experts": 9_999},
+        **{"first_dense": 999, "every": 9, "offset": 7, "router": "softmax_topk", "normalise_weights": False},
+        **{
+            "weight_scale": long,
+            "n_groups": 9_999,
+            "n_groups_per_token": 9_998,
+            "group_score": "top2",
+            "jitter": 0.123456789,
+        },
+        **{"aux_loss_coef": long, "z_loss_coef": long, "expert": "lora", "lora_rank": 99_999, "lora_alpha": long},
+    )
+    numbers = ("dilation", "n_global", "block_size", "n_blocks_before", "n_random", "hash_block_size", "n_clusters")
+    sparse = SparsePattern(**dict.fromkeys(numbers, 999_999), seed=2**62, n_hashes=63, n_buckets=999_998)
     config = models.ModelConfig(
         **{"vocab_size": 9_999_999, "max_seq_len": 99_999_999, "d_model": 999_983, "n_layers": 9_999, "n_heads": 9_998},
         **{"attention": "gqa", "n_kv_heads": 4_999, "d_head": 99_998, "rotary_dim": 99_996, "d_ff": 9_999_999},
-        **{"mask_pattern": ("sliding",) * LONGEST_PATTERN, "window": 99_999_999, "qk_norm": True, "norm": "rmsnorm"},
-        **{"rope_theta": 123456789.12345678, "rope_layout": "interleaved", "rope_scaling": RopeScaling(**scaling)},
-        **{"norm_eps": 1.2345678901234567e-05, "block": "parallel", "final_norm": False, "embed_norm": True},
-        **{"activation": "gelu_quick", "ffn": "gated", "biases": ("q", "k", "v", "o", "ffn", "head")},
-        **{"tie_embeddings": False},
+        **{"mask_pattern": ("dilated", "block_local") * (LONGEST_PATTERN // 2), "window": 99_999_999, "qk_norm": True},
+        **{"rope_theta": 123456789.12345678, "rope_layout": "interleaved", "rope_scaling": scaling, "norm": "rmsnorm"},
+        **{"norm_eps": 1.2345678901234567e-05, "block": "deepnorm", "residual_alpha": long, "final_norm": False},
+        **{
+            "activation": "gelu_quick",
+            "ffn": "gated",
+            "biases": ("q", "k", "v", "o", "ffn", "head"),
+            "embed_norm": True,
+        },
+        **{
+            "tie_embeddings": False,
+            "scale_scores": False,
+            "scale_embeddings": True,
+            "scale_logits": True,
+            "mtp_depth": 16,
+        },
+        **{"n_segments": 999, "moe": experts, "sparse": sparse},
     )
-    assert parse_design(design_string("gpt2", config)).config == config
+    text = design_string("gpt2", config)
+    assert parse_design(text).config == config
+    assert len(text) < MAX_DESIGN
+
+
+def test_a_design_too_long_to_be_read_is_not_written(monkeypatch):
+    monkeypatch.setattr(design_strings, "MAX_DESIGN", 20)
+    with pytest.raises(InputError) as refused:
+        design_string("gpt2", models.preset("llama2-7b"))
+    assert refused.value.code == "design_too_long"
+
+
+@pytest.mark.parametrize(
+    "base", ["gpt2", "deepseek-v3", "clip-vit-b32", "reformer-enwik8", "switch-base-8", "vit-b16-224"]
+)
+@pytest.mark.parametrize("name", models.presets())
+def test_groups_go_there_and_back(base, name):
+    config = models.preset(name)
+    assert parse_design(design_string(base, config)).config == config
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "text"),
+    [
+        ("deepseek-v3", {"moe": None}, "deepseek-v3~moe="),
+        ("mixtral-8x7b", {"moe.n_experts": 16}, "mixtral-8x7b~moe.n_experts=16"),
+        ("switch-base-8", {"moe.every": 3, "moe.offset": 2}, "switch-base-8~moe.every=3"),
+        ("switch-base-8", {"moe.every": 3, "moe.offset": 1}, "switch-base-8~moe.every=3~moe.offset=1"),
+        ("switch-base-8", {"moe.capacity": None}, "switch-base-8~moe.capacity="),
+        ("gpt2", {"position": "rotary"}, "gpt2~position=rotary"),
+    ],
+)
+def test_a_group_says_only_what_it_changes(base, changes, text):
+    start = models.preset(base)
+    inside = {name.removeprefix("moe."): value for name, value in changes.items() if name.startswith("moe.")}
+    config = start.replace(**({"moe": replace(start.moe, **inside)} if inside else changes))
+    assert design_string(base, config) == text
+    assert parse_design(text).config == config
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("gpt2~moe=yes", "not_a_group"),
+        ("gpt2~moe.n_experts=8", "missing_field"),
+        ("gpt2~moe.wings=2", "unknown_field"),
+        ("gpt2~d_model.wings=2", "unknown_field"),
+        ("gpt2~vision_tower.vision_tower.d_model=2", "unknown_field"),
+        ("gpt2~axial_shape=a,b", "not_an_integer"),
+        ("deepseek-v3~mla=", "mla_goes_together"),
+    ],
+)
+def test_impossible_groups_say_why(text, code):
+    with pytest.raises(InputError) as refused:
+        parse_design(text)
+    assert refused.value.code == code
+
+
+def test_a_card_may_be_shown_but_not_held():
+    session = Session.from_query({"design": "gpt-4", "model": "gpt-4"})
+    assert (session.design, session.model) == ("gpt-4", DEFAULTS["model"])
+    assert [problem.field for problem in session.problems] == ["model"]
+    assert Session.from_query({"design": "deepseek-r1"}).design == "deepseek-r1"
 
 
 def test_impossible_designs_say_why():

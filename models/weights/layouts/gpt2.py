@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
-from models.weights.layouts.layout import ACTIVATION_THERE, Layout, activation, demand, first_of, linear
+from models.weights.layouts.layout import (
+    ACTIVATION_THERE,
+    Layout,
+    activation,
+    decoder,
+    demand,
+    first_of,
+    linear,
+    settle_head,
+)
 from models.weights.tensors import TRANSPOSED, Row
 
 BIASES = ("q", "k", "v", "o", "ffn", "norm")
@@ -48,29 +57,36 @@ def write_config(cfg: ModelConfig) -> dict:
 
 
 def rows(cfg: ModelConfig) -> Iterable[Row]:
-    """Every tensor of the file. `Conv1D` keeps its weight as (in, out), and c_attn is q, k and v in one."""
+    """Every tensor of the file."""
     yield Row("transformer.wte.weight", ("tok_embed.weight",))
     yield Row("transformer.wpe.weight", ("position.weight",))
-    for i in range(cfg.n_layers):
-        there, here = f"transformer.h.{i}", f"layers.{i}"
-        yield from linear(f"{there}.ln_1", f"{here}.attn_norm", True)
-        qkv = tuple(f"{here}.attn.{name}" for name in ("q_proj", "k_proj", "v_proj"))
-        yield from linear(f"{there}.attn.c_attn", qkv, True, packing=TRANSPOSED)
-        yield from linear(f"{there}.attn.c_proj", f"{here}.attn.o_proj", True, packing=TRANSPOSED)
-        yield from linear(f"{there}.ln_2", f"{here}.ffn_norm", True)
-        yield from linear(f"{there}.mlp.c_fc", f"{here}.ffn.up_proj", True, packing=TRANSPOSED)
-        yield from linear(f"{there}.mlp.c_proj", f"{here}.ffn.down_proj", True, packing=TRANSPOSED)
+    for index in range(cfg.n_layers):
+        yield from layer_rows(index)
     yield from linear("transformer.ln_f", "final_norm", True)
     if not cfg.tie_embeddings:
         yield Row("lm_head.weight", ("lm_head.weight",))
 
 
+def layer_rows(index: int) -> Iterable[Row]:
+    """The tensors of one layer. `Conv1D` keeps its weight as (in, out), and c_attn is q, k and v in one."""
+    there, here = f"transformer.h.{index}", f"layers.{index}"
+    yield from linear(f"{there}.ln_1", f"{here}.attn_norm", True)
+    qkv = tuple(f"{here}.attn.{name}" for name in ("q_proj", "k_proj", "v_proj"))
+    yield from linear(f"{there}.attn.c_attn", qkv, True, packing=TRANSPOSED)
+    yield from linear(f"{there}.attn.c_proj", f"{here}.attn.o_proj", True, packing=TRANSPOSED)
+    yield from linear(f"{there}.ln_2", f"{here}.ffn_norm", True)
+    yield from linear(f"{there}.mlp.c_fc", f"{here}.ffn.up_proj", True, packing=TRANSPOSED)
+    yield from linear(f"{there}.mlp.c_proj", f"{here}.ffn.down_proj", True, packing=TRANSPOSED)
+
+
 GPT2 = Layout(
     model_type="gpt2",
-    architecture="GPT2LMHeadModel",
+    architecture=lambda cfg: "GPT2LMHeadModel",
     prefix="transformer.",
     ignored=r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)",
     read_config=read_config,
     write_config=write_config,
     rows=rows,
+    accepts=decoder,
+    settle=settle_head("transformer.wte.weight"),
 )

@@ -1,0 +1,12 @@
+"""A program in an interpreter of its own, where nothing has been imported yet."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def answer(code: str) -> str:
+    """What it prints."""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
