@@ -2,10 +2,8 @@
 
 import torch
 
+from tests.parity.agreement import VOCABULARY, ids
 from tests.parity.conftest import transformers
-
-TOLERANCE = 1e-4
-VOCABULARY = 211
 
 SIZES = {
     "vocab_size": VOCABULARY,
@@ -160,15 +158,6 @@ SPARSE = [name for name in CASES if "moe" in name or "mixtral" in name or "deeps
 
 def label(name: str) -> str:
     return name.replace(" ", "-").replace(",", "")
-
-
-def ids(batch: int, length: int, seed: int = 1) -> torch.Tensor:
-    return torch.randint(0, VOCABULARY, (batch, length), generator=torch.Generator().manual_seed(seed))
-
-
-def difference(a: torch.Tensor, b: torch.Tensor) -> float:
-    assert a.shape == b.shape
-    return (a - b).abs().max().item()
 
 
 def padded(side: str, length: int = 24) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,8 +8,9 @@ import torch
 import models
 from models.config import MixtureOfExperts
 from models.errors import InputError
+from tests.parity.agreement import TOLERANCE, difference, ids
 from tests.parity.conftest import randomise, transformers
-from tests.parity.decoders import CASES, TOLERANCE, deepseek_v3, difference, ids, label
+from tests.parity.decoders import CASES, deepseek_v3, label
 
 
 @pytest.fixture(scope="module")

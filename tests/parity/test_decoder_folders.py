@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import models
+from tests.parity.agreement import TOLERANCE, agree_when_cached, agree_when_padded, difference, ids
 from tests.parity.conftest import randomise
-from tests.parity.decoders import CASES, SPARSE, TOLERANCE, difference, ids, label, padded
+from tests.parity.decoders import CASES, SPARSE, label, padded
 
 
 @pytest.fixture(scope="module", params=CASES, ids=map(label, CASES))
@@ -58,28 +59,14 @@ def test_logits_and_attention(name, pair):
 def test_padded_batch(pair, side):
     theirs, ours = pair
     tokens, mask = padded(side)
-    is_token = mask.bool()
     inputs = {"attention_mask": mask}
     if side == "left" and "Bloom" not in type(theirs).__name__:  # which takes no positions, and counts tokens itself
         inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
-    with models.capture("*.attn.probs") as trace:
-        mine = ours(tokens, **inputs).logits
-    reference = theirs(tokens, **inputs, output_attentions=True)
-    assert difference(mine[is_token], reference.logits[is_token]) < TOLERANCE
-    assert difference(ours(tokens, **inputs).logits[is_token], reference.logits[is_token]) < TOLERANCE
-    for i, probs in enumerate(reference.attentions):
-        rows_mine, rows = (maps.transpose(1, 2)[is_token] for maps in (trace[f"layers.{i}.attn.probs"], probs))
-        assert difference(rows_mine, rows) < TOLERANCE
+    agree_when_padded(theirs, ours, tokens, inputs)
 
 
-@torch.no_grad()
 def test_cached_equals_uncached_and_theirs(pair):
-    theirs, ours = pair
-    tokens = ids(2, 30)
-    cache = ours.new_cache(batch=2)
-    chunks = [ours(part, cache=cache).logits for part in tokens.split([7, 1, 1, 12, 1, 8], dim=1)]
-    assert difference(torch.cat(chunks, dim=1), theirs(tokens).logits) < TOLERANCE
-    assert difference(torch.cat(chunks, dim=1), ours(tokens).logits) < TOLERANCE
+    agree_when_cached(*pair)
 
 
 @torch.no_grad()

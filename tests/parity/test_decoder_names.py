@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 import models
 from models.errors import InputError
 from models.weights.layouts import layout_of
+from tests.parity.agreement import TOLERANCE, difference, ids
 from tests.parity.conftest import randomise
-from tests.parity.decoders import CASES, TOLERANCE, deepseek_v3, difference, glm, ids, label, qwen2
+from tests.parity.decoders import CASES, deepseek_v3, glm, label, qwen2
 from tests.parity.test_folders import rewrite, same
 
 

@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 import models
+from tests.parity.agreement import TOLERANCE, difference, ids
 from tests.parity.conftest import randomise, transformers
-from tests.parity.decoders import SIZES, TOLERANCE, difference, glm, ids, padded, qwen2, rope
+from tests.parity.decoders import SIZES, glm, padded, qwen2, rope
 
 
 def write(folder, tensors, **values):

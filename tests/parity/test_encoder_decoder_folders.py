@@ -7,9 +7,9 @@ import torch
 
 import models
 from models.errors import InputError
+from tests.parity.agreement import TOLERANCE, VOCABULARY, difference, ids
 from tests.parity.conftest import randomise, transformers
 from tests.parity.test_folders import rewrite
-from tests.parity.test_parity import TOLERANCE, VOCABULARY, difference, ids
 
 
 def t5(**changes):

@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 import models
 from models import tokenizers
 from models.errors import InputError
+from tests.parity.agreement import TOLERANCE, difference, ids
 from tests.parity.conftest import randomise, transformers
-from tests.parity.test_parity import CASES, TOLERANCE, difference, gpt2, ids, llama, llama3_scaling
+from tests.parity.test_parity import CASES, gpt2, llama, llama3_scaling
 
 
 def saved(case, folder_of, **options):

@@ -11,8 +11,9 @@ from models import installed
 from models.weights.layouts.llama import LLAMA
 from tests.models.gguf_files import as_read, as_stored, gguf, llama3_factors, metadata, write
 from tests.models.test_installed import NAME
+from tests.parity.agreement import TOLERANCE, difference, ids
 from tests.parity.conftest import randomise, transformers
-from tests.parity.test_parity import TOLERANCE, difference, ids, llama, llama3_scaling
+from tests.parity.test_parity import llama, llama3_scaling
 
 WIDE = {"hidden_size": 96, "intermediate_size": 128}  # rows of whole blocks of 32
 

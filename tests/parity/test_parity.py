@@ -6,10 +6,8 @@ import pytest
 import torch
 
 import models
+from tests.parity.agreement import TOLERANCE, VOCABULARY, agree_when_cached, agree_when_padded, difference, ids
 from tests.parity.conftest import randomise, transformers
-
-TOLERANCE = 1e-4
-VOCABULARY = 211
 
 
 def gpt2(**changes):
@@ -75,15 +73,6 @@ def pair(request, folder_of):
     return theirs, models.load(folder_of(theirs)).model
 
 
-def ids(batch: int, length: int, seed: int = 1) -> torch.Tensor:
-    return torch.randint(0, VOCABULARY, (batch, length), generator=torch.Generator().manual_seed(seed))
-
-
-def difference(a: torch.Tensor, b: torch.Tensor) -> float:
-    assert a.shape == b.shape
-    return (a - b).abs().max().item()
-
-
 @torch.no_grad()
 def test_logits(pair):
     theirs, ours = pair
@@ -128,25 +117,11 @@ def test_padded_batch(pair, side, numbering):
     inputs = {"attention_mask": mask}
     if numbering == "by token":
         inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
-    is_token = mask.bool()
-    with models.capture("*.attn.probs") as trace:
-        mine = ours(tokens, **inputs).logits
-    reference = theirs(tokens, **inputs, output_attentions=True)
-    assert difference(mine[is_token], reference.logits[is_token]) < TOLERANCE
-    assert difference(ours(tokens, **inputs).logits[is_token], reference.logits[is_token]) < TOLERANCE
-    for i, probs in enumerate(reference.attentions):
-        rows_mine, rows = (maps.transpose(1, 2)[is_token] for maps in (trace[f"layers.{i}.attn.probs"], probs))
-        assert difference(rows_mine, rows) < TOLERANCE
+    agree_when_padded(theirs, ours, tokens, inputs)
 
 
-@torch.no_grad()
 def test_cached_equals_uncached_and_theirs(pair):
-    theirs, ours = pair
-    tokens = ids(2, 30)
-    cache = ours.new_cache(batch=2)
-    chunks = [ours(part, cache=cache).logits for part in tokens.split([7, 1, 1, 12, 1, 8], dim=1)]
-    assert difference(torch.cat(chunks, dim=1), theirs(tokens).logits) < TOLERANCE
-    assert difference(torch.cat(chunks, dim=1), ours(tokens).logits) < TOLERANCE
+    agree_when_cached(*pair)
 
 
 @torch.no_grad()

@@ -14,8 +14,8 @@ import torch
 import models
 from models.weights.layouts.layout import linear
 from models.weights.tensors import TRANSPOSED, Packing, Row, assign
+from tests.parity.agreement import TOLERANCE, VOCABULARY, difference, ids
 from tests.parity.conftest import randomise, transformers
-from tests.parity.test_parity import TOLERANCE, VOCABULARY, difference, ids
 
 SIZES = {"vocab_size": VOCABULARY, "max_seq_len": 64, "d_model": 48, "n_layers": 3, "n_heads": 4, "d_ff": 80}
 LLAMA_LIKE = {

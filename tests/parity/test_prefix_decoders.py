@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 import models
-from tests.parity.decoders import TOLERANCE, VOCABULARY, difference, ids
+from tests.parity.agreement import TOLERANCE, VOCABULARY, difference, ids
 
 D, H, LAYERS, LENGTH, PREFIXES = 48, 4, 3, 20, (7, 1, 20)
 WIDTH = D // H

@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 
 import models
 from models.errors import InputError
+from tests.parity.agreement import TOLERANCE, VOCABULARY, difference, ids
 from tests.parity.conftest import randomise, transformers
 from tests.parity.test_folders import rewrite
-from tests.parity.test_parity import TOLERANCE, VOCABULARY, difference, ids
 
 SIZES = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 76}
 IMAGE = {"image_size": 24, "patch_size": 8}
