@@ -12,7 +12,7 @@ from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
-from playground.tab import UI, Page, Tab, refusals
+from playground.tab import UI, Page, Tab, carrier, refusals
 from playground.tabs import build, compare, generate
 from playground.theme import theme
 from playground.views import header
@@ -62,7 +62,7 @@ def _assemble() -> tuple[gr.Blocks, list[str]]:
     scripts = []
     with gr.Blocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
         page, parts = _header()
-        openings = {tab.id: _carrier(f"opening-{tab.id}") for tab in TABS}
+        openings = {tab.id: carrier(f"opening-{tab.id}") for tab in TABS}
         with gr.Tabs(selected=TABS[0].id, elem_id="tabs") as tabs:
             for tab in TABS:
                 with gr.Tab(label(f"{tab.id}.tab"), id=tab.id, elem_id=f"tab-{tab.id}") as item:
@@ -93,18 +93,13 @@ def _header() -> tuple[Page, dict]:
             another = gr.Button(label("shell.model.build"), elem_id="build-another", elem_classes="plain", size="sm")
         gr.HTML(html_template='<div class="tools"></div>', js_on_load="lineage.tools(element)", elem_id="tools")
     parts["notice"] = gr.HTML(elem_id="notice")
-    parts["arrival"] = _carrier("arrival")
-    parts["address"] = _carrier("address")
-    model = _carrier("model", DEFAULTS["model"])
+    parts["arrival"] = carrier("arrival")
+    parts["address"] = carrier("address")
+    model = carrier("model", DEFAULTS["model"])
     page = Page(lang=gr.State(DEFAULTS["lang"]), model=model)
     page.bind("model", model)
     page.open_tab(another.click, "build")
     return page, parts
-
-
-def _carrier(name: str, value: str = "") -> gr.Textbox:
-    """A value that lives in the browser, where scripts and handlers reach it, and is not seen."""
-    return gr.Textbox(value, visible="hidden", show_label=False, elem_id=name)
 
 
 def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs, openings: dict[str, gr.Textbox]) -> None:

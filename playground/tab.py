@@ -99,6 +99,12 @@ class Page:
         event(None, None, None, js=f"() => lineage.open({json.dumps(tab)})", **UI)
 
 
+def carrier(name: str, value: str = "") -> gr.Textbox:
+    """A value that lives in the browser, where scripts and handlers reach it, and is not seen."""
+    # As many lines at most as at least: else Gradio lays the page out once more for each, to see how tall its text is.
+    return gr.Textbox(value, visible="hidden", show_label=False, lines=2, max_lines=2, elem_id=name)
+
+
 @contextmanager
 def refusals(lang: str) -> Iterator[None]:
     """An `InputError` that no part of the page can be blamed for reaches the visitor, or the API's caller, as its

@@ -122,8 +122,10 @@ const Build = (() => {
     if (kept) lineage.remember("sessionStorage", "form", JSON.stringify(kept));
   });
 
-  function typed(...values) {
-    entries = values;
+  /** Notes the controls' values, which stand in `inputs` from `start` on, and passes all of them on. */
+  function typed(inputs, start) {
+    entries = inputs.slice(start);
+    return inputs;
   }
 
   /** The kept entries, one a control. */

@@ -17,7 +17,7 @@ from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, measur
 from playground.i18n import explain, label, say
 from playground.preset_lists import card_of, family_choices, family_of, first_of, preset_choices
 from playground.session import DEFAULT_MODEL, is_card, parse_design
-from playground.tab import Page, Tab, TabParts, refusals
+from playground.tab import Page, Tab, TabParts, carrier, refusals
 from playground.views.design_changes import field_name
 from playground.views.design_used import design_used
 from playground.views.numbers import short
@@ -36,7 +36,7 @@ def layout(page: Page) -> TabParts:
             controls = _controls()
         with gr.Column(scale=1, min_width=320, elem_classes="picture", elem_id="build-picture"):
             _picture(parts)
-    parts["design"] = gr.Textbox(DEFAULT_MODEL, visible="hidden", show_label=False, elem_id="build-design")
+    parts["design"] = carrier("build-design", DEFAULT_MODEL)
     page.bind("design", parts["design"])
     parts["retype"] = gr.Button(visible="hidden", elem_id="build-retype")
     for name in CACHE:
@@ -247,9 +247,10 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     # Gradio keeps a progress timer for every output, shown or not; for fifty of them that is work in each frame.
     quiet = {**page.UI, "show_progress_on": [parts["form"]]}
     every = [widget.input for widget in (*controls.values(), *cache)]
-    gr.on(every, changed, [*asked, *controls.values()], changing, trigger_mode="always_last", **quiet)
     # What describes no model is not in the address; build.js keeps it, and types it again on a page in another language.
-    gr.on(every, None, list(controls.values()), None, js="Build.typed", **page.UI)
+    # On the way to the handler, since a listener of its own would be one more for each control, and the page open later.
+    keep = f"(...inputs) => Build.typed(inputs, {len(asked)})"
+    gr.on(every, changed, [*asked, *controls.values()], changing, js=keep, trigger_mode="always_last", **quiet)
     retyped = parts["retype"].click(None, None, list(controls.values()), js="Build.retype", **page.UI)
     retyped.then(changed, [*asked, *controls.values()], changing, **quiet)
     entered = [shown, page.lang, parts["family"], parts["preset"], *cache]

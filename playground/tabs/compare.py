@@ -11,7 +11,7 @@ from playground.i18n import label, say
 from playground.kv_context import GENERATES, NAMED
 from playground.lineage import route, route_end, route_names
 from playground.session import DEFAULTS, SECTIONS
-from playground.tab import Page, Tab, TabParts, refusals
+from playground.tab import Page, Tab, TabParts, carrier, refusals
 from playground.views.comparison import comparison
 from playground.views.kv_context import context_payload
 from playground.views.lineage import lineage
@@ -36,9 +36,9 @@ def layout(page: Page) -> TabParts:
         with gr.Column(elem_id=f"compare-{name}", elem_classes="compare-part"):
             lay_out(page, parts)
     for name in DESIGNS:
-        carrier = f"{name}_design"
-        parts[carrier] = gr.Textbox(DEFAULTS[name], visible="hidden", show_label=False, elem_id=f"compare-{carrier}")
-        page.bind(name, parts[carrier])
+        design = f"{name}_design"
+        parts[design] = carrier(f"compare-{design}", DEFAULTS[name])
+        page.bind(name, parts[design])
     _connect(page, parts)
     gr.api(compare_designs, api_name="compare", **page.CPU)
     return TabParts(scripts=SCRIPTS)
