@@ -53,6 +53,9 @@ class Shown:
     `beside` holds the notes under the controls of the figures and at "Use this model"; `chart` is what the chart was drawn
     from, `account` what the table was. `card` is the name of a model without a design, while its card stands in place of
     the picture.
+
+    `answer` counts what was answered; `typed` is what the form's controls held when the last answer was asked for, `held`
+    what they hold once it has arrived.
     """
 
     base: str = ""
@@ -65,10 +68,26 @@ class Shown:
     chart: tuple = ()
     account: Account | None = None
     card: str = ""
+    answer: int = 0
+    typed: Values | None = None
+    held: Values | None = None
 
 
-def change(shown: Shown, lang: str, base: str, values: Values, cache: Cache) -> tuple[Shown, dict]:
-    """The screen after a visitor changed a control: a new design, or a refusal beside the control concerned."""
+def change(
+    shown: Shown, lang: str, base: str, values: Values, cache: Cache, seen: int | None = None
+) -> tuple[Shown, dict]:
+    """The screen after a visitor changed a control: a new design, or a refusal beside the control concerned.
+
+    seen: the last answer that the page had received when the control was changed; None if no earlier one is on its way.
+    """
+    typed = values
+    if shown.typed and shown.base == base and seen not in (None, shown.answer):
+        values = {name: shown.held[name] if value == shown.typed[name] else value for name, value in typed.items()}
+    now, updates = _changed(shown, lang, base, values, cache)
+    return replace(now, typed=typed, held=values if now.refusal else now.values), updates
+
+
+def _changed(shown: Shown, lang: str, base: str, values: Values, cache: Cache) -> tuple[Shown, dict]:
     followed = follow({**_carried(shown, base), **values}, shown.values if shown.base == base else None)
     try:
         config = config_of(followed)
@@ -100,10 +119,11 @@ def redraw(
         "table": account_table(account, lang),
         "changes": design_changes(changes, title, lang),
         "design": design_string(base, config),
-        "form": _form(lang, values, {**notes(lang, values, start, {}), **beside}),
+        "form": _form(lang, values, {**notes(lang, values, start, {}), **beside}, shown.answer + 1),
     }
     chart = (lang, *((part.key, part.copies, part.count) for part in account.parts))
-    fresh = Shown(base, values, config, texts=texts, beside=beside, chart=chart, account=account)
+    answer = shown.answer + 1
+    fresh = Shown(base, values, config, texts=texts, beside=beside, chart=chart, account=account, answer=answer)
     updates = _replaced(shown, fresh)
     if chart != shown.chart:
         updates["chart"] = parameter_chart(account, lang)
@@ -113,8 +133,9 @@ def redraw(
 def show_card(shown: Shown, lang: str, name: str) -> tuple[Shown, dict]:
     """The screen of a model that is known by name alone: its card in place of the picture, and no numbers."""
     texts = {**shown.texts, "title": "", "card": model_card(card_of(name), lang), "design": name}
-    texts["form"] = json.dumps({**json.loads(_form(lang, shown.values, {})), "alone": True})
-    carded = replace(shown, valid_title="", refusal=None, texts=texts, card=name)
+    answer = shown.answer + 1
+    texts["form"] = json.dumps({**json.loads(_form(lang, shown.values, {}, answer)), "alone": True})
+    carded = replace(shown, valid_title="", refusal=None, texts=texts, card=name, answer=answer)
     return carded, _replaced(shown, carded)
 
 
@@ -131,8 +152,8 @@ def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError
     general = "" if applies(values).get(control) else refusal(sentence)
     under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.beside, "general": general}
     valid = shown.valid_title or shown.texts.get("title", "")
-    texts = {**shown.texts, "title": refused_title(valid, lang), "form": _form(lang, values, under)}
-    refused = replace(shown, valid_title=valid, refusal=error, texts=texts)
+    texts = {**shown.texts, "title": refused_title(valid, lang), "form": _form(lang, values, under, shown.answer + 1)}
+    refused = replace(shown, valid_title=valid, refusal=error, texts=texts, answer=shown.answer + 1)
     return refused, _replaced(shown, refused)
 
 
@@ -142,11 +163,12 @@ def _carried(shown: Shown, base: str) -> Values:
     return {"vision_tower": tower or (shown.values or {}).get("vision_tower")}
 
 
-def _form(lang: str, values: Values, under: dict[str, str]) -> str:
+def _form(lang: str, values: Values, under: dict[str, str], answer: int) -> str:
     """What build.js puts into the form and around it: notes under controls, which controls are shown, headings."""
     headings = {name: say(lang, f"build.heading.{name}") for name in ("changes", "figures", "parts")}
     shown = applies(values)
     sheet = {
+        "answer": answer,
         "notes": {"general": "", **under},
         "shown": shown,
         "groups": groups_that_apply(shown),

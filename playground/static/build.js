@@ -52,7 +52,7 @@ const Build = (() => {
   // The form's notes, which of its controls apply, and the headings come as one string: a hundred small updates of
   // Gradio components would take far longer than computing them. Nor is a note a component: each one makes the page
   // open later.
-  let sheet = { notes: {}, shown: {}, groups: {}, headings: {} };
+  let sheet = { answer: 0, notes: {}, shown: {}, groups: {}, headings: {} };
   const written = new WeakMap();
 
   const controlOf = (name) => document.getElementById(`build-${name.replaceAll(/[_.]/g, "-")}`);
@@ -122,10 +122,10 @@ const Build = (() => {
     if (kept) lineage.remember("sessionStorage", "form", JSON.stringify(kept));
   });
 
-  /** Notes the controls' values, which stand in `inputs` from `start` on, and passes all of them on. */
-  function typed(inputs, start) {
-    entries = inputs.slice(start);
-    return inputs;
+  /** Keeps the controls' values, which stand in `inputs` from `start` on; in place of the sheet its number goes on. */
+  function typed([state, , ...inputs], start) {
+    entries = inputs.slice(start - 2);
+    return [state, sheet.answer, ...inputs];
   }
 
   /** The kept entries, one a control. */

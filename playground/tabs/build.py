@@ -181,12 +181,12 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
         options = {name: _spoken(name, options_of(name, *_structure(values)), lang) for name in TYPED}
         return {controls[name]: gr.update(choices=options[name], value=values[name]) for name in TYPED}
 
-    def changed(before: Shown, lang: str, base: str | None, *typed) -> dict:
+    def changed(before: Shown, seen: int, lang: str, base: str | None, *typed) -> dict:
         # The list of presets can be emptied, and may show a card, from which no design starts.
         start_from = before.base if not base or is_card(base) else base
         cache, values = typed[: len(CACHE)], dict(zip(FIELDS, typed[len(CACHE) :], strict=True))
         with refusals(lang):
-            now, updates = change(before, lang, start_from or DEFAULT_MODEL, values, Cache(*cache))
+            now, updates = change(before, lang, start_from or DEFAULT_MODEL, values, Cache(*cache), seen)
         if now.refusal is not None:  # what was typed stays
             return {**answer(now, updates), **limited(values, lang)}
         followed = {controls[name]: now.values[name] for name in FIELDS if values[name] != now.values[name]}
@@ -247,12 +247,13 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     # Gradio keeps a progress timer for every output, shown or not; for fifty of them that is work in each frame.
     quiet = {**page.UI, "show_progress_on": [parts["form"]]}
     every = [widget.input for widget in (*controls.values(), *cache)]
-    # What describes no model is not in the address; build.js keeps it, and types it again on a page in another language.
-    # On the way to the handler, since a listener of its own would be one more for each control, and the page open later.
-    keep = f"(...inputs) => Build.typed(inputs, {len(asked)})"
-    gr.on(every, changed, [*asked, *controls.values()], changing, js=keep, trigger_mode="always_last", **quiet)
+    # On its way to the handler build.js keeps what was typed, since the address holds only what describes a model, and
+    # says which answer it has seen. Listeners of its own would be one more for each control, and the page open later.
+    typed = [shown, parts["form"], *asked[1:], *controls.values()]
+    keep = f"(...inputs) => Build.typed(inputs, {len(asked) + 1})"
+    gr.on(every, changed, typed, changing, js=keep, trigger_mode="always_last", **quiet)
     retyped = parts["retype"].click(None, None, list(controls.values()), js="Build.retype", **page.UI)
-    retyped.then(changed, [*asked, *controls.values()], changing, **quiet)
+    retyped.then(changed, typed, changing, js=keep, **quiet)
     entered = [shown, page.lang, parts["family"], parts["preset"], *cache]
     parts["family"].input(enter, entered, changing, trigger_mode="always_last", **quiet)
     parts["preset"].input(start, asked, changing, trigger_mode="always_last", **quiet)

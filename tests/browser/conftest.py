@@ -1,7 +1,6 @@
 """One playground and one browser for all browser tests; without a browser they skip, and say how to install one."""
 
 import os
-import re
 import shutil
 import socket
 from pathlib import Path
@@ -20,7 +19,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+OPTIONS = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce"}
 READY = "html[data-ready]"
 PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 
@@ -55,27 +56,21 @@ def address(chromium):
 
 
 class Visitor:
-    """A page of its own in the browser, which counts requests to other hosts (and stops them) and errors."""
+    """A page of its own in the browser, which counts requests to other hosts (none is answered) and errors."""
 
-    def __init__(self, chromium, address: str, **context):
-        options = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce", **context}
+    def __init__(self, context, address: str):
         self.address = address
-        self.context = chromium.new_context(**options)
-        self.context.set_default_timeout(PATIENCE)
-        self.page = self.context.new_page()
+        self.context = context
+        self.page = context.new_page()
         self.strangers: list[str] = []
         self.errors: list[str] = []
-        self.context.route(re.compile(".*"), self._guard)
+        self.page.on("request", self._look)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
 
-    def _guard(self, route):
-        url = route.request.url
-        if url.startswith((self.address, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.strangers.append(url)
-            route.abort()
+    def _look(self, request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.strangers.append(request.url)
 
     def open(self, query: str = "") -> "Visitor":
         """Opens the playground at an address, and waits until it can be used."""
@@ -87,19 +82,61 @@ class Visitor:
         """Waits until the page's own address contains `part`."""
         self.page.wait_for_function("part => location.search.includes(part)", arg=part)
 
+    def forget(self) -> None:
+        """Closes the page, and all that it left in the browser but the cached files."""
+        self.page.evaluate("() => localStorage.clear()")
+        for page in self.context.pages:
+            page.close()
+        self.context.clear_cookies()
+
+
+class Lobby:
+    """Where visitors wait: a browser context is kept for the next with the same options, since it has the page's files."""
+
+    def __init__(self, chromium, address: str):
+        self.chromium = chromium
+        self.address = address
+        self.free: list[tuple[dict, object]] = []  # options and context
+        self.inside: list[tuple[Visitor, dict]] = []
+
+    def enter(self, **options) -> Visitor:
+        """A visitor whose browser differs from the usual one by `options`; `leave` when done."""
+        options = {**OPTIONS, **options}
+        for place, (known, _) in enumerate(self.free):
+            if known == options:
+                _, context = self.free.pop(place)
+                break
+        else:
+            context = self.chromium.new_context(**options)
+            context.set_default_timeout(PATIENCE)
+        visitor = Visitor(context, self.address)
+        self.inside.append((visitor, options))
+        return visitor
+
+    def leave(self, visitor: Visitor) -> None:
+        visitor.forget()
+        options = next(options for known, options in self.inside if known is visitor)
+        self.inside.remove((visitor, options))
+        self.free.append((options, visitor.context))
+
+
+@pytest.fixture(scope="session")
+def lobby(chromium, address) -> Lobby:
+    return Lobby(chromium, address)
+
 
 @pytest.fixture
-def visit(chromium, address):
+def visit(lobby):
     """`visit(query="", **context)` → a `Visitor` with the page open; several may be open at once."""
     visitors = []
 
     def open_page(query: str = "", **context) -> Visitor:
-        visitors.append(Visitor(chromium, address, **context))
+        visitors.append(lobby.enter(**context))
         return visitors[-1].open(query)
 
     yield open_page
     for visitor in visitors:
-        visitor.context.close()
+        lobby.leave(visitor)
 
 
 @pytest.fixture

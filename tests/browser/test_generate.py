@@ -11,7 +11,6 @@ from gradio.blocks import Blocks
 
 import models
 from playground import services
-from tests.browser.conftest import Visitor
 from tests.browser.generating import SLOW, TINY, WIDE, generate
 
 NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
@@ -19,12 +18,12 @@ DONE = ".generate-story[aria-busy=false]"
 
 
 @pytest.fixture(scope="module")
-def visitor(chromium, address):
+def visitor(lobby):
     """A page with a small random model in hand, which computes in no time."""
-    visitor = Visitor(chromium, address).open(f"lang=en&model={TINY}&max_new_tokens=12&prompt={quote(NASTY)}")
+    visitor = lobby.enter().open(f"lang=en&model={TINY}&max_new_tokens=12&prompt={quote(NASTY)}")
     visitor.page.wait_for_selector(".generate-notes p")
     yield visitor
-    visitor.context.close()
+    lobby.leave(visitor)
 
 
 @pytest.fixture

@@ -32,6 +32,11 @@ from playground.session import parse_design
 from playground.tabs.build import used
 from tests.playground.test_build import GPT2, changed, note, opened
 
+
+def sheet_without_number(shown: Shown) -> dict:
+    return {**json.loads(shown.texts["form"]), "answer": None}
+
+
 # --- what runs here ---------------------------------------------------------------------------------------------------
 
 
@@ -145,9 +150,23 @@ def test_any_model_may_change_its_structure(name, structure):
     assert shown.config.structure == structure
     assert shown.values["head"] in HEADS_OF[structure]
     assert set(shown.config.mask_pattern) <= set(MASKS_OF[structure])
-    assert set(changed(shown)[1]) <= {
-        "diagram"
-    }  # the form describes this very model; the picture no longer marks the change
+    again, updates = changed(shown)
+    assert set(updates) <= {"diagram", "form"}  # the form describes this very model; the picture no longer marks the change
+    assert sheet_without_number(again) == sheet_without_number(shown)
+
+
+def test_a_change_made_before_the_last_answer_came_leaves_what_it_said():
+    start = opened()
+    typed = {**start.values, "structure": "encoder"}
+    now, _ = change(start, "en", "gpt2", typed, Cache(), seen=start.answer)
+    assert now.values["head"] == "mlm"
+    for edits in ({}, {"n_layers": 5}):  # the same event again; another control, both with the head of before
+        later, _ = change(now, "en", "gpt2", {**typed, **edits}, Cache(), seen=start.answer)
+        assert later.refusal is None
+        assert later.values["head"] == "mlm"
+        assert later.config == now.config.replace(**edits)
+    chosen, _ = change(now, "en", "gpt2", {**now.values, "head": "lm"}, Cache(), seen=now.answer)
+    assert chosen.refusal is not None  # whoever has seen the answer means it
 
 
 def test_what_the_structure_does_not_take_is_told_as_following():
