@@ -171,6 +171,11 @@ MESSAGES: dict[str, str] = {
     "corpus_files_missing": "The corpus folder {folder} lacks {missing}. The recipe wants: {wanted}.",
     "corpus_no_text": "The corpus folder {folder} holds no .txt file. The recipe wants: {wanted}.",
     "corpus_empty": "{file} holds no document for training.",
+    "mark_missing": "This objective needs the mark {mark}, which the tokenizer does not have. Choose another tokenizer.",
+    "nothing_to_mask": "There is no text to mask, only special tokens. Type at least one word.",
+    "text_too_short": "The text has {tokens} tokens; this objective needs at least {minimum}. Type more.",
+    "too_few_documents": "There are {documents} documents with sentences; pairs need at least {minimum}.",
+    "too_few_sentinels": "The text needs {wanted} sentinels; the tokenizer has {available}. Take a shorter text.",
     "corpus_too_short": "The corpora yield {available} training tokens; the recipe asks for {wanted}. Raise the passes.",
     "corpus_not_held_out": (
         "Of {documents} documents none could be held out to measure the loss on. Give more documents, or separate those "

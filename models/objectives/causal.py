@@ -3,8 +3,9 @@
 from torch import Generator, Tensor
 
 from models.objectives.example import Example
+from models.objectives.marks import Marks
 
 
-def causal(ids: Tensor, generator: Generator | None = None) -> Example:
-    """Inputs are the first L - 1 ids of each row (B, L), targets the last L - 1; every place counts."""
-    return Example(inputs=ids[:, :-1], targets=ids[:, 1:], loss_mask=None)
+def causal(ids: Tensor, marks: Marks | None = None, chance: Generator | None = None) -> Example:
+    """Inputs are all of ids (L,) but the last, targets all but the first; every place pays."""
+    return Example(inputs=ids[:-1], targets=ids[1:])

@@ -10,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.tokenizers import Tokenizer
-from models.training.data import HeldOut
+from models.objectives import IGNORED, OBJECTIVES, Marks, Objective, batch, marks_of
+from models.objectives.causal import causal
+from models.training.data import TrainingData
+from models.training.recipe import Recipe
 
 ROWS_AT_ONCE = 8
 
@@ -55,38 +57,42 @@ def evaluate(
     ids: np.ndarray,
     sequence_length: int,
     byte_counts: np.ndarray,
+    objective: Objective = causal,
+    marks: Marks | None = None,
     precision: AbstractContextManager | None = None,
 ) -> Score:
-    """Score `ids` (n_tokens,) in windows of `sequence_length` that do not overlap; each token but the first counts.
+    """Score `ids` (n_tokens,) in windows of `sequence_length` that do not overlap; for next-token prediction each token
+    but the first counts, for the others those that the objective draws, always the same ones.
 
     `byte_counts` (vocab_size,): how many bytes of text each id stands for.
     """
     model.eval()
-    nats = 0.0
-    full = (len(ids) - 1) // sequence_length
-    rows = [ids[i * sequence_length : (i + 1) * sequence_length + 1] for i in range(full)]
-    batches = [np.stack(rows[i : i + ROWS_AT_ONCE]) for i in range(0, full, ROWS_AT_ONCE)]
-    rest = ids[full * sequence_length :]
-    if len(rest) > 1:
-        batches.append(rest[None])
-    for batch in batches:
-        block = torch.from_numpy(batch.astype(np.int64))  # (B, T + 1)
+    score = Score(0.0, 0, 0)
+    chance = torch.Generator().manual_seed(0)
+    starts = range(0, len(ids) - 1, sequence_length)
+    windows = [torch.from_numpy(ids[start : start + sequence_length + 1].astype(np.int64)) for start in starts]
+    for first in range(0, len(windows), ROWS_AT_ONCE):
+        examples = [objective(window, marks, chance) for window in windows[first : first + ROWS_AT_ONCE]]
+        made = batch(examples, marks.pad if marks else 0)
         with precision or nullcontext():
-            logits = model(block[:, :-1]).logits  # (B, T, V)
-        nats += F.cross_entropy(logits.flatten(0, 1).float(), block[:, 1:].flatten(), reduction="sum").item()
-    return Score(nats, len(ids) - 1, int(byte_counts[ids[1:]].sum()))
+            logits = model(**made.arguments).logits  # (B, T, V)
+        flat = made.targets.flatten()
+        paid = flat[flat != IGNORED]
+        nats = F.cross_entropy(logits.flatten(0, 1).float(), flat, ignore_index=IGNORED, reduction="sum").item()
+        score += Score(nats, len(paid), int(byte_counts[paid.numpy()].sum()))
+    return score
 
 
 def evaluate_all(
-    model: nn.Module,
-    held_out: tuple[HeldOut, ...],
-    sequence_length: int,
-    tokenizer: Tokenizer,
-    precision: AbstractContextManager | None = None,
+    model: nn.Module, data: TrainingData, recipe: Recipe, precision: AbstractContextManager | None = None
 ) -> dict[str, Score]:
     """The score of each corpus's held-out part, by file."""
+    tokenizer, objective = data.tokenizer, OBJECTIVES[recipe.objective]
+    marks, length = marks_of(tokenizer), recipe.sequence_length
     byte_counts = np.array([len(tokenizer.bytes_of(i)) for i in range(tokenizer.vocab_size)])
-    return {part.file: evaluate(model, part.ids, sequence_length, byte_counts, precision) for part in held_out}
+    return {
+        part.file: evaluate(model, part.ids, length, byte_counts, objective, marks, precision) for part in data.held_out
+    }
 
 
 def total(scores: dict[str, Score]) -> Score:

@@ -90,7 +90,7 @@ def write_model(trainer: Trainer, data: TrainingData, out: Path) -> None:
     """Write weights (bf16), config, tokenizer, history.json and CARD.md; scores are of the file's weights."""
     models.save(trainer.model, data.tokenizer, out)
     written = models.load(out)
-    scores = evaluate_all(written.model, data.held_out, trainer.recipe.sequence_length, data.tokenizer)
+    scores = evaluate_all(written.model, data, trainer.recipe)
     read = data.stream.tokens_by_file(trainer.tokens)
     history = {
         "recipe": trainer.recipe.to_dict(),

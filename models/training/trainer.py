@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.objectives import OBJECTIVES
+from models.objectives import IGNORED, OBJECTIVES, SUITS, batch, marks_of
 from models.output import ModelOutput
 from models.training import checkpoint
 from models.training.data import TrainingData
@@ -89,7 +89,11 @@ class Trainer:
         self.history: list[Row] = []
         self.budgets = [(0, recipe.tokens)]
         self._losses: list[float] = []
+        if model.config.structure not in SUITS[recipe.objective]:
+            suiting = ", ".join(name for name, structures in SUITS.items() if model.config.structure in structures)
+            raise InputError("recipe_field", field="objective", value=recipe.objective, allowed=f"one of {suiting}")
         self._objective = OBJECTIVES[recipe.objective]
+        self._marks = marks_of(data.tokenizer)
         self.precision: AbstractContextManager = nullcontext()
         if bf16_is_native():
             self.precision = torch.autocast("cpu", dtype=torch.bfloat16)
@@ -134,13 +138,11 @@ class Trainer:
         ids = stretch.unfold(0, recipe.sequence_length + 1, recipe.sequence_length)  # (B, T + 1)
         assert ids.shape == (rows, recipe.sequence_length + 1)
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        inputs, targets, loss_mask = self._objective(ids, chance)
+        made = batch([self._objective(row, self._marks, chance) for row in ids], self._marks.pad)
         with self.precision:
-            out = self.model(inputs)
-        if loss_mask is not None:
-            targets = targets.masked_fill(~loss_mask, -100)
-        loss = _cross_entropy(out.logits, targets)
-        (loss + self._side_losses(out, targets)).backward()
+            out = self.model(**made.arguments)
+        loss = _cross_entropy(out.logits, made.targets)
+        (loss + self._side_losses(out, made.targets)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
@@ -188,8 +190,7 @@ class Trainer:
 
     def validate(self) -> float:
         """Nats per token on the held-out documents."""
-        length = self.recipe.sequence_length
-        return total(evaluate_all(self.model, self.data.held_out, length, self.data.tokenizer, self.precision)).loss
+        return total(evaluate_all(self.model, self.data, self.recipe, self.precision)).loss
 
     def save(self, path: Path) -> None:
         """Write everything that resuming needs."""
@@ -238,5 +239,5 @@ class Trainer:
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean nats per target (B, T) under logits (B, T, V); targets of -100 count for nothing."""
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
+    """Mean nats per target (B, T) under logits (B, T, V); targets of IGNORED count for nothing."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)

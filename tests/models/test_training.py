@@ -14,7 +14,8 @@ import torch.nn.functional as F
 import models
 from models import tokenizers
 from models.errors import InputError
-from models.objectives import causal
+from models.objectives import IGNORED
+from models.objectives.causal import causal
 from models.training import checkpoint
 from models.training.__main__ import main
 from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData, prepare
@@ -169,8 +170,8 @@ def test_curve_has_the_evaluations_at_equal_distances(data):
 def test_each_token_is_predicted_once(data, monkeypatch):
     seen = []
 
-    def remember(ids, generator):
-        example = causal(ids, generator)
+    def remember(ids, marks, chance):
+        example = causal(ids)
         seen.append(example)
         return example
 
@@ -185,11 +186,9 @@ def test_each_token_is_predicted_once(data, monkeypatch):
 
 
 def test_masked_places_do_not_count(data, monkeypatch):
-    def first_half_only(ids, generator):
-        inputs, targets, _ = causal(ids, generator)
-        mask = torch.zeros_like(targets, dtype=torch.bool)
-        mask[:, :8] = True
-        return inputs, targets, mask
+    def first_half_only(ids, marks, chance):
+        example = causal(ids)
+        return replace(example, targets=torch.cat((example.targets[:8], torch.full((8,), IGNORED))))
 
     steps = trainer(data)
     monkeypatch.setattr(steps, "_objective", first_half_only)
