@@ -1,0 +1,30 @@
+"""Where a text is cut into sentences."""
+
+import pytest
+
+from models.objectives.sentences import sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One dog. Two dogs!  Three?", ["One dog.", "Two dogs!", "Three?"]),
+        ('"Stop!" he cried. "Why?" She ran.', ['"Stop!" he cried.', '"Why?"', "She ran."]),
+        ("Mr. Fox met Dr. J. Hare at 3.15 p.m. today.", ["Mr. Fox met Dr. J. Hare at 3.15 p.m. today."]),
+        ("So did I. He too.", ["So did I.", "He too."]),
+        ("她笑了。“真的吗？”他问。走吧！！", ["她笑了。", "“真的吗？”", "他问。", "走吧！！"]),
+        ("他等着……后来天亮了。", ["他等着……", "后来天亮了。"]),
+        ("A title\n\nThe first line. The second.", ["A title", "The first line.", "The second."]),
+        ("no end", ["no end"]),
+        ("", []),
+        (" \n\t", []),
+        ("...", ["..."]),
+    ],
+)
+def test_where_sentences_end(text, expected):
+    assert sentences(text) == expected
+
+
+def test_nothing_but_spaces_is_lost():
+    text = "He said: \"Go!\" 'No.' (Or so.) Then — nothing… 他走了。Fine."
+    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
