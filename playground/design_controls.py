@@ -97,6 +97,11 @@ SPARSE_OF: dict[str, tuple[str, ...]] = {
 Values = dict[str, object]
 
 
+def elem_id(name: str) -> str:
+    """The id that a control has on the page."""
+    return f"build-{name.replace('_', '-').replace('.', '-')}"
+
+
 def options_of(name: str, structure: object, reads: object) -> tuple[str, ...]:
     """The options of a choice that a structure takes: all of them, but for heads and masks."""
     if name == "head" and structure in HEADS_OF:

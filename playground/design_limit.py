@@ -1,11 +1,12 @@
-"""What this machine does not run: told beside "Use this model" before anybody asks for it, and with a way out after."""
+"""What cannot be used: told beside "Use this model" before anybody asks for it, and with a way out after."""
 
 from models.config import ModelConfig
 from models.errors import InputError
 from playground import services
 from playground.i18n import explain, say
 from playground.preset_lists import near_presets
-from playground.views.control_note import limit
+from playground.views.control_note import limit, limit_html
+from playground.views.field_link import sentence_with_field
 from playground.views.numbers import exact
 
 
@@ -17,6 +18,23 @@ def limit_note(config: ModelConfig, lang: str) -> str:
     if error.code == "model_too_large":
         return limit(say(lang, "build.limit.params", **error.params))
     return limit(say(lang, "build.limit.other", reason=explain(lang, error)))
+
+
+def is_usable(config: ModelConfig) -> bool:
+    """Whether this machine runs the design."""
+    return services.refusal(config) is None
+
+
+def invalid_note(control: str | None, lang: str) -> str:
+    """The same place while the form describes no model; `control` is the one to correct, if a single one is at fault."""
+    if control is None:
+        return limit(say(lang, "build.limit.nothing"))
+    return limit_html(sentence_with_field("build.limit.invalid", control, lang))
+
+
+def card_note(lang: str) -> str:
+    """The same place while a card is shown."""
+    return limit(say(lang, "build.used.card"))
 
 
 def writes(config: ModelConfig) -> bool:

@@ -16,7 +16,7 @@ from playground.design_controls import Values
 from playground.design_diff import differences
 from playground.design_follow import follow
 from playground.design_form import config_of, control_of, values_of
-from playground.design_limit import limit_note
+from playground.design_limit import card_note, invalid_note, is_usable, limit_note
 from playground.design_notes import notes
 from playground.design_strings import design_string
 from playground.i18n import explain, say
@@ -26,7 +26,7 @@ from playground.views.account_figures import account_figures
 from playground.views.account_table import account_table
 from playground.views.control_note import control_note, refusal
 from playground.views.design_changes import design_changes
-from playground.views.design_title import design_title, refused_title
+from playground.views.design_title import design_title, preset_note, refused_title
 from playground.views.diagram import diagram
 from playground.views.model_card import model_card
 from playground.views.parameter_chart import parameter_chart
@@ -112,14 +112,14 @@ def redraw(
     beside["limit"] = limit_note(config, lang)
     changes = differences(start, config)
     texts = {
-        "title": design_title(title, bool(changes), account.params, lang),
+        "title": design_title(title, bool(changes), account.params, lang) + _note_on(base, bool(changes), lang),
         "card": model_card(card_of(base), lang),
         "diagram": diagram(config, start, shown.config or config, title, lang),
         "figures": account_figures(account, lang),
         "table": account_table(account, lang),
         "changes": design_changes(changes, title, lang),
         "design": design_string(base, config),
-        "form": _form(lang, values, {**notes(lang, values, start, {}), **beside}, shown.answer + 1),
+        "form": _form(lang, values, {**notes(lang, values, start, {}), **beside}, shown.answer + 1, is_usable(config)),
     }
     chart = (lang, *((part.key, part.copies, part.count) for part in account.parts))
     answer = shown.answer + 1
@@ -134,7 +134,8 @@ def show_card(shown: Shown, lang: str, name: str) -> tuple[Shown, dict]:
     """The screen of a model that is known by name alone: its card in place of the picture, and no numbers."""
     texts = {**shown.texts, "title": "", "card": model_card(card_of(name), lang), "design": name}
     answer = shown.answer + 1
-    texts["form"] = json.dumps({**json.loads(_form(lang, shown.values, {}, answer)), "alone": True})
+    form = _form(lang, shown.values, {"limit": card_note(lang)}, answer, usable=False)
+    texts["form"] = json.dumps({**json.loads(form), "alone": True})
     carded = replace(shown, valid_title="", refusal=None, texts=texts, card=name, answer=answer)
     return carded, _replaced(shown, carded)
 
@@ -149,11 +150,13 @@ def measured(shown: Shown, lang: str, counts: dict[str, int]) -> tuple[Shown, di
 def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError) -> tuple[Shown, dict]:
     """The screen of an impossible design: the reason beside its control, the last valid picture marked as such."""
     sentence, control = explain(lang, error), control_of(error)
-    general = "" if applies(values).get(control) else refusal(sentence)
-    under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.beside, "general": general}
-    valid = shown.valid_title or shown.texts.get("title", "")
-    texts = {**shown.texts, "title": refused_title(valid, lang), "form": _form(lang, values, under, shown.answer + 1)}
-    refused = replace(shown, valid_title=valid, refusal=error, texts=texts, answer=shown.answer + 1)
+    seen = control if applies(values).get(control) else None
+    own_places = {"general": "" if seen else refusal(sentence), "limit": invalid_note(seen, lang)}
+    under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.beside, **own_places}
+    valid, answer = shown.valid_title or shown.texts.get("title", ""), shown.answer + 1
+    form = _form(lang, values, under, answer, usable=False)
+    texts = {**shown.texts, "title": refused_title(valid, seen, lang), "form": form}
+    refused = replace(shown, valid_title=valid, refusal=error, texts=texts, answer=answer)
     return refused, _replaced(shown, refused)
 
 
@@ -163,8 +166,15 @@ def _carried(shown: Shown, base: str) -> Values:
     return {"vision_tower": tower or (shown.values or {}).get("vision_tower")}
 
 
-def _form(lang: str, values: Values, under: dict[str, str], answer: int) -> str:
-    """What build.js puts into the form and around it: notes under controls, which controls are shown, headings."""
+def _note_on(base: str, changed: bool, lang: str) -> str:
+    """What is to be known about the preset, which is named where the heading names something else."""
+    info = models.preset_info(base)
+    return preset_note(info.notes, info.title if changed or card_of(base) else None, lang)
+
+
+def _form(lang: str, values: Values, under: dict[str, str], answer: int, usable: bool) -> str:
+    """What build.js puts into the form and around it: notes under controls, which controls are shown, headings, and
+    whether "Use this model" looks as if it could be used."""
     headings = {name: say(lang, f"build.heading.{name}") for name in ("changes", "figures", "parts")}
     shown = applies(values)
     sheet = {
@@ -173,6 +183,7 @@ def _form(lang: str, values: Values, under: dict[str, str], answer: int) -> str:
         "shown": shown,
         "groups": groups_that_apply(shown),
         "headings": headings,
+        "usable": usable,
     }
     return json.dumps(sheet)
 

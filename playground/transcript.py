@@ -33,7 +33,8 @@ class Transcript:
         self._newest: deque[dict] = deque(maxlen=payload.steps_kept(subject.vocab_size))
         self._count = 0
         self._begun = time.monotonic()
-        self.text = start("live", subject, reading, sampling, most, self._notes(reading))
+        bars = None if self.all_kept else self._bars()
+        self.text = start("live", subject, reading, sampling, most, self._notes(reading), bars=bars)
 
     def add(self, chunk: list[Observed]) -> None:
         """The steps of one chunk, and how far the run is."""
@@ -68,11 +69,12 @@ class Transcript:
         known = subject.tokenizer.vocab_size
         if subject.vocab_size > known:
             notes.append(("no_text_ids", {"known": exact(known), "vocabulary": exact(subject.vocab_size)}))
-        if not self.all_kept:
-            size = short_bytes(payload.bytes_per_step(subject.vocab_size))
-            kept = exact(self._newest.maxlen)
-            notes.append(("bars", {"vocabulary": exact(subject.vocab_size), "size": size, "kept": kept}))
         return [in_every_language(f"generate.note.{code}", **values) for code, values in notes]
+
+    def _bars(self) -> dict[str, str]:
+        """What the browser says where a token is chosen whose whole distribution it does not have."""
+        size = short_bytes(payload.bytes_per_step(self.subject.vocab_size))
+        return {"vocabulary": exact(self.subject.vocab_size), "size": size, "kept": exact(self._newest.maxlen)}
 
     def _notes_on_prompt(self, reading: Reading) -> list[tuple[str, dict]]:
         notes: list[tuple[str, dict]] = []

@@ -7,8 +7,8 @@ the end of each line. Not after a common abbreviation, an initial, or before a s
 import re
 
 ABBREVIATIONS = {
-    "mr", "mrs", "ms", "dr", "st", "prof", "sr", "jr", "gen", "col", "capt", "lt", "sgt", "rev", "hon", "vs", "etc",
-    "no", "vol", "fig", "approx", "dept", "inc", "ltd", "co", "e.g", "i.e",
+    "mr", "mrs", "ms", "dr", "st", "prof", "sr", "jr", "capt", "lt", "sgt", "rev", "hon", "vs", "etc",
+    "vol", "approx", "dept", "inc", "ltd", "co", "e.g", "i.e",
 }  # fmt: skip
 CLOSING = "\"'”’)\\]"
 END = re.compile(rf"(?<=[.!?])[{CLOSING}]*\s+|[。！？…]+[」』{CLOSING}]*\s*")

@@ -3,6 +3,7 @@
 
 const Build = (() => {
   const open = new Set();
+  lineage.awaits("build"); // until the first design is there, the controls hold another one
 
   // A click on a summary, by pointer or key, is the reader's; what closes without one was replaced by Gradio.
   function remember(event) {
@@ -66,12 +67,53 @@ const Build = (() => {
     return below;
   }
 
+  /** A control whose entry is refused is marked, and says why to those who cannot see the sentence below it. */
+  function mark(control, place) {
+    const isRefused = place.querySelector(".problem") !== null;
+    place.id ||= `build-note-${place.dataset.note.replaceAll(/[_.]/g, "-")}`;
+    for (const entry of control?.querySelectorAll("input, textarea") ?? []) {
+      const isMarked = entry.getAttribute("aria-describedby") === place.id;
+      if (isRefused === isMarked) continue;
+      for (const [name, value] of [["aria-invalid", "true"], ["aria-describedby", place.id]]) {
+        if (isRefused) entry.setAttribute(name, value);
+        else entry.removeAttribute(name);
+      }
+    }
+  }
+
+  /** "Use this model" can be pressed in any case: where it cannot do what it says, it says why. */
+  function offer(isUsable) {
+    const button = document.getElementById("build-use");
+    button?.setAttribute("aria-disabled", String(!isUsable));
+    if (isUsable) button?.removeAttribute("aria-describedby");
+    else button?.setAttribute("aria-describedby", "build-note-limit");
+  }
+
+  /** Shows a control and puts the cursor into it; its group may be folded. */
+  function goTo({ control, group }) {
+    const heading = document.querySelector(`#build-group-${group} .label-wrap:not(.open)`);
+    heading?.click();
+    setTimeout(() => { // not before Gradio has unfolded the group
+      const place = controlOf(control);
+      place?.scrollIntoView({ block: "center" });
+      place?.querySelector("input, textarea")?.focus({ preventScroll: true });
+    }, heading ? 100 : 0);
+  }
+
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-control]");
+    if (!link) return;
+    event.preventDefault();
+    goTo(link.dataset);
+  });
+
   function fill() {
     for (const [name, html] of Object.entries(sheet.notes)) {
       const place = placeOf(name);
       if (written.get(place) === html) continue;
       written.set(place, html);
       place.innerHTML = html; // made and escaped by the server's views
+      mark(controlOf(name), place);
     }
     for (const [name, applies] of Object.entries(sheet.shown)) {
       const control = controlOf(name);
@@ -81,6 +123,7 @@ const Build = (() => {
       const group = document.getElementById(`build-group-${name}`);
       if (group && group.hidden === applies) group.hidden = !applies;
     }
+    if (sheet.answer) offer(sheet.usable);
     document.getElementById("build-controls")?.classList.toggle("card-alone", Boolean(sheet.alone));
     for (const heading of document.querySelectorAll("[data-heading]")) {
       const words = sheet.headings[heading.dataset.heading] ?? "";
@@ -93,6 +136,7 @@ const Build = (() => {
       if (!props.value) return;
       sheet = JSON.parse(props.value);
       fill();
+      lineage.arrived("build");
       setTimeout(foldIfNarrow); // not before the first design: while the page is set up, Gradio opens them again
       // The controls are filled in the same turn as this sheet comes.
       if (kept) setTimeout(() => document.getElementById("build-retype").click());

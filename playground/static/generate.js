@@ -125,7 +125,7 @@ const Generate = (() => {
 
     on_start(message) {
       const fresh = { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null };
-      Object.assign(this, message, fresh, { told: "", stopping: false, words: message.words[lineage.lang] });
+      Object.assign(this, { bars: null }, message, fresh, { told: "", stopping: false, words: message.words[lineage.lang] });
       this.settings = Object.fromEntries(STAGES.map((name) => [name, Number(lineage.state[name])]));
       this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
       this.part.tokens.replaceChildren();

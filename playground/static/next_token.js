@@ -28,9 +28,9 @@ class NextToken {
     const spread = step.logits ? this.compute(step, seen, view) : this.recall(step);
     const { rows, kept, keptMass, size } = spread;
 
-    const sentence = size === null ? words.next_top_only : kept === 1 ? words.next_one : words.next_many;
+    const sentence = size === null ? this.whyFew(view) : kept === 1 ? words.next_one : words.next_many;
     this.sentence.textContent = fill(sentence, {
-      kept: grouped(kept), vocabulary: grouped(size ?? 0), mass: percent(keptMass),
+      kept: grouped(kept), vocabulary: grouped(size ?? 0), mass: percent(keptMass), ...(size === null ? view.bars : {}),
       token: view.name((rows.find(({ left }) => left > 0) ?? rows[0]).id),
     });
     this.remark.textContent = this.remarkOn(view, step, size === null);
@@ -99,6 +99,12 @@ class NextToken {
     const rows = step.top.map(([id, raw, left]) => ({ id, raw, left }));
     if (!rows.some(({ id }) => id === step.id)) rows.push({ id: step.id, raw: step.raw, left: step.probability });
     return { rows, kept: 0, keptMass: 0, size: null, others: 0 };
+  }
+
+  /** Why there are only a few candidates: the newest tokens get all of theirs, but only once the text has ended. */
+  whyFew({ words, finished, steps }) {
+    if (!finished) return words.next_top_soon;
+    return steps.some(({ logits }) => logits) ? words.next_top_dropped : words.next_top;
   }
 
   /** Whether the bars show the settings that the text was drawn with. */

@@ -74,6 +74,20 @@ lineage.theme = lineage.remember("localStorage", "theme") || "auto";
   show();
 }
 
+/* ---- While the page is opened, its controls hold default values, which are not what the address says ---- */
+
+lineage.awaited = new Set();
+lineage.awaits = (part) => {
+  lineage.awaited.add(part);
+  document.documentElement.dataset.awaits = [...lineage.awaited].join(" ");
+};
+lineage.arrived = (part) => {
+  lineage.awaited.delete(part);
+  document.documentElement.dataset.awaits = [...lineage.awaited].join(" ");
+};
+lineage.awaits("page");
+setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a page that gets no answer can still be read
+
 /* ---- The address: every choice is in it, written without the server ---- */
 
 lineage.state = {};
@@ -99,6 +113,7 @@ lineage.ready = (query, tabs) => {
   lineage.flush();
   lineage.opening = `${lineage.state.tab} 1`;
   document.title = lineage.boot.titles[lineage.lang]; // Gradio has put its one title there
+  lineage.arrived("page");
   document.documentElement.dataset.ready = "true";
   return tabs.map((tab) => (tab === lineage.state.tab ? lineage.opening : ""));
 };
@@ -191,9 +206,8 @@ lineage.copyLink = async (outcome) => {
   } catch {
     copied = document.execCommand("copy"); // framed pages often may not use the clipboard directly
   }
-  const words = [lineage.say(copied ? "copied" : "select")];
-  if (lineage.tooLong()) words.push(lineage.say("no_prompt"));
-  outcome.querySelector("output").textContent = words.join(" ");
+  const outcomeKey = (copied ? "copied" : "select") + (lineage.tooLong() ? "_no_prompt" : "");
+  outcome.querySelector("output").textContent = lineage.say(outcomeKey);
 };
 
 /** Fills the header's corner; called once by its component. */

@@ -9,7 +9,7 @@ from models.account import BYTES
 from models.errors import InputError
 from playground import services
 from playground.design_api import build_design
-from playground.design_controls import CHOICE_OF, FIELDS, FLAGS, GROUPS, OPTIONS, TUPLES, TYPED, options_of
+from playground.design_controls import CHOICE_OF, FIELDS, FLAGS, GROUPS, OPTIONS, TUPLES, TYPED, elem_id, options_of
 from playground.design_form import control_of, values_of
 from playground.design_limit import silent_key, way_out, writes
 from playground.design_measure import counted
@@ -91,8 +91,7 @@ def _controls() -> dict[str, gr.components.Component]:
 
 
 def _control(name: str, value: object) -> gr.components.Component:
-    elem_id = f"build-{name.replace('_', '-').replace('.', '-')}"
-    common = {"label": label(f"part.name.{name}"), "elem_id": elem_id, "interactive": True}
+    common = {"label": label(f"part.name.{name}"), "elem_id": elem_id(name), "interactive": True}
     if name in FLAGS:
         return gr.Checkbox(value, info=label(f"part.help.{name}"), **common)
     if name == "biases":
@@ -106,7 +105,7 @@ def _control(name: str, value: object) -> gr.components.Component:
 
 def _note(name: str) -> None:
     """Where build.js writes what belongs to no control; notes about a control it puts into the control itself."""
-    gr.HTML(f'<div data-note="{name}"></div>', elem_classes="build-note")
+    gr.HTML(f'<div data-note="{name}" id="build-note-{name}"></div>', elem_classes="build-note")
 
 
 def _options(name: str, options: tuple[str, ...]) -> list[tuple]:

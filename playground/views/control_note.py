@@ -34,8 +34,13 @@ def refusal(sentence: str) -> str:
 
 
 def limit(sentence: str) -> str:
-    """HTML of what this machine does not do with a design; nothing is wrong with it."""
-    return f'<p class="limit">{escape(sentence)}</p>'
+    """HTML of why a design cannot be used, or not for everything."""
+    return limit_html(escape(sentence))
+
+
+def limit_html(sentence: str) -> str:
+    """The same around a sentence that is HTML already."""
+    return f'<p class="limit">{sentence}</p>'
 
 
 def linked(paper: str) -> str:

@@ -12,6 +12,7 @@ from models.objectives.sentences import sentences
         ('"Stop!" he cried. "Why?" She ran.', ['"Stop!" he cried.', '"Why?"', "She ran."]),
         ("Mr. Fox met Dr. J. Hare at 3.15 p.m. today.", ["Mr. Fox met Dr. J. Hare at 3.15 p.m. today."]),
         ("So did I. He too.", ["So did I.", "He too."]),
+        ("She said no. He left.", ["She said no.", "He left."]),
         ("她笑了。“真的吗？”他问。走吧！！", ["她笑了。", "“真的吗？”", "他问。", "走吧！！"]),
         ("他等着……后来天亮了。", ["他等着……", "后来天亮了。"]),
         ("A title\n\nThe first line. The second.", ["A title", "The first line.", "The second."]),

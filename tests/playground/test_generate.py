@@ -1,6 +1,7 @@
 """Generate without a browser: runs as the handler yields them."""
 
 import base64
+import re
 import threading
 import time
 
@@ -84,7 +85,15 @@ def test_a_large_vocabulary_keeps_the_logits_of_the_newest_tokens(monkeypatch):
     assert all("halves" not in step and len(step["top"]) == 10 for step in steps(messages))
     kept = next(message for message in messages if message["kind"] == "logits")
     assert (kept["first"], len(kept["steps"])) == (2, 3)
-    assert "newest 3 tokens" in " ".join(note["en"] for note in messages[0]["notes"])
+    assert messages[0]["bars"] == {"vocabulary": "50\u202f257", "size": "131\u202fKiB", "kept": "3"}
+
+
+def test_dropped_distributions_are_told_at_their_tokens_and_not_above_every_text(monkeypatch):
+    assert final(run())[0]["bars"] is None
+    monkeypatch.setattr(payload, "LOGITS_BUDGET", 3 * payload.bytes_per_step(50257))
+    start = final(run(design=WIDE, max_new_tokens=5))[0]
+    assert not any("distribution" in note["en"] or "distribution" in note["zh"] for note in start["notes"])
+    assert set(start["bars"]) <= set(re.findall(r"\{(\w+)\}", start["words"]["en"]["next_top_dropped"]))
 
 
 @pytest.mark.parametrize(
