@@ -8,17 +8,21 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
+from torch import Generator, nn
 
 from models import tokenizers
 from models.errors import InputError
+from models.objectives import OBJECTIVES, Example, marks_of
 from models.tokenizers import Tokenizer
 from models.training.corpora import Corpus, find_files, read_corpus
+from models.training.evaluate import evaluate
 from models.training.recipe import CorpusShare, Mixture, Recipe
 
 ENCODE_AT_ONCE = 256  # documents: enough for the library's parallel encoder, little memory
@@ -104,12 +108,30 @@ class TokenStream:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything a trainer reads."""
+    """Everything a trainer reads, where an objective takes any stretch of text."""
 
     tokenizer: Tokenizer
     shares: tuple[CorpusShare, ...]  # the files in the order of the stream's, with the passes really taken
     stream: TokenStream
     held_out: tuple[HeldOut, ...]
+
+    def examples(self, recipe: Recipe, step: int, chance: Generator) -> list[Example]:
+        """What step 0, 1, … of a recipe learns from."""
+        marks, objective = marks_of(self.tokenizer), OBJECTIVES[recipe.objective]
+        stretch = torch.from_numpy(self.stream.read(step * recipe.batch_tokens, recipe.batch_tokens + 1))
+        # The last id of a row is the first of the next: it is predicted in one and read in the other.
+        rows = stretch.unfold(0, recipe.sequence_length + 1, recipe.sequence_length)  # (B, T + 1)
+        assert rows.shape == (recipe.rows, recipe.sequence_length + 1)
+        return [objective(row, marks, chance) for row in rows]
+
+    def scores(self, recipe: Recipe, model: nn.Module, precision: AbstractContextManager | None = None) -> dict:
+        """The `Score` of each corpus's held-out part, by file."""
+        marks, objective = marks_of(self.tokenizer), OBJECTIVES[recipe.objective]
+        byte_counts = np.array([len(self.tokenizer.bytes_of(i)) for i in range(self.tokenizer.vocab_size)])
+        return {
+            part.file: evaluate(model, part.ids, recipe.sequence_length, byte_counts, objective, marks, precision)
+            for part in self.held_out
+        }
 
 
 def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData:

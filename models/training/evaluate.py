@@ -3,6 +3,8 @@
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
 from typing import Self
 
 import numpy as np
@@ -10,10 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.objectives import IGNORED, OBJECTIVES, Marks, Objective, batch, marks_of
+from models.objectives import IGNORED, Marks, Objective, batch
 from models.objectives.causal import causal
-from models.training.data import TrainingData
-from models.training.recipe import Recipe
 
 ROWS_AT_ONCE = 8
 
@@ -83,18 +83,6 @@ def evaluate(
     return score
 
 
-def evaluate_all(
-    model: nn.Module, data: TrainingData, recipe: Recipe, precision: AbstractContextManager | None = None
-) -> dict[str, Score]:
-    """The score of each corpus's held-out part, by file."""
-    tokenizer, objective = data.tokenizer, OBJECTIVES[recipe.objective]
-    marks, length = marks_of(tokenizer), recipe.sequence_length
-    byte_counts = np.array([len(tokenizer.bytes_of(i)) for i in range(tokenizer.vocab_size)])
-    return {
-        part.file: evaluate(model, part.ids, length, byte_counts, objective, marks, precision) for part in data.held_out
-    }
-
-
 def total(scores: dict[str, Score]) -> Score:
     """All corpora together, every token counting the same."""
-    return sum(scores.values(), start=Score(0.0, 0, 0))
+    return reduce(add, scores.values())

@@ -111,6 +111,11 @@ class Recipe:
         return self.tokens // self.batch_tokens
 
     @property
+    def rows(self) -> int:
+        """Sequences in a step."""
+        return self.batch_tokens // self.sequence_length
+
+    @property
     def warmup_steps(self) -> int:
         return max(1, round(self.warmup_fraction * self.steps))
 

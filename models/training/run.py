@@ -13,7 +13,7 @@ import torch
 import models
 from models.training.card import write_card
 from models.training.data import TrainingData, prepare
-from models.training.evaluate import evaluate_all, total
+from models.training.evaluate import total
 from models.training.recipe import Recipe
 from models.training.trainer import Progress, Trainer, bf16_is_native
 
@@ -90,7 +90,7 @@ def write_model(trainer: Trainer, data: TrainingData, out: Path) -> None:
     """Write weights (bf16), config, tokenizer, history.json and CARD.md; scores are of the file's weights."""
     models.save(trainer.model, data.tokenizer, out)
     written = models.load(out)
-    scores = evaluate_all(written.model, data, trainer.recipe)
+    scores = data.scores(trainer.recipe, written.model)
     read = data.stream.tokens_by_file(trainer.tokens)
     history = {
         "recipe": trainer.recipe.to_dict(),

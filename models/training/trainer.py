@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.objectives import IGNORED, OBJECTIVES, SUITS, batch, marks_of
+from models.objectives import IGNORED, SUITS, batch, marks_of
 from models.output import ModelOutput
 from models.training import checkpoint
 from models.training.data import TrainingData
-from models.training.evaluate import evaluate_all, total
+from models.training.evaluate import total
 from models.training.muon import Muon
 from models.training.recipe import Recipe
 
@@ -92,8 +92,7 @@ class Trainer:
         if model.config.structure not in SUITS[recipe.objective]:
             suiting = ", ".join(name for name, structures in SUITS.items() if model.config.structure in structures)
             raise InputError("recipe_field", field="objective", value=recipe.objective, allowed=f"one of {suiting}")
-        self._objective = OBJECTIVES[recipe.objective]
-        self._marks = marks_of(data.tokenizer)
+        self._pad = marks_of(data.tokenizer).pad
         self.precision: AbstractContextManager = nullcontext()
         if bf16_is_native():
             self.precision = torch.autocast("cpu", dtype=torch.bfloat16)
@@ -132,13 +131,8 @@ class Trainer:
     def _update(self, lr: float) -> float:
         recipe = self.recipe
         self.model.train()
-        rows = recipe.batch_tokens // recipe.sequence_length
-        stretch = torch.from_numpy(self.data.stream.read(self.tokens, recipe.batch_tokens + 1))
-        # The last id of a row is the first of the next: it is predicted in one and read in the other.
-        ids = stretch.unfold(0, recipe.sequence_length + 1, recipe.sequence_length)  # (B, T + 1)
-        assert ids.shape == (rows, recipe.sequence_length + 1)
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        made = batch([self._objective(row, self._marks, chance) for row in ids], self._marks.pad)
+        made = batch(self.data.examples(recipe, self.step, chance), self._pad)
         with self.precision:
             out = self.model(**made.arguments)
         loss = _cross_entropy(out.logits, made.targets)
@@ -190,7 +184,7 @@ class Trainer:
 
     def validate(self) -> float:
         """Nats per token on the held-out documents."""
-        return total(evaluate_all(self.model, self.data, self.recipe, self.precision)).loss
+        return total(self.data.scores(self.recipe, self.model, self.precision)).loss
 
     def save(self, path: Path) -> None:
         """Write everything that resuming needs."""
