@@ -27,7 +27,8 @@ SUITS: dict[str, tuple[str, ...]] = {
     "span_corruption": ("encoder_decoder",),
     "blank_infilling": ("prefix_decoder",),
     "mixture_of_denoisers": ("encoder_decoder",),
+    "masked_pairs": ("encoder",),
 }
-"""The structures that each objective trains."""
+"""The structures that each objective trains, that of pairs of sentences included."""
 
 __all__ = ["IGNORED", "OBJECTIVES", "Batch", "Example", "Marks", "Objective", "SUITS", "batch", "marks_of"]

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import torch
+
 import models
+from models.objectives import marks_of
 from models.training.corpora import HELD_OUT_FRACTION
 from models.training.recipe import CorpusShare, Recipe, load_recipe, recipes
 
@@ -63,6 +66,24 @@ of the curve; texts that training read little of have more weight in it than in 
 {rows}
 """
 
+PAIRS_VALIDATION = """## Validation
+
+On held-out documents, with the weights as they are in the file. Loss is in nats per masked token, of which 80 % read
+[MASK], 10 % another token and 10 % themselves. The guesses need no model: of a token, that it is the commonest of the
+training texts, or one of the five commonest; of a pair, the answer that is right more often.
+
+| held out of | masked tokens | loss | perplexity | first right | among five | guess | among five | pairs | right | guess |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{rows}
+"""
+
+FILLED_IN = """## Sample
+
+“{prompt}”, with the five likeliest tokens for the mask, with the weights as they are in the file:
+
+{guesses}
+"""
+
 SAMPLE = """## Sample
 
 Prompt “{prompt}”, temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}, with the weights as they are in
@@ -81,12 +102,14 @@ def write_card(
     recipe: Recipe, shares: tuple[CorpusShare, ...], history: dict, written: models.Loaded, out: Path
 ) -> None:
     """Write `out`/CARD.md. `written` is the model as loaded from its files, `history` what history.json holds."""
+    is_paired = "pairs" in history["validation"]["all"]
+    prompt = recipe.mixture.prompt
     parts = (
         _introduction(recipe, history, written),
         _training(recipe, history),
         _texts(shares, history),
-        _validation(shares, history),
-        _sample(recipe.mixture.prompt, written),
+        _pairs_validation(shares, history) if is_paired else _validation(shares, history),
+        _filled_in(prompt, written) if is_paired else _sample(prompt, written),
         LIMITS.format(limits=recipe.mixture.limits.strip()),
     )
     (out / "CARD.md").write_text("\n".join(parts), encoding="utf-8")
@@ -144,6 +167,36 @@ def _validation(shares: tuple[CorpusShare, ...], history: dict) -> str:
         for file, score in history["validation"].items()
     ]
     return VALIDATION.format(rows="\n".join(rows))
+
+
+def _pairs_validation(shares: tuple[CorpusShare, ...], history: dict) -> str:
+    titles = {share.file: share.title for share in shares} | {"all": "**all texts**"}
+    rows = []
+    for file, score in history["validation"].items():
+        of_tokens = (score[name] / score["masked"] for name in ("top1", "top5", "unigram_top1", "unigram_top5"))
+        of_pairs = (score[name] / score["pairs"] for name in ("right", "majority"))
+        figures = (
+            f"{score['masked']:,}",
+            f"{score['loss']:.3f}",
+            f"{score['perplexity']:.1f}",
+            *(f"{share:.1%}" for share in of_tokens),
+            f"{score['pairs']:,}",
+            *(f"{share:.1%}" for share in of_pairs),
+        )
+        rows.append(f"| {titles[file]} | {' | '.join(figures)} |")
+    return PAIRS_VALIDATION.format(rows="\n".join(rows))
+
+
+def _filled_in(prompt: str, written: models.Loaded) -> str:
+    """The likeliest tokens for the one [MASK] of `prompt`."""
+    tokenizer = written.tokenizer
+    before, after = (tokenizer.encode(part) for part in prompt.split("[MASK]"))
+    marks = marks_of(tokenizer)
+    ids = torch.tensor([[marks.cls, *before, marks.mask, *after, marks.sep]])
+    with torch.inference_mode():
+        probs = written.model(ids).logits[0, 1 + len(before)].softmax(-1)
+    rows = [f"- {tokenizer.token(int(token_id))}: {prob:.1%}" for prob, token_id in zip(*probs.topk(5), strict=True)]
+    return FILLED_IN.format(prompt=prompt, guesses="\n".join(rows))
 
 
 def _sample(prompt: str, written: models.Loaded) -> str:

@@ -23,6 +23,7 @@ from models.objectives import OBJECTIVES, Example, marks_of
 from models.tokenizers import Tokenizer
 from models.training.corpora import Corpus, find_files, read_corpus
 from models.training.evaluate import evaluate
+from models.training.pairs import PairData, prepare_pairs
 from models.training.recipe import CorpusShare, Mixture, Recipe
 
 ENCODE_AT_ONCE = 256  # documents: enough for the library's parallel encoder, little memory
@@ -134,7 +135,7 @@ class TrainingData:
         }
 
 
-def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData:
+def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData | PairData:
     """Read the corpora, learn or load the tokenizer, tokenise what is not in the cache under `work`.
 
     A folder that has none of the recipe's files is read whole, every `.txt` as often as the token budget needs.
@@ -148,6 +149,8 @@ def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData:
     if files != wanted:
         mixture = replace(mixture, corpora=tuple(CorpusShare(file=file, title=file) for file in files))
     tokenizer = _tokenizer(mixture, corpora, work / "tokenizers")
+    if recipe.objective == "masked_pairs":
+        return prepare_pairs(recipe, tokenizer, mixture.corpora, corpora)
     training = [tokenised(corpus.training, tokenizer, work / "tokens") for corpus in corpora]
     held_out = [tokenised(corpus.validation, tokenizer, work / "tokens") for corpus in corpora]
     needed = recipe.steps * recipe.batch_tokens + 1

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from models.errors import InputError
-from models.objectives import OBJECTIVES
+from models.objectives import SUITS
 
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
@@ -53,6 +53,7 @@ class Mixture:
     corpora: tuple[CorpusShare, ...]
     vocab_size: int
     tokenizer_name: str
+    algorithm: str = "byte-bpe"
     writes: str = "continues texts like those below"
     prompt: str = ""
     limits: str = "Nothing filters what the model writes."
@@ -90,7 +91,7 @@ class Recipe:
     evaluations: int
 
     def __post_init__(self) -> None:
-        _check(self, "objective", self.objective in OBJECTIVES, "one of " + ", ".join(OBJECTIVES))
+        _check(self, "objective", self.objective in SUITS, "one of " + ", ".join(SUITS))
         _check(self, "seed", _whole(self.seed, 0), "a whole number of at least 0")
         _check(self, "sequence_length", _whole(self.sequence_length, 2), "a whole number of at least 2")
         divides = _whole(self.batch_tokens, 1) and self.batch_tokens % self.sequence_length == 0
@@ -164,6 +165,7 @@ def load_mixture(path: Path, asked_by: Path) -> Mixture:
         "corpora": corpora,
         "vocab_size": tokenizer.get("vocab_size"),
         "tokenizer_name": tokenizer.get("name", path.stem),
+        "algorithm": tokenizer.get("algorithm", "byte-bpe"),
     }
     return _construct(Mixture, flat | values.get("card", {}), path)
 

@@ -14,6 +14,7 @@ import models
 from models.training.card import write_card
 from models.training.data import TrainingData, prepare
 from models.training.evaluate import total
+from models.training.pairs import PairData
 from models.training.recipe import Recipe
 from models.training.trainer import Progress, Trainer, bf16_is_native
 
@@ -86,7 +87,7 @@ def _line(trainer: Trainer, progress: Progress, speed: float) -> str:
     )
 
 
-def write_model(trainer: Trainer, data: TrainingData, out: Path) -> None:
+def write_model(trainer: Trainer, data: TrainingData | PairData, out: Path) -> None:
     """Write weights (bf16), config, tokenizer, history.json and CARD.md; scores are of the file's weights."""
     models.save(trainer.model, data.tokenizer, out)
     written = models.load(out)

@@ -18,12 +18,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.objectives import IGNORED, SUITS, batch, marks_of
+from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
 from models.training import checkpoint
 from models.training.data import TrainingData
 from models.training.evaluate import total
 from models.training.muon import Muon
+from models.training.pairs import PairData
 from models.training.recipe import Recipe
 
 CURVE_POINTS = 200  # rows of history, besides those of the evaluations
@@ -80,7 +81,7 @@ class Trainer:
     it was resumed with another budget than it began with.
     """
 
-    def __init__(self, recipe: Recipe, model: nn.Module, data: TrainingData) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, data: TrainingData | PairData) -> None:
         self.recipe = recipe
         self.model = model
         self.data = data
@@ -136,7 +137,7 @@ class Trainer:
         with self.precision:
             out = self.model(**made.arguments)
         loss = _cross_entropy(out.logits, made.targets)
-        (loss + self._side_losses(out, made.targets)).backward()
+        (loss + self._side_losses(out, made)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
@@ -146,13 +147,16 @@ class Trainer:
         self._balance_experts(out)
         return loss.item()
 
-    def _side_losses(self, out: ModelOutput, targets: Tensor) -> Tensor | float:
-        """What training minimises beside the loss that is reported: the routers' losses, and that of further tokens."""
+    def _side_losses(self, out: ModelOutput, made: Batch) -> Tensor | float:
+        """What training minimises beside the loss that is reported: the answer about a pair of sentences (the two count
+        the same: Devlin et al., 2019, appendix A.2), the routers' losses, and that of further tokens."""
         moe, total = self.model.config.moe, 0.0
+        if made.is_next is not None:
+            total = F.cross_entropy(out.nsp_logits.float(), made.is_next)
         if out.aux_loss is not None:
-            total = moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
+            total = total + moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
         for depth, logits in enumerate(out.mtp_logits, start=1):
-            total = total + MTP_WEIGHT / len(out.mtp_logits) * _cross_entropy(logits, targets[:, depth:])
+            total = total + MTP_WEIGHT / len(out.mtp_logits) * _cross_entropy(logits, made.targets[:, depth:])
         return total
 
     @torch.no_grad()
