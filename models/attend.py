@@ -13,7 +13,7 @@ def attend(
     """q (B, H, T, d_head) and k, v (B, K, S, d_head), with K dividing H, give (B, H, T, d_head).
 
     Query head h reads key-value head ⌊h·K/H⌋. The fused pass never holds the (T, S) probabilities; the explicit one is
-    taken only when a tap asks for them.
+    taken only when a tap asks for them. A query that may see nothing, as at padding before the text, reads nothing: zeros.
     """
     if scores_tap.watched or probs_tap.watched:
         return _explicit(q, k, v, visibility, scale, scores_tap, probs_tap)
@@ -47,6 +47,12 @@ def _explicit(
     v = v.repeat_interleave(repeats, dim=1)  # (B, H, S, d_head)
     scores = q @ k.transpose(-2, -1) * scale  # (B, H, T, S)
     scores = scores_tap(visibility.apply(scores))
-    # A row that may see nothing reads nothing, as in the fused pass; its softmax would be 0/0.
-    probs = probs_tap(scores.softmax(dim=-1).nan_to_num(0.0))  # (B, H, T, S)
+    probs = probs_tap(probabilities(scores))  # (B, H, T, S)
     return probs @ v
+
+
+def probabilities(scores: Tensor) -> Tensor:
+    """softmax over the keys of scores (…, T, S); a row that may see nothing, all -inf, is 0, as in the fused pass."""
+    sees_nothing = (scores == float("-inf")).all(dim=-1, keepdim=True)
+    # Its softmax would be 0/0; taken out before, that reaches the gradient neither.
+    return scores.masked_fill(sees_nothing, 0.0).softmax(dim=-1).masked_fill(sees_nothing, 0.0)

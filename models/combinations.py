@@ -26,6 +26,7 @@ HEADS_OF: dict[str, tuple[str, ...]] = {
     "encoder_decoder": ("lm",),
     "two_towers": ("none",),
 }
+OWN_ATTENTION = ("longformer", "lsh", "kmeans")  # masks that bring an attention of their own
 NEEDS_WINDOW = ("sliding", "band", "dilated", "longformer", "kmeans", "star", "etc")
 NEEDS_OF_SPARSE: dict[str, tuple[str, ...]] = {
     "global": ("n_global",),
@@ -54,6 +55,9 @@ def _inputs(cfg: "ModelConfig") -> None:
         raise InputError("image_needs_encoder", field="image")
     if cfg.n_positions != cfg.image.n_patches + 1 or cfg.max_seq_len != cfg.n_positions:
         raise InputError("image_positions", field="max_seq_len", needed=cfg.image.n_patches + 1)
+    for field in ("n_segments", "scale_embeddings"):
+        if getattr(cfg, field):
+            raise InputError("image_without_tokens", field=field)
 
 
 def _kv_heads(cfg: "ModelConfig") -> None:
@@ -170,7 +174,7 @@ def _sparse_masks(cfg: "ModelConfig") -> None:
             raise InputError("sparse_without_effect", field="sparse.like_transformers", masks="bigbird, lsh")
         if cfg.sparse.n_blocks_before and "block_local" not in cfg.mask_pattern:
             raise InputError("sparse_without_effect", field="sparse.n_blocks_before", masks="block_local")
-    own = [mask for mask in cfg.mask_pattern if mask in ("longformer", "lsh", "kmeans")]
+    own = [mask for mask in cfg.mask_pattern if mask in OWN_ATTENTION]
     if own and (cfg.attention != "mha" or cfg.position in ("alibi", "relative") or cfg.qk_norm):
         raise InputError("mask_needs_plain_attention", field="mask_pattern", mask=own[0])
     if "lsh" in own and cfg.sparse.n_buckets % 2:
@@ -207,6 +211,8 @@ def _heads(cfg: "ModelConfig") -> None:
         for field in ("tie_embeddings", "scale_logits"):
             if getattr(cfg, field):
                 raise InputError("needs_vocabulary_head", field=field, head=cfg.head)
+    if "head" in cfg.biases and cfg.head != "lm":
+        raise InputError("head_bias_needs_lm", field="biases", head=cfg.head)
     if cfg.pooler and cfg.structure != "encoder":
         raise InputError("pooler_needs_encoder", field="pooler")
     if cfg.head == "mlm_nsp" and not cfg.pooler:

@@ -7,7 +7,7 @@ name. This file imports no torch, so that presets, calculators and forms work wi
 from dataclasses import dataclass, fields, replace
 
 from models.choices import CHOICES, RANGES, check_choice, check_flag, check_integer, check_number
-from models.combinations import LONGEST_PATTERN, NEEDS_WINDOW, check_combinations
+from models.combinations import LONGEST_PATTERN, NEEDS_WINDOW, OWN_ATTENTION, check_combinations
 from models.config_groups import GROUPS, ImageInput, LatentAttention, MixtureOfExperts, RopeScaling, SparsePattern
 from models.errors import InputError
 
@@ -185,7 +185,7 @@ class ModelConfig:
             index=index,
             mask=mask,
             window=self.window if mask in NEEDS_WINDOW else None,
-            attention=mask if mask in ("longformer", "lsh", "kmeans") else self.attention,
+            attention=mask if mask in OWN_ATTENTION else self.attention,
             causal=self.is_causal,
             sparse=self.moe is not None and self.moe.is_sparse(index),
         )

@@ -1,5 +1,6 @@
 """The optional groups of a configuration: what only some architectures have, each a small checked record of its own."""
 
+from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import ClassVar
 
@@ -123,10 +124,12 @@ class MixtureOfExperts(Group):
     `router` chooses and weighs: "softmax_topk" (softmax over all, then the best; Mixtral, Qwen3, DeepSeek-V2),
     "topk_softmax" (the best, then softmax over them; Shazeer et al. 2017 without noise), "noisy_topk" (the same with
     trained noise, arXiv:1701.06538), "switch" (the single best, with a `capacity`, arXiv:2101.03961), "sigmoid"
-    (DeepSeek-V3, arXiv:2412.19437) or "dense" (all experts). `normalise_weights` makes a token's weights sum to one,
-    `weight_scale` multiplies them. With `n_groups`, only experts of the best `n_groups_per_token` groups are chosen from;
-    a group counts by its best expert ("max") or the sum of its two best ("top2"). `bias_update_rate` gives each expert
-    a bias, used for the choice alone, which balances the load without a loss (arXiv:2408.15664).
+    (DeepSeek-V3, arXiv:2412.19437) or "dense" (all experts). `normalise_weights` makes a token's weights sum to one; it is
+    a choice for "softmax_topk" and "sigmoid", true where the softmax does so anyway, and false with "switch", whose weight
+    is the probability. `weight_scale` multiplies the weights. With `n_groups`, only experts of the best
+    `n_groups_per_token` groups are chosen from; a group counts by its best expert ("max") or the sum of its two best
+    ("top2"). `bias_update_rate` gives each expert a bias, used for the choice alone, which balances the load without a
+    loss (arXiv:2408.15664).
     `capacity` is how many tokens of a sequence an expert takes, in their order; the rest get nothing from it.
     `jitter` multiplies the router's input by noise from [1 − jitter, 1 + jitter] in training.
 
@@ -183,6 +186,8 @@ class MixtureOfExperts(Group):
         )
         if self.offset is None:
             object.__setattr__(self, "offset", self.every - 1)
+        if self.router == "switch":
+            object.__setattr__(self, "normalise_weights", False)
         self._check_counts()
         self._check_kinds()
 
@@ -233,6 +238,9 @@ class MixtureOfExperts(Group):
             raise InputError("groups_of_one", field="group_score", n_experts=self.n_experts, n_groups=self.n_groups)
 
     def _check_kinds(self) -> None:
+        for name, choice in self._unread():
+            if (value := getattr(self, name)) != getattr(type(self), name):
+                raise InputError("moe_without_effect", field=name, value=value, choice=choice)
         if self.capacity is not None and self.router != "switch":
             raise InputError("capacity_needs_switch", field="capacity", router=self.router)
         if self.bias_update_rate is not None and self.router != "sigmoid":
@@ -250,6 +258,17 @@ class MixtureOfExperts(Group):
             raise InputError("lora_is_routed", field="mixing", mixing=self.mixing)
         if self.lora_alpha is not None and self.lora_rank is None:
             raise InputError("lora_goes_together", field="lora_rank")
+
+    def _unread(self) -> Iterator[tuple[str, str]]:
+        """The fields that nothing reads, which must keep their defaults, each with the choice that leaves it unread."""
+        if self.mixing == "slots":
+            yield from ((name, "mixing = slots") for name in ("normalise_weights", "weight_scale", "jitter"))
+        if self.router == "switch":
+            yield "weight_scale", "router = switch"
+        if self.router in ("topk_softmax", "noisy_topk", "dense"):
+            yield "normalise_weights", f"router = {self.router}"
+        if self.n_groups is None:
+            yield "group_score", "n_groups = None"
 
 
 @dataclass(frozen=True, kw_only=True)

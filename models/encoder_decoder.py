@@ -33,6 +33,11 @@ class EncoderDecoder(nn.Module):
         """The token table, whose type and device are the model's."""
         return self.tok_embed.weight
 
+    @property
+    def limit(self) -> int | None:
+        """How many positions either stack has; None where any number is one."""
+        return self.decoder.limit
+
     def forward(
         self,
         input_ids: Tensor | None = None,

@@ -27,8 +27,8 @@ MESSAGES: dict[str, str] = {
         "For more, choose gqa."
     ),
     "gqa_needs_groups": (
-        "Grouped-query attention (gqa) needs n_kv_heads that divides n_heads = {n_heads} and lies between 1 and it; "
-        "{n_kv_heads} does not. Allowed: {allowed}."
+        "Grouped-query attention (gqa) needs n_kv_heads that divides n_heads = {n_heads}, more than 1 (that is mqa) and "
+        "fewer than {n_heads} (that is mha); it is {n_kv_heads}. Allowed: {allowed}."
     ),
     "rotary_dim_too_large": (
         "rotary_dim = {rotary_dim} is more than a head has: d_head = {d_head}; choose an even number up to {d_head}."
@@ -52,6 +52,7 @@ MESSAGES: dict[str, str] = {
         "position = learned, vocab_size = 0."
     ),
     "image_positions": "The image has {needed} positions, its patches and the class token: max_seq_len must be {needed}.",
+    "image_without_tokens": "{field} belongs to the tokens of a vocabulary; a model that reads images leaves it out.",
     "patches_do_not_divide": (
         "image_size = {image_size} cannot be cut into patches of {patch_size}; choose a patch_size that divides it."
     ),
@@ -97,6 +98,9 @@ MESSAGES: dict[str, str] = {
     "head_not_in_structure": "head = {value} does not go with {structure}; allowed: {allowed}.",
     "classes_go_together": "head = classification needs n_classes; other heads do without.",
     "needs_vocabulary_head": "{field} belongs to a head over the vocabulary; with head = {head} leave it out.",
+    "head_bias_needs_lm": (
+        "The entry head of biases is that of head = lm; head = {head} has the same biases with or without it: take it out."
+    ),
     "pooler_needs_encoder": "A pooler reads the first token of an encoder; other structures do without.",
     "nsp_needs_pooler": "Next-sentence prediction reads the pooler: set pooler to true.",
     "mtp_needs_decoder": "Multi-token prediction (mtp_depth) needs structure = decoder and head = lm.",
@@ -130,6 +134,7 @@ MESSAGES: dict[str, str] = {
     "mixing_sees_all": (
         "mixing = {mixing} mixes all tokens of a sequence, later ones too: it needs structure = encoder, not {structure}."
     ),
+    "moe_without_effect": "{field} = {value} has no effect with {choice}; leave it out.",
     "loss_needs_routing": "{field} belongs to mixing = routed; with mixing = {mixing} leave it out.",
     "slots_go_together": "mixing = slots needs slots_per_expert; other mixings do without.",
     "lora_goes_together": "expert = lora needs lora_rank; other experts need neither lora_rank nor lora_alpha.",
@@ -151,6 +156,7 @@ MESSAGES: dict[str, str] = {
         "A sliding window has let go of tokens that are needed to go on after the first {n_tokens} of {length}; "
         "go back to 0 and read them again."
     ),
+    "argument_without_effect": "This model has no part that reads {field}; leave it out.",
     "batch_shape": "{field} has the shape {value}; expected {expected}.",
     "model_does_not_write": (
         "A model of the structure {structure} with head = {head} does not write text; choose one with head = lm."
@@ -190,6 +196,13 @@ MESSAGES: dict[str, str] = {
     "weights_bad_json": "{file} cannot be read as a JSON object: {reason}",
     "weights_unknown_type": "{folder}: model_type = {model_type} is not one that this core reads; it reads: {known}.",
     "weights_unsupported": "{model_type} with {field} = {value} is not built here; allowed: {allowed}.",
+    "weights_class": (
+        "The class {architecture} is not read here; of the family {model_type} those are whose names end in: {allowed}."
+    ),
+    "weights_bad_config": "A setting in {file} has a value that cannot be. ({reason})",
+    "weights_two_tables": (
+        "The encoder and the decoder in this file read different token tables ({names}); here they share one."
+    ),
     "weights_quantized": "The weights in {folder} are quantized; give a folder with plain fp32, bf16 or fp16 weights.",
     "weights_no_tensors": (
         "The folder {folder} holds no weights: neither model.safetensors nor model.safetensors.index.json is there."

@@ -18,7 +18,7 @@ class Step:
 
     `probability` is the token's chance after the sampling stages, `raw_probability` the model's own (temperature 1,
     nothing excluded). `logits` (V,), raw, are there when asked for. `finish` tells why generation ends here: "stop" (an
-    id of `stop_ids` was chosen), "length" (`max_new_tokens` reached), "context" (`max_seq_len` full), or None.
+    id of `stop_ids` was chosen), "length" (`max_new_tokens` reached), "context" (no position is left), or None.
     """
 
     token_id: int
@@ -38,10 +38,12 @@ def generate(
 ) -> Iterator[Step]:
     """Continue a prompt, one `Step` a token, with a KV cache; the same `sampling.seed` gives the same tokens.
 
-    An encoder-decoder reads the prompt with its encoder and writes an answer; its steps begin at `decoder_start_id`.
+    An encoder-decoder reads the prompt with its encoder and writes an answer; its steps begin at `decoder_start_id`. Where
+    positions are a table, prompt and text end with it; any others go on beyond `max_seq_len`, whatever the model has
+    learnt of that. The cache is made for all `max_new_tokens` at once.
 
     input_ids: a sequence of ids, or a tensor (1, T). Raises `InputError` for a model that does not write, an empty
-    prompt, one longer than the model's context, and ids outside its vocabulary, when the first step is asked for.
+    prompt, one longer than its positions reach, and ids outside its vocabulary, when the first step is asked for.
     """
     sampling = sampling or Sampling()
     prompt = _checked_prompt(input_ids, model)
@@ -49,9 +51,7 @@ def generate(
         raise InputError("not_an_integer", field="max_new_tokens", value=max_new_tokens)
     if max_new_tokens < 1:
         raise InputError("out_of_range", field="max_new_tokens", value=max_new_tokens, low=1, high="∞")
-    context = model.config.max_seq_len
     reader = reader_of(model, prompt, max_new_tokens)
-    n_read = reader.n_read
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = torch.zeros(model.config.vocab_size, dtype=torch.bool)
     seen[reader.written] = True
@@ -63,7 +63,7 @@ def generate(
             logits = reader.first_logits() if newest is None else reader.next_logits(newest)  # (V,)
             logits = logits.float().cpu()
             step = _step(logits, sampling, seen, generator)
-        finish = _finish(step[0], stop_ids, n_done, max_new_tokens, n_read, context)
+        finish = _finish(step[0], stop_ids, n_done, max_new_tokens, reader.n_read, model.limit)
         yield Step(*step, finish=finish, logits=logits if keep_logits else None)
         if finish:
             return
@@ -82,26 +82,23 @@ def _step(logits: Tensor, sampling: Sampling, seen: Tensor, generator: torch.Gen
 
 
 def _finish(
-    token_id: int, stop_ids: Collection[int], n_done: int, max_new_tokens: int, n_read: int, context: int
+    token_id: int, stop_ids: Collection[int], n_done: int, max_new_tokens: int, n_read: int, limit: int | None
 ) -> str | None:
     if token_id in stop_ids:
         return "stop"
     if n_done == max_new_tokens:
         return "length"
     # To go on, the newest token has to be read, and takes a place of its own.
-    if n_read + n_done > context:
+    if limit is not None and n_read + n_done > limit:
         return "context"
     return None
 
 
 def _checked_prompt(input_ids: Sequence[int] | Tensor, model: nn.Module) -> Tensor:
     """The prompt as (1, T) on the model's device."""
-    cfg = model.config
     prompt = torch.as_tensor(input_ids, device=model.weight.device)
     if prompt.numel() == 0:
         raise InputError("prompt_empty")
     if prompt.dim() not in (1, 2) or prompt.numel() != prompt.shape[-1] or prompt.is_floating_point():
         raise InputError("batch_shape", field="input_ids", value=tuple(prompt.shape), expected="whole numbers, (1, T)")
-    if prompt.numel() > cfg.max_seq_len:
-        raise InputError("prompt_too_long", n_tokens=prompt.numel(), max_seq_len=cfg.max_seq_len)
     return prompt.long().reshape(1, -1)

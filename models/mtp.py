@@ -10,7 +10,7 @@ from models.context import Context
 from models.parts.linear import Linear
 from models.parts.positions import NoPosition
 from models.parts.routers import Routing
-from models.stack import build_layer, norm, places
+from models.stack import build_layer, norm, tokens_of
 
 if TYPE_CHECKING:
     from models.transformer import Transformer
@@ -39,11 +39,16 @@ class MultiTokenPrediction(nn.ModuleList):
         super().__init__(FurtherToken(cfg, depth, position) for depth in range(cfg.mtp_depth))
 
     def forward(
-        self, model: "Transformer", input_ids: Tensor, hidden: Tensor, position_ids: Tensor, ctx: Context
+        self,
+        model: "Transformer",
+        input_ids: Tensor,
+        hidden: Tensor,
+        position_ids: Tensor,
+        attention_mask: Tensor | None = None,
     ) -> tuple[tuple[Tensor, ...], tuple[Routing, ...]]:
         """Logits of the tokens after the next, one tensor (B, T − k, V) for each k = 1 … mtp_depth; and the routings.
 
-        The last k tokens have no successor to look at, and drop out. `ctx` is the main pass's; its padding mask is kept.
+        The last k tokens have no successor to look at, and drop out. The arguments are those of the main pass.
         """
         answers: list[Tensor] = []
         routings: list[Routing] = []
@@ -51,11 +56,17 @@ class MultiTokenPrediction(nn.ModuleList):
             n_left = hidden.shape[1] - 1
             if n_left < 1:
                 break
-            is_token = None if ctx.is_token is None else ctx.is_token[:, :n_left]
-            mask = None if is_token is None else is_token.long()
-            inner = Context(views=model.views(0, n_left, mask, model.weight), is_token=is_token, routings=routings)
-            here = position_ids[..., :n_left] if position_ids is not None else places(0, n_left, hidden.device)
-            inner.angles = model.position.angles(here, model.weight.dtype)
+            mask = _first(attention_mask, n_left)
+            views = model.views(0, n_left, mask, model.weight)
+            inner = Context(views=views, is_token=tokens_of(mask, n_left), routings=routings)
+            inner.angles = model.position.angles(position_ids[..., :n_left], model.weight.dtype)
             hidden = further(hidden[:, :n_left], model.tok_embed(input_ids[:, depth : depth + n_left]), inner)
             answers.append(model.lm_head(hidden, model.tok_embed.weight))
         return tuple(answers), tuple(routings)
+
+
+def _first(attention_mask: Tensor | None, n_tokens: int) -> Tensor | None:
+    """A mask (B, T), or (B, 1, T, T), of the first `n_tokens` alone."""
+    if attention_mask is None:
+        return None
+    return attention_mask[:, :n_tokens] if attention_mask.dim() == 2 else attention_mask[..., :n_tokens, :n_tokens]

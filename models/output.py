@@ -17,7 +17,7 @@ class ModelOutput:
     mtp_logits[k] (B, T − k − 1, V) are those of the (k+1)-th token further on. `memory` (B, S, D) is what an encoder has
     read. text_embeds and image_embeds (B, d_projection) have length 1; logits_per_image (images, texts) compares them.
     `aux_loss` and `z_loss` are what the routers of sparse layers ask for, not yet multiplied by their coefficients, and
-    `routings` where each sparse layer sent its tokens, in the order of the layers (encoder first).
+    `routings` where each sparse layer sent its tokens, in the order of the layers (encoder first, text before image).
     """
 
     logits: Tensor | None = None

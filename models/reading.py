@@ -16,10 +16,13 @@ from models.transformer import Transformer
 
 
 def reader_of(model: nn.Module, prompt: Tensor, max_new_tokens: int) -> "Continuing | Answering | Rereading":
-    """The reader for `model`, with room for prompt (1, T) and `max_new_tokens`; `InputError` if it does not write."""
+    """The reader for `model`, with room for prompt (1, T) and `max_new_tokens`; `InputError` if it does not write, or has
+    too few positions for the prompt."""
     cfg = model.config
     if cfg.head != "lm":
         raise InputError("model_does_not_write", structure=cfg.structure, head=cfg.head)
+    if model.limit is not None and prompt.shape[1] > model.limit:
+        raise InputError("prompt_too_long", n_tokens=prompt.shape[1], max_seq_len=model.limit)
     if cfg.structure == "encoder_decoder":
         return Answering(model, prompt, max_new_tokens)
     if cfg.sparse is not None and cfg.sparse.like_transformers:
@@ -37,7 +40,7 @@ class Continuing:
     def __init__(self, model: Transformer, prompt: Tensor, max_new_tokens: int):
         self.written, self.n_read = prompt[0].cpu(), prompt.shape[1]
         self._model, self._prompt, self._device = model, prompt, prompt.device
-        self._cache = model.new_cache(capacity=min(model.config.max_seq_len, self.n_read + max_new_tokens))
+        self._cache = model.new_cache(capacity=_capacity(model, self.n_read + max_new_tokens))
         self._is_prefix = model.config.structure == "prefix_decoder"
         self._replay = Replay(model, self._cache)
 
@@ -72,7 +75,7 @@ class Answering:
         self._start = model.config.decoder_start_id
         self.written, self.n_read = torch.tensor([self._start]), 1
         self._model, self._prompt = model, prompt
-        self._cache = model.new_cache(capacity=min(model.config.max_seq_len, 1 + max_new_tokens))
+        self._cache = model.new_cache(capacity=_capacity(model, 1 + max_new_tokens))
         self._memory: Tensor | None = None
         self._replay = Replay(model, self._cache)
 
@@ -112,3 +115,8 @@ class Rereading:
         if self._text.shape[1] <= self._settled:
             return self._model(newest, cache=self._cache, only_last=True).logits[0, -1]
         return self._model(self._text, only_last=True).logits[0, -1]
+
+
+def _capacity(model: Transformer | EncoderDecoder, n_tokens: int) -> int:
+    """Room for `n_tokens`, as far as the model has positions."""
+    return n_tokens if model.limit is None else min(model.limit, n_tokens)

@@ -21,16 +21,23 @@ from models.taps import Tap
 
 class Stack(nn.Module):
     """Positions, layers and final norm, as `cfg` and the `layers` resolved from it say; `cross` adds attention to a
-    memory in each layer."""
+    memory in each layer. `further` layers, which others build, see through the masks of this stack after its own."""
 
-    def __init__(self, cfg: ModelConfig, layers: Sequence[LayerConfig], cross: bool = False):
+    def __init__(
+        self, cfg: ModelConfig, layers: Sequence[LayerConfig], cross: bool = False, further: Sequence[LayerConfig] = ()
+    ):
         super().__init__()
         self.config = cfg
-        self.patterns = list(layers[: len(cfg.mask_pattern)])  # the layers after these repeat their masks
+        self.patterns = [*layers, *further][: len(cfg.mask_pattern)]  # the layers after these repeat their masks
         self.position = build_position(cfg, causal=layers[0].causal)
         self.layers = nn.ModuleList(build_layer(cfg, layer, self.position, cross) for layer in layers)
         self.final_norm = norm(cfg, 2 if cfg.block == "reversible" else 1) if cfg.final_norm else None
         self.embed, self.normed = Tap("embed"), Tap("final_norm")
+
+    @property
+    def limit(self) -> int | None:
+        """How many positions there are; None where any number is one."""
+        return self.position.limit
 
     def run_layers(self, x: Tensor, ctx: Context, only_last: bool = False) -> Tensor:
         """x (B, T, D), embedded, through all layers and the final norm; (B, 1, D) with `only_last`."""
@@ -79,10 +86,12 @@ class Stack(nn.Module):
             flat = shape if len(shape) == 2 else (shape[0], *shape[2:])
             if flat not in ((n_batch, n_new), (1, n_new)) or (len(shape) == 3 and shape[1] != 2):
                 raise InputError("batch_shape", field="position_ids", value=shape, expected=(n_batch, n_new))
-        if self.position.limit is not None:
-            n_needed = n_total if position_ids is None else int(position_ids.max()) + 1
-            if n_needed > self.position.limit:
-                raise InputError("input_too_long", n_tokens=n_needed, max_seq_len=self.position.limit)
+        if self.limit is not None:
+            lowest, highest = (0, n_total - 1) if position_ids is None else map(int, position_ids.aminmax())
+            if highest >= self.limit:
+                raise InputError("input_too_long", n_tokens=highest + 1, max_seq_len=self.limit)
+            if lowest < 0:
+                raise InputError("out_of_range", field="position_ids", value=lowest, low=0, high=self.limit - 1)
 
     def _check_mask(self, n_batch: int, n_new: int, n_total: int, attention_mask: Tensor) -> None:
         shape = tuple(attention_mask.shape)

@@ -6,6 +6,7 @@ from torch import Tensor
 from models.cache import KVCache
 from models.config import ModelConfig
 from models.context import Context
+from models.errors import InputError
 from models.heads import heads, last_tokens
 from models.inputs import PatchEmbedding
 from models.mtp import MultiTokenPrediction
@@ -18,7 +19,8 @@ class Transformer(Stack):
     """One stack: a decoder, a prefix decoder, an encoder, or an encoder of images. `build` gives one with weights."""
 
     def __init__(self, config: ModelConfig):
-        super().__init__(config, [config.layer(index) for index in range(config.n_layers)])
+        layers = [config.layer(index) for index in range(config.n_layers + config.mtp_depth)]
+        super().__init__(config, layers[: config.n_layers], further=layers[config.n_layers :])
         if config.image is None:
             self.tok_embed = table(config.vocab_size, config.d_model)
         else:
@@ -54,7 +56,8 @@ class Transformer(Stack):
         to the scores); S counts the cached tokens too. token_type_ids: (B, T), by default segment 0. position_ids: (B, T),
         by default the places in the sequence; (B, 2, T) for two-dimensional positions, the second row of which counts
         within a block. global_attention_mask: (B, T), 1 where a token sees and is seen by all (Longformer). prefix_lengths:
-        (B,), how many first tokens of a prefix decoder see each other. Raises `InputError` where something does not fit.
+        (B,), how many first tokens of a prefix decoder see each other. Raises `InputError` where something does not fit, or
+        says what this architecture cannot hear; zeros say nothing, and are taken by all.
         """
         cfg = self.config
         n_past = cache.length if cache is not None else 0
@@ -64,6 +67,10 @@ class Transformer(Stack):
         else:
             n_batch, n_new = (0 if pixel_values is None else pixel_values.shape[0]), cfg.max_seq_len
         self.check_places(n_batch, n_new, n_past, attention_mask, position_ids)
+        self._check_heard("input_ids" if cfg.image else "pixel_values", input_ids if cfg.image else pixel_values, False)
+        self._check_heard("token_type_ids", token_type_ids, cfg.n_segments > 0)
+        self._check_heard("global_attention_mask", global_attention_mask, "longformer" in cfg.mask_pattern)
+        self._check_heard("prefix_lengths", prefix_lengths, cfg.structure == "prefix_decoder")
         if token_type_ids is not None and self.segment_embed is not None:
             check_ids("token_type_ids", token_type_ids, cfg.n_segments)
         if cache is not None:
@@ -80,7 +87,7 @@ class Transformer(Stack):
         hidden = self.read(read, position_ids, ctx, token_type_ids, only_last)
         if cache is not None:
             cache.advance(n_new)
-        return ModelOutput(hidden=hidden, cache=cache, **self._answers(hidden, ctx, input_ids, position_ids))
+        return ModelOutput(hidden=hidden, cache=cache, **self._answers(hidden, ctx, input_ids, position_ids, attention_mask))
 
     def read(
         self,
@@ -115,7 +122,20 @@ class Transformer(Stack):
         x = self.tok_embed(read)
         return x * self.config.d_model**0.5 if self.config.scale_embeddings else x
 
-    def _answers(self, hidden: Tensor, ctx: Context, input_ids: Tensor | None, position_ids: Tensor) -> dict:
+    def _check_heard(self, field: str, value: Tensor | None, is_heard: bool) -> None:
+        """Raises `InputError` where an argument says something that this architecture has no part for."""
+        if is_heard or value is None or value.device.type == "meta" or not bool(value.any()):
+            return
+        raise InputError("argument_without_effect", field=field)
+
+    def _answers(
+        self,
+        hidden: Tensor,
+        ctx: Context,
+        input_ids: Tensor | None,
+        position_ids: Tensor,
+        attention_mask: Tensor | None,
+    ) -> dict:
         """What the heads of this architecture say, under the names of `ModelOutput`."""
         cfg = self.config
         answers: dict = losses_of(cfg, ctx)
@@ -132,6 +152,6 @@ class Transformer(Stack):
                 answers["pooled"] = last_tokens(hidden, ctx.is_token) if cfg.is_causal else hidden[:, 0]
             answers["logits"] = self.logits(self.classifier(answers["pooled"]))
         if self.mtp is not None and ctx.cache is None:
-            answers["mtp_logits"], routings = self.mtp(self, input_ids, hidden, position_ids, ctx)
+            answers["mtp_logits"], routings = self.mtp(self, input_ids, hidden, position_ids, attention_mask)
             answers["routings"] = (*answers.get("routings", ()), *routings)
         return answers

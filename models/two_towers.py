@@ -41,22 +41,36 @@ class TwoTowers(nn.Module):
         Either may be left out; then only the other's vectors are computed. A text is read at its end-of-text token: the
         first `text_end_id` (its first token, where there is none), or else the one with the highest id.
         """
-        text_embeds = None if input_ids is None else self.embed_text(input_ids, attention_mask)
-        image_embeds = None if pixel_values is None else self.embed_image(pixel_values)
+        text = None if input_ids is None else self.text(input_ids, attention_mask)
+        image = None if pixel_values is None else self.vision(pixel_values=pixel_values)
+        text_embeds = None if text is None else self._project_text(text.hidden, input_ids)
+        image_embeds = None if image is None else self._project_image(image.hidden)
         logits = None
         if text_embeds is not None and image_embeds is not None:
             logits = self.logit_scale.exp() * image_embeds @ text_embeds.T  # (images, texts)
-        return ModelOutput(text_embeds=text_embeds, image_embeds=image_embeds, logits_per_image=logits)
+        return ModelOutput(
+            text_embeds=text_embeds, image_embeds=image_embeds, logits_per_image=logits, **_routed(text, image)
+        )
 
-    def embed_text(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """input_ids (B, T) as vectors of length 1, (B, d_projection)."""
-        hidden = self.text(input_ids, attention_mask).hidden
+    def _project_text(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """hidden (B, T, D) of input_ids (B, T) as vectors of length 1, (B, d_projection)."""
         end_id = self.config.text_end_id
         ends = (input_ids if end_id is None else (input_ids == end_id).int()).argmax(dim=-1)  # (B,)
         at_end = hidden[torch.arange(len(ends), device=ends.device), ends]  # (B, D)
         return nn.functional.normalize(self.text_projection(at_end), dim=-1)
 
-    def embed_image(self, pixel_values: Tensor) -> Tensor:
-        """pixel_values (B, C, height, width) as vectors of length 1, (B, d_projection)."""
-        hidden = self.vision(pixel_values=pixel_values).hidden
+    def _project_image(self, hidden: Tensor) -> Tensor:
+        """hidden (B, 1 + patches, D) as vectors of length 1, (B, d_projection)."""
         return nn.functional.normalize(self.vision_projection(hidden[:, 0]), dim=-1)
+
+
+def _routed(*towers: ModelOutput | None) -> dict:
+    """What the routers of the towers ask for, in sum, and where their tokens went, as in `ModelOutput`."""
+    found = [out for out in towers if out is not None and out.routings]
+    if not found:
+        return {}
+    return {
+        "aux_loss": sum(out.aux_loss for out in found),
+        "z_loss": sum(out.z_loss for out in found),
+        "routings": tuple(routing for out in found for routing in out.routings),
+    }

@@ -1,10 +1,9 @@
 """Which controls of Build's form say something to the configuration; the others are hidden."""
 
-from models.combinations import NEEDS_WINDOW
+from models.combinations import NEEDS_WINDOW, OWN_ATTENTION
 from models.config import OF_POSITION, ROTARY
 from playground.design_controls import FIELDS, GROUPS, NONE, SPARSE_OF, Values, masks_of, reads_image
 
-OWN_ATTENTION = {"longformer", "lsh", "kmeans"}  # masks that bring one
 SPARES_SOME = ("routed", "lora")  # mixtures in which a token meets a few of the experts
 
 
@@ -33,6 +32,7 @@ def _structure(values: Values) -> dict[str, bool]:
         **dict.fromkeys(("vocab_size", "max_seq_len"), not image),
         **dict.fromkeys(("tie_embeddings", "scale_logits"), head in ("lm", "mlm", "mlm_nsp")),
         "n_segments": not two_stacks and not image,
+        "scale_embeddings": not image,
         "embed_norm": not two_stacks,
         **{name: image or towers for name in GROUPS["vision"] if name.startswith("image.")},
         **{name: towers for name in GROUPS["vision"] if name.startswith("vision_tower.")},
@@ -91,6 +91,9 @@ def _experts(values: Values) -> dict[str, bool]:
         "moe.capacity": some and router == "switch",
         "moe.n_groups": grouped,
         **dict.fromkeys(("moe.n_groups_per_token", "moe.group_score"), grouped and values["moe.n_groups"] is not None),
+        "moe.normalise_weights": some and router in ("softmax_topk", "sigmoid"),
+        "moe.weight_scale": experts == "merged" or (some and router != "switch"),
+        "moe.jitter": experts == "merged" or some,
         "moe.bias_update_rate": some and router == "sigmoid",
         **dict.fromkeys(("moe.aux_loss_coef", "moe.z_loss_coef"), some),
     }

@@ -4,7 +4,7 @@ import models
 from models.combinations import HEADS_OF, MASKS_OF, NEEDS_OF_SPARSE
 from models.config import RANGES, USUAL_MASK
 from playground.design_applies import SPARES_SOME
-from playground.design_controls import FIELDS, NONE, Values, masks_of, options_of, reads_image
+from playground.design_controls import FIELDS, NONE, Values, masks_of, options_of
 from playground.design_form import DERIVED, is_whole
 
 FIRST_TOWER = "clip-vit-b32"  # whose vision tower a design of two towers starts with
@@ -69,7 +69,7 @@ def _fit_structure(values: Values) -> None:
             values["block"] = "pre"
     if structure != "encoder" and values["experts"] in ("merged", "slots"):
         values["experts"] = "routed"
-    if reads_image(values) and "head" in values["biases"]:
+    if values["head"] != "lm" and "head" in values["biases"]:
         values["biases"] = [name for name in values["biases"] if name != "head"]
 
 

@@ -21,7 +21,7 @@ from playground.design_notes import notes
 from playground.design_strings import design_string
 from playground.i18n import explain, say
 from playground.preset_lists import card_of, title_of
-from playground.session import DEFAULTS
+from playground.session import DEFAULTS, LIMITS
 from playground.views.account_figures import account_figures
 from playground.views.account_table import account_table
 from playground.views.control_note import control_note, refusal
@@ -29,6 +29,7 @@ from playground.views.design_changes import design_changes
 from playground.views.design_title import design_title, preset_note, refused_title
 from playground.views.diagram import diagram
 from playground.views.model_card import model_card
+from playground.views.numbers import exact
 from playground.views.parameter_chart import parameter_chart
 
 
@@ -92,11 +93,11 @@ def _changed(shown: Shown, lang: str, base: str, values: Values, cache: Cache) -
     try:
         config = config_of(followed)
     except InputError as error:
-        return refuse(shown, lang, base, {**followed, **values}, error)
+        return refuse(shown, lang, base, {**followed, **values}, error, cache)
     try:
         return redraw(shown, lang, base, config, cache, kept=followed)
     except InputError as error:  # a design too long to be written down
-        return refuse(shown, lang, base, {**followed, **values}, error)
+        return refuse(shown, lang, base, {**followed, **values}, error, cache)
 
 
 def redraw(
@@ -147,16 +148,22 @@ def measured(shown: Shown, lang: str, counts: dict[str, int]) -> tuple[Shown, di
     return told, _replaced(shown, told)
 
 
-def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError) -> tuple[Shown, dict]:
+def refuse(
+    shown: Shown, lang: str, base: str, values: Values, error: InputError, cache: Cache
+) -> tuple[Shown, dict]:
     """The screen of an impossible design: the reason beside its control, the last valid picture marked as such."""
+    texts, beside = dict(shown.texts), shown.beside
+    if shown.config:  # the figures of the last valid design go on following their own controls
+        account, beside = _account(shown.config, cache, lang)
+        texts["figures"] = account_figures(account, lang)
     sentence, control = explain(lang, error), control_of(error)
     seen = control if applies(values).get(control) else None
     own_places = {"general": "" if seen else refusal(sentence), "limit": invalid_note(seen, lang)}
-    under = {**notes(lang, values, models.preset(base), {control: sentence}), **shown.beside, **own_places}
+    under = {**notes(lang, values, models.preset(base), {control: sentence}), **beside, **own_places}
     valid, answer = shown.valid_title or shown.texts.get("title", ""), shown.answer + 1
     form = _form(lang, values, under, answer, usable=False)
-    texts = {**shown.texts, "title": refused_title(valid, seen, lang), "form": form}
-    refused = replace(shown, valid_title=valid, refusal=error, texts=texts, answer=answer)
+    texts |= {"title": refused_title(valid, seen, lang), "form": form}
+    refused = replace(shown, valid_title=valid, refusal=error, texts=texts, beside=beside, answer=answer)
     return refused, _replaced(shown, refused)
 
 
@@ -205,6 +212,9 @@ def _usable(config: ModelConfig, name: str, value: object, lang: str) -> tuple[o
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     try:
+        if value is None and name in ("batch", "ranks"):
+            low, high = LIMITS[name]
+            raise InputError("number_empty", field=name, low=exact(low), high=exact(high))
         models.account(config, **{name: value})
     except InputError as error:
         return getattr(DEFAULT_CACHE, name), explain(lang, error)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -179,11 +179,20 @@ def made_ready(make: Callable[[], Made], cancelled: threading.Event) -> Generato
 def observe(
     loaded: "models.Loaded", reading: Reading, sampling: Sampling, max_new_tokens: int, with_top: bool = False
 ) -> Iterator[Observed]:
-    """The steps that follow the prompt, each with its rank and logits; `with_top` adds the best candidates."""
+    """The steps that follow the prompt, each with its rank and logits; `with_top` adds the best candidates.
+
+    The text ends with the context that the model was made for, also where its positions would reach further: what it
+    writes there it has not learnt.
+    """
     stop_ids = () if loaded.tokenizer.eos_id is None else (loaded.tokenizer.eos_id,)
     seen = set(reading.ids)
-    steps = models.generate(loaded.model, list(reading.ids), sampling, max_new_tokens, stop_ids, keep_logits=True)
-    for step in steps:
+    config = loaded.config
+    n_read = 1 if config.structure == "encoder_decoder" else len(reading.ids)
+    room = config.max_seq_len - n_read + 1  # the last token is written, and need not be read
+    most = min(max_new_tokens, room)
+    for step in models.generate(loaded.model, list(reading.ids), sampling, most, stop_ids, keep_logits=True):
+        if step.finish == "length" and most < max_new_tokens:
+            step = replace(step, finish="context")
         rank = 1 + int((step.logits > step.logits[step.token_id]).sum())
         top = _top(step, sampling, seen) if with_top else ()
         seen.add(step.token_id)

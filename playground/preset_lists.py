@@ -12,6 +12,7 @@ from playground import services
 from playground.i18n import say
 from playground.views.numbers import short
 
+ALL = "all"  # in the list of families: every model, to be found by typing
 CARD_FAMILIES = ("gpt4", "sparse")  # families without presets
 
 
@@ -33,13 +34,14 @@ def title_of(name: str) -> str:
 
 
 def family_choices(lang: str) -> list[tuple[str, str]]:
-    """Name with year, and key, of every family: the oldest first; ★ where one of its models has trained weights."""
+    """`ALL`, then name with year, and key, of every family: the oldest first; ★ where a model has trained weights."""
     named = [(family.year, family.title[lang], family.name) for family in models.families()]
     for key in CARD_FAMILIES:
         year = min(card.year for card in _cards().values() if card.family == key)
         named.append((year, say(lang, f"build.family_of.{key}"), key))
     named.sort(key=lambda entry: entry[0])
-    return [(f"{_star(_members(key))}{title} · {year}", key) for year, title, key in named]
+    families = [(f"{_star(_members(key))}{title} · {year}", key) for year, title, key in named]
+    return [(say(lang, "build.all_families"), ALL), *families]
 
 
 def preset_choices(family: str, lang: str) -> list[tuple[str, str]]:
@@ -47,6 +49,8 @@ def preset_choices(family: str, lang: str) -> list[tuple[str, str]]:
 
     ◌ marks a preset that is too large to run here; a model known by name alone says so in place of its size.
     """
+    if family == ALL:
+        return [choice for _, key in family_choices(lang)[1:] for choice in preset_choices(key, lang)]
     members = [
         (f"{_star([info]) or _hollow(info)}{info.title} · {short(info.params)}", info.name) for info in _members(family)
     ]

@@ -16,6 +16,7 @@ from models.presets import ZOO
 from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
 from playground import services, transcript
+from playground.design_limit import silent_key, writes
 from playground.generation import SETTINGS, observe, read_prompt, read_settings
 from playground.i18n import LANGUAGES, in_every_language
 from playground.session import DEFAULTS
@@ -51,7 +52,10 @@ def record(name: str) -> dict:
 
 def first_screen(design: str) -> str:
     """What Generate opens with for the model in hand: where its recording is, or a sentence that there is none."""
-    name = services.trained_name(services.inhand(design).config)
+    config = services.inhand(design).config
+    if not writes(config):
+        return payload.opening(transcript.note_only(silent_key(config), "generate.note.silent"))
+    name = services.trained_name(config)
     if name is None:
         return payload.opening(transcript.note_only("generate.note.none"))
     if not _file(name).is_file():

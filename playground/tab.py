@@ -5,6 +5,7 @@ context; the function creates its components, binds them to the session and conn
 Its words are in `playground/i18n/<id>.toml` (the title under `<id>.tab`), its looks in `playground/static/<id>.css`.
 """
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,6 +94,10 @@ class Page:
         Bound components have their values from the address by then.
         """
         self.listeners.append(Listener(self.tab, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
+
+    def endpoint(self, fn: Callable, name: str) -> None:
+        """Offers `fn` to programs as /`name`, described by its whole docstring: Gradio by itself takes the first line."""
+        gr.api(fn, api_name=name, api_description=inspect.getdoc(fn), **CPU)
 
     def open_tab(self, event: Callable, tab: str) -> None:
         """Opens another tab when `event` fires, in the browser: `page.open_tab(button.click, "generate")`."""

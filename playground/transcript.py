@@ -136,11 +136,11 @@ def end(finish: str, subject: Subject) -> str:
     return payload.line("end", finish=finish, sentence=sentence)
 
 
-def note_only(key: str) -> str:
-    """A payload without a text: why there is none yet."""
+def note_only(*keys: str) -> str:
+    """A payload without a text: why there is none yet, or never will be."""
     blank = {"prompt": "", "prompt_ids": [], "vocabulary": [], "specials": {}, "drawn_with": {}, "most": 0}
     identity = {"run": secrets.token_hex(8), "source": "none", "empty": True, "meta": dict.fromkeys(LANGUAGES, "")}
-    return payload.line("start", **identity, notes=[in_every_language(key)], words=words(), **blank)
+    return payload.line("start", **identity, notes=[in_every_language(key) for key in keys], words=words(), **blank)
 
 
 def refused(error: InputError) -> str:

@@ -79,7 +79,7 @@ from playground.tabs.generate import first_screen
 build_app()
 session = read_arrival("lang=en")
 show_model(session.lang, session.model)
-opening, _ = first_screen(session.model, SimpleNamespace(session_hash="visitor"))
+opening, *_ = first_screen(session.model, SimpleNamespace(session_hash="visitor"))
 text = recordings.served(opening.removeprefix("opening:" + recordings.PLACE))
 print(len(text) > 100_000, "torch" in sys.modules)
 """

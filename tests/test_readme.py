@@ -1,20 +1,38 @@
 """What the README shows works as it is shown."""
 
 import re
+import socket
 from pathlib import Path
+
+import models
+import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
+from playground.shell import launch
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_the_python_example_runs_and_prints_what_its_comment_says(capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    example = EXAMPLES[0]
     exec(compile(example, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert printed.startswith("Once upon a time")
     assert "\n1073741824\n" in printed
     assert "('norm', 'layernorm', 'rmsnorm')" in printed
     assert "torch.Size([1, 8, " in printed
+
+
+def test_the_client_example_runs_against_the_page(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    launch("127.0.0.1", port, prevent_thread_lock=True, quiet=True)
+    exec(compile(EXAMPLES[1].replace("7860", str(port)), "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    config = models.preset("llama3-8b").replace(n_kv_heads=4)
+    assert "\nArgs:\n    preset: " in printed
+    assert f"{models.account(config).params} " in printed
+    assert "'finish': 'length'" in printed
 
 
 def test_every_file_and_folder_it_names_exists():

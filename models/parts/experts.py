@@ -86,8 +86,8 @@ class Experts(nn.Module):
         return _batched_linear(hidden, w_out, b_out)
 
     def _all(self, x: Tensor, weights: Tensor, expert_ids: Tensor) -> Tensor:
-        """Every token meets every expert: nothing to sort."""
-        shares = torch.zeros_like(weights).scatter_add(1, expert_ids, weights)  # (N, E), in the experts' order
+        """Every token meets every expert: nothing to sort. Where one was full, -1, its weight is 0."""
+        shares = torch.zeros_like(weights).scatter_add(1, expert_ids.clamp(min=0), weights)  # (N, E)
         outputs = self.batched(x.expand(self.n_experts, -1, -1))  # (E, N, D)
         return torch.einsum("ne,end->nd", shares, outputs)
 

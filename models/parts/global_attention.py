@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models.attend import attend
+from models.attend import attend, probabilities
 from models.config import LayerConfig, ModelConfig
 from models.context import Context
 from models.parts.linear import FusedLinear, Linear
@@ -107,7 +107,7 @@ class GlobalAttention(nn.Module):
         is_global = is_global[:, None, :, None]  # (B, 1, T, 1)
         local_scores, global_scores = (q @ k.transpose(-2, -1) * self.scale for q, k, _ in (local, of_global))
         scores = self.scores(view.apply(torch.where(is_global, global_scores, local_scores)))  # (B, H, T, S)
-        probs = self.probs(scores.softmax(dim=-1).nan_to_num(0.0))  # (B, H, T, S)
+        probs = self.probs(probabilities(scores))  # (B, H, T, S)
         return torch.where(is_global, probs @ of_global[2], probs @ local[2])
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attend import attend
+from models.attend import attend, probabilities
 from models.config import LayerConfig, ModelConfig
 from models.context import Context
 from models.parts.linear import FusedLinear, Linear
@@ -120,9 +120,7 @@ class MultiHeadLatentAttention(nn.Module):
         # All heads read the same keys: they are rows of one product.
         rows = q_latent.flatten(1, 2) @ latent[:, 0].mT + q_rope.flatten(1, 2) @ k_rope[:, 0].mT  # (B, H·T, S)
         scores = visibility.apply(rows.unflatten(1, (self.n_heads, -1)))  # (B, H, T, S)
-        probs = scores.softmax(dim=-1)
-        if visibility.mask is not None:
-            probs = probs.nan_to_num(0.0)  # a row that may see nothing reads nothing
+        probs = scores.softmax(dim=-1) if visibility.mask is None else probabilities(scores)
         read = (probs.flatten(1, 2) @ latent[:, 0]).unflatten(1, (self.n_heads, -1))  # (B, H, T, rank)
         return torch.einsum("bhtr,hvr->bhtv", read, w_v)
 

@@ -231,7 +231,7 @@ def visibility(
     attention_mask: (B, S) with 1 = token and 0 = padding; or (B, 1, T, S), boolean or float, which replaces the layer's
     own mask; bias: (H, T, S), added to the scores. S = n_past + n_new. prefix_lengths: (B,), how many tokens of each
     sequence the mask "prefix" shows to all, by default none. Patterns count their places from a sequence's first token,
-    so that padding on either side changes nothing.
+    so that padding on either side changes nothing. Nobody sees padding; a query there that sees no token reads nothing.
     """
     if attention_mask is not None and attention_mask.dim() == 4:
         return Visibility(_with_bias(attention_mask, bias))
@@ -253,9 +253,7 @@ def visibility(
     if looks_back:
         allowed = allowed & causal()(q_pos, k_pos)
     if attention_mask is not None:
-        is_token = attention_mask.to(torch.bool)[:, None, None, :]  # (B, 1, 1, S)
-        # A padding query sees itself, so that its softmax has something to sum over.
-        allowed = (allowed & is_token) | (q_pos == k_pos)  # (B, 1, T, S)
+        allowed = allowed & attention_mask.to(torch.bool)[:, None, None, :]  # (B, 1, T, S)
     reach = mask.reach(layer, sparse)
     n_global = sparse.n_global if layer.mask in WITH_GLOBAL else 0
     if attention_mask is not None and n_global:

@@ -11,7 +11,9 @@ from models.parts.no_position import NoPosition
 class ALiBi(NoPosition):
     """A penalty on the score that grows with the distance, steeper in some heads (Press et al. 2021, arXiv:2108.12409).
 
-    It is −slope · |q − k|, so that an encoder's later keys count as far away, too.
+    It is −slope · |q − k|, so that an encoder's later keys count as far away, too. Distances count places:
+    padding between two tokens takes up room, where BLOOM of `transformers` counts tokens alone. Padding before or
+    after a text changes nothing in either.
     """
 
     def __init__(self, n_heads: int):

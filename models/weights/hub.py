@@ -7,6 +7,7 @@ from pathlib import Path
 from models.errors import InputError
 from models.weights.files import CONFIG, INDEX, TOKENIZER
 
+UNWANTED = ("*/*", "consolidated*")  # the same weights again, in other formats
 WANTED = (CONFIG, "*.safetensors", INDEX, TOKENIZER, "tokenizer_config.json", "vocab.json", "merges.txt")
 TIMEOUT = 10  # seconds to wait for the hub's first answer
 
@@ -26,7 +27,8 @@ def fetch(hub_id: str) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=list(WANTED), etag_timeout=TIMEOUT))
+        patterns = {"allow_patterns": list(WANTED), "ignore_patterns": list(UNWANTED)}
+        return Path(snapshot_download(hub_id, **patterns, etag_timeout=TIMEOUT))
     except (
         errors.HfHubHTTPError,
         errors.HFValidationError,

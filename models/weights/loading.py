@@ -14,10 +14,11 @@ from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
 from models.transformer import Transformer
 from models.weights.converted import converted, tokenizer_problem
-from models.weights.files import FORMAT, PICKLES, own_config, read_config, read_tensors
+from models.weights.files import CONFIG, FORMAT, PICKLES, own_config, read_config, read_tensors
 from models.weights.gguf_file import SUFFIX as GGUF
 from models.weights.hub import fetch, is_hub_id
 from models.weights.layouts import LAYOUTS, layout_of
+from models.weights.layouts.layout import Layout
 from models.weights.tensors import assign
 from models.weights.zoo import ZOO, zoo
 
@@ -87,6 +88,19 @@ def _read_own(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
     return model
 
 
+def _config(layout: Layout, values: dict, folder: Path) -> ModelConfig:
+    """The configuration of a folder; raises `InputError` for a config.json whose values are of a wrong kind."""
+    try:
+        layout.check_class(values)
+        return layout.read_config(values)
+    except InputError:
+        raise
+    # What reading a setting raises that is no number, list or object where one belongs, or a zero to divide by.
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError("weights_bad_config", file=str(folder / CONFIG), reason=reason) from error
+
+
 def _read_hugging_face(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
     layout = layout_of(values)
     if layout is None:
@@ -95,7 +109,7 @@ def _read_hugging_face(folder: Path, values: dict, dtype: torch.dtype) -> Transf
         raise InputError("weights_unknown_type", folder=str(folder), model_type=model_type, known=known)
     if values.get("quantization_config"):
         raise InputError("weights_quantized", folder=str(folder))
-    cfg = layout.read_config(values)
+    cfg = _config(layout, values, folder)
     tensors = layout.spell(read_tensors(folder), cfg)
     if layout.settle is not None:
         tensors, cfg = layout.settle(tensors, cfg, values)

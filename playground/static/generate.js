@@ -225,6 +225,7 @@ const Generate = (() => {
       part.live.textContent = "";
       this.tellError("");
       part.legend.hidden = this.empty;
+      part.legend.querySelector(".generate-legend-name").textContent = words.legend_name;
       part.legend.querySelector(".generate-legend-low").textContent = words.legend_low;
       part.legend.querySelector(".generate-legend-high").textContent = words.legend_high;
       part.legend.querySelector(".generate-legend-scale").style.background =

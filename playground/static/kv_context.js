@@ -168,7 +168,7 @@ const KvContext = (() => {
     const weights = weightsOf(sheet.curves[0], choice);
     const level = y(inside(weights));
     svg.append(draw("path", { class: "weights", d: `M${left} ${level}H${right}` }));
-    svg.append(draw("text", { class: "weights", x: left + (narrow ? 30 : 60), y: level - 6 }, fill(sheet.words.weights, { size: bytes(weights) })));
+    svg.append(draw("text", { class: "weights", x: left + (narrow ? 30 : 60), y: level - (narrow ? 12 : 6) }, fill(sheet.words.weights, { size: bytes(weights) })));
     const limit = x(Math.min(Math.max(sheet.longest, 2 ** TOKENS[0]), 2 ** TOKENS[1]));
     svg.append(named(draw("path", { class: "longest", d: `M${limit} ${top}V${ground}` }), fill(sheet.words.longest, { tokens: spaced(sheet.longest) })));
     const flipped = limit > (left + right) / 2;

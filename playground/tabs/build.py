@@ -15,7 +15,7 @@ from playground.design_limit import silent_key, way_out, writes
 from playground.design_measure import counted
 from playground.design_screen import DEFAULT_CACHE, Cache, Shown, change, measured, redraw, show_card
 from playground.i18n import explain, label, say
-from playground.preset_lists import card_of, family_choices, family_of, first_of, preset_choices
+from playground.preset_lists import ALL, card_of, family_choices, family_of, first_of, preset_choices
 from playground.session import DEFAULT_MODEL, is_card, parse_design
 from playground.tab import Page, Tab, TabParts, carrier, refusals
 from playground.views.design_changes import field_name
@@ -42,7 +42,7 @@ def layout(page: Page) -> TabParts:
     for name in CACHE:
         page.bind(name, parts[name])
     _connect(page, parts, controls)
-    gr.api(build_design, api_name="build", **page.CPU)
+    page.endpoint(build_design, "build")
     return TabParts(scripts=SCRIPTS)
 
 
@@ -221,6 +221,8 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
         return started(before, lang, base or before.base or DEFAULT_MODEL, Cache(*cache))  # the dropdown can be emptied
 
     def enter(before: Shown, lang: str, family: str | None, base: str | None, *cache) -> dict:
+        if family == ALL:  # the design stays until a model is chosen
+            return {parts["preset"]: gr.update(choices=preset_choices(ALL, lang), value=base)}
         return start(before, lang, first_of(family) if family else base, *cache)
 
     def opened(before: Shown, lang: str, design: str, *cache) -> dict:

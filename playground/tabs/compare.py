@@ -40,7 +40,7 @@ def layout(page: Page) -> TabParts:
         parts[design] = carrier(f"compare-{design}", DEFAULTS[name])
         page.bind(name, parts[design])
     _connect(page, parts)
-    gr.api(compare_designs, api_name="compare", **page.CPU)
+    page.endpoint(compare_designs, "compare")
     return TabParts(scripts=SCRIPTS)
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 
 from models.errors import InputError
 from playground import recordings, services
+from playground.design_limit import writes
 from playground.generation import SETTINGS, STAGES, Run, Runs, in_chunks, made_ready, observe, read_settings
 from playground.generation_api import generate_text
 from playground.i18n import label, say
@@ -53,9 +54,9 @@ def layout(page: Page) -> TabParts:
     stop.click(stop_run, None, None, queue=False, **page.UI)
     stages = [settings[name] for name in STAGES]
     gr.on([slider.change for slider in stages], None, stages, None, js="Generate.moved", **page.UI)
-    page.on_load(first_screen, page.model, [view, chat])
-    page.model.change(first_screen, page.model, [view, chat], **page.UI)
-    gr.api(generate_text, api_name="generate", **page.CPU)
+    page.on_load(first_screen, page.model, [view, chat, run])
+    page.model.change(first_screen, page.model, [view, chat, run], **page.UI)
+    page.endpoint(generate_text, "generate")
     return TabParts(scripts=SCRIPTS)
 
 
@@ -187,11 +188,13 @@ def stop_run(request: gr.Request) -> None:
     runs.stop(request.session_hash)
 
 
-def first_screen(design: str, request: gr.Request) -> tuple[str, dict]:
-    """What is shown before anything runs, and when another model is taken in hand; and whether it can chat."""
+def first_screen(design: str, request: gr.Request) -> tuple[str, dict, dict]:
+    """What is shown before anything runs, and when another model is taken in hand; whether it can chat, and write."""
     runs.stop(request.session_hash, forget=True)
-    chats = services.instruction(services.inhand(design).config) is not None
-    return recordings.first_screen(design), gr.update(visible=chats or "hidden")
+    config = services.inhand(design).config
+    chats = services.instruction(config) is not None
+    shown = gr.update(visible=chats or "hidden")
+    return recordings.first_screen(design), shown, gr.update(interactive=writes(config))
 
 
 TAB = Tab(id="generate", layout=layout)

@@ -5,7 +5,7 @@ from html import escape
 from models.account import Account, Part
 from playground.i18n import say
 from playground.views.account_figures import formula
-from playground.views.numbers import exact, percent, short
+from playground.views.numbers import NARROW, exact, percent, short
 
 
 def account_table(account: Account, lang: str, counts: dict[str, int] | None = None) -> str:
@@ -34,7 +34,7 @@ def account_table(account: Account, lang: str, counts: dict[str, int] | None = N
 def part_name(part: Part, lang: str) -> str:
     """The part's name, with the stack that it is in and how many of it there are."""
     name = _called(part, lang)
-    return f"{name} × {exact(part.copies)}" if part.copies > 1 else name
+    return f"{name} ×{NARROW}{exact(part.copies)}" if part.copies > 1 else name
 
 
 def _called(part: Part, lang: str) -> str:

@@ -1,10 +1,13 @@
 """The heading over the diagram: which design it is, how large, and whether it is the one in the form."""
 
+import re
 from html import escape
 
 from playground.i18n import say
 from playground.views.field_link import sentence_with_field
-from playground.views.numbers import exact, short
+from playground.views.numbers import NARROW, exact, short
+
+_GROUPING = re.compile(r"(?<=\d)[ \u2009](?=\d{3}(?!\d))")  # between thousands, where a line must not end
 
 
 def design_title(title: str, changed: bool, params: int, lang: str) -> str:
@@ -22,6 +25,7 @@ def preset_note(notes: dict[str, str], preset: str | None, lang: str) -> str:
     """
     if not notes:
         return ""
+    notes = {language: _GROUPING.sub(NARROW, note) for language, note in notes.items()}
     prefix = escape(say(lang, "build.title.note_on", preset=preset)) if preset else ""
     if lang in notes:
         return f'<p class="preset-note">{prefix}{escape(notes[lang])}</p>'

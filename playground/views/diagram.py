@@ -35,9 +35,9 @@ def diagram(cfg: ModelConfig, base: ModelConfig, previous: ModelConfig, base_tit
     )
     key = "legend_differs" if cfg != base else "legend_same"
     sentence = escape(say(lang, f"diagram.{key}", base=base_title))
-    symbols = escape(say(lang, "diagram.legend_symbols"))
     diamond = '<span class="diamond" aria-hidden="true">◆</span> ' if cfg != base else ""
-    return f'<div class="diagram">{figures}<p class="legend">{diamond}{sentence} {symbols}</p></div>'
+    symbols = "".join(f"<li>{escape(say(lang, f'diagram.legend_{name}'))}</li>" for name in ("b", "t", "s", "counts"))
+    return f'<div class="diagram">{figures}<ul class="legend"><li>{diamond}{sentence}</li>{symbols}</ul></div>'
 
 
 def _pictures(pictures: Pictures) -> str:

@@ -24,8 +24,9 @@ TEMPLATE = """
     <section class="generate-text">
       <p class="generate-story"><span class="generate-prompt"></span><span class="generate-tokens"></span></p>
       <p class="generate-status"></p>
-      <p class="generate-legend" hidden><span class="generate-legend-low"></span>
-        <span class="generate-legend-scale"></span> <span class="generate-legend-high"></span></p>
+      <p class="generate-legend" hidden><span class="generate-legend-name"></span>
+        <span class="generate-legend-range"><span class="generate-legend-low"></span>
+        <span class="generate-legend-scale"></span> <span class="generate-legend-high"></span></span></p>
     </section>
     <section class="generate-next" hidden>
       <h2 class="next-title"></h2>

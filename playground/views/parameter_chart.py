@@ -2,7 +2,7 @@
 
 from models.account import Account
 from playground.views.account_table import part_name
-from playground.views.numbers import exact, percent, short
+from playground.views.numbers import exact, percent
 from playground.views.palette import INK, KIND_COLORS
 
 ROW = 34  # pixels
@@ -23,7 +23,7 @@ def parameter_chart(account: Account, lang: str):
         "y": names,
         "marker": {"color": [KIND_COLORS["light"][part.kind] for part in parts]},
         "customdata": [part.kind for part in parts],  # build.js takes the colours of light or dark by these names
-        "text": [f"{short(part.count)} · {percent(part.count, account.params)}" for part in parts],
+        "text": [percent(part.count, account.params) for part in parts],  # no more fits beside a bar on a phone
         "textposition": "outside",
         "cliponaxis": False,
         "hovertext": [f"{name}: {exact(part.count)}" for name, part in zip(names, parts, strict=True)],

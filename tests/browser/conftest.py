@@ -82,9 +82,19 @@ class Visitor:
         """Waits until the page's own address contains `part`."""
         self.page.wait_for_function("part => location.search.includes(part)", arg=part)
 
+    def put(self, name: str, value: str) -> None:
+        """Writes into one of the fields that are out of sight and carry the page's values, as its scripts do."""
+        write = """([name, value]) => {
+            const field = document.querySelector(`#${name} textarea`);
+            field.value = value;
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+        }"""
+        self.page.evaluate(write, [name, value])
+
     def forget(self) -> None:
         """Closes the page, and all that it left in the browser but the cached files."""
-        self.page.evaluate("() => localStorage.clear()")
+        if self.page.url.startswith(self.address):
+            self.page.evaluate("() => localStorage.clear()")
         for page in self.context.pages:
             page.close()
         self.context.clear_cookies()
@@ -135,6 +145,20 @@ def visit(lobby):
         return visitors[-1].open(query)
 
     yield open_page
+    for visitor in visitors:
+        lobby.leave(visitor)
+
+
+@pytest.fixture
+def arrive(lobby):
+    """`arrive()` → a `Visitor` with an empty page, to be prepared before it is opened."""
+    visitors = []
+
+    def enter(**context) -> Visitor:
+        visitors.append(lobby.enter(**context))
+        return visitors[-1]
+
+    yield enter
     for visitor in visitors:
         lobby.leave(visitor)
 

@@ -2,19 +2,36 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from models import preset_info
 from playground.preset_lists import family_choices, first_of
+from tests.browser.screens import open_design
 
 DIAGRAM = "#build-diagram svg.stack"
-SPACES = re.compile(r"[\u2009\u202f]")
 
 
-def build(visit, design: str = "gpt2", **context):
-    visitor = visit(f"tab=build&lang=en&design={design}", **context)
-    visitor.page.wait_for_selector(DIAGRAM)
-    return visitor
+@pytest.fixture(scope="module")
+def room(lobby):
+    """A page for all tests that need none of their own."""
+    visitor = lobby.enter().open("tab=build&lang=en")
+    expect(visitor.page.locator("#build-title")).to_contain_text("LLaMA mini")
+    yield visitor
+    lobby.leave(visitor)
+
+
+@pytest.fixture
+def build(room):
+    """`build(design)` → the visitor with that design in the form, and nothing else left of earlier ones."""
+
+    def fill(design: str = "gpt2"):
+        open_design(room, design)
+        return room
+
+    yield fill
+    assert room.errors == []
+    assert room.strangers == []
 
 
 def number(visitor, name: str):
@@ -36,7 +53,15 @@ def note(visitor, control: str):
 
 
 def unfold(visitor, group: str) -> None:
-    visitor.page.locator("#build-controls").get_by_role("button", name=group).click()
+    heading = visitor.page.locator("#build-controls").get_by_role("button", name=group)
+    if "open" not in heading.get_attribute("class").split():
+        heading.click()
+
+
+def press_use(visitor):
+    """Presses "Use this model", which says why where it cannot be used; what it says."""
+    visitor.page.locator("#build-use").click(force=True)
+    return visitor.page.locator("#build-used")
 
 
 def test_the_first_screen_is_a_design(visit):
@@ -48,8 +73,8 @@ def test_the_first_screen_is_a_design(visit):
     assert visitor.errors == []
 
 
-def test_a_dropdown_changes_the_parameters_and_the_diagram_marks_it(visit):
-    visitor = build(visit)
+def test_a_dropdown_changes_the_parameters_and_the_diagram_marks_it(build):
+    visitor = build()
     expect(visitor.page.locator("#build-title small")).to_have_attribute("title", re.compile("124.439.808"))
     choose(visitor, "attention", "grouped-query (gqa)")
     expect(number(visitor, "n-kv-heads")).to_have_value("6")
@@ -64,8 +89,8 @@ def test_a_dropdown_changes_the_parameters_and_the_diagram_marks_it(visit):
     expect(number(visitor, "n-kv-heads")).not_to_be_visible()
 
 
-def test_an_impossible_design_is_explained_and_nothing_typed_is_lost(visit):
-    visitor = build(visit)
+def test_an_impossible_design_is_explained_and_nothing_typed_is_lost(build):
+    visitor = build()
     number(visitor, "d-model").fill("770")
     expect(note(visitor, "n_heads").get_by_role("alert")).to_contain_text("n_heads that divides 770")
     expect(visitor.page.locator("#build-title")).to_contain_text("last valid design")
@@ -74,13 +99,10 @@ def test_an_impossible_design_is_explained_and_nothing_typed_is_lost(visit):
     number(visitor, "n-heads").fill("10")
     expect(visitor.page.locator("#build-title")).not_to_contain_text("last valid design")
     expect(number(visitor, "d-head")).to_have_value("77")
-    number(visitor, "n-layers").fill("")
-    expect(note(visitor, "n_layers").get_by_role("alert")).to_contain_text("empty")
-    assert visitor.errors == []
 
 
-def test_an_impossible_design_survives_a_change_of_language(visit):
-    visitor = build(visit, "gpt2~n_layers=3")
+def test_an_impossible_design_survives_a_change_of_language(build):
+    visitor = build("gpt2~n_layers=3")
     number(visitor, "d-model").fill("770")
     expect(note(visitor, "n_heads").get_by_role("alert")).to_contain_text("n_heads that divides 770")
     for lang, sentence in (("zh", "无法平均分给"), ("en", "n_heads that divides 770")):
@@ -90,18 +112,46 @@ def test_an_impossible_design_survives_a_change_of_language(visit):
         expect(number(visitor, "n-layers")).to_have_value("3")
 
 
-def test_a_link_reproduces_the_design(visit):
-    visitor = build(visit, "gpt2~position=rotary~norm=rmsnorm~biases=&context=256")
-    expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-2"))
+# At every frame while the page loads: what its controls seem to hold, and the tab that seems to be open.
+WATCH = """() => {
+  window.seen = [];
+  const text = (selector) => {
+    const field = document.querySelector(selector);
+    return field?.checkVisibility({ visibilityProperty: true }) ? field.value ?? field.textContent : null;
+  };
+  const look = () => {
+    window.seen.push([text('#generate-prompt textarea'), text('#build-n-layers input'), text('#build-preset input')]);
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+
+
+def test_a_link_reproduces_the_design_and_shows_no_other_before(arrive):
+    visitor = arrive()
+    visitor.page.add_init_script(f"({WATCH})()")
+    visitor.open("tab=build&lang=en&design=gpt3-13b~position=rotary~norm=rmsnorm~biases=&context=256&prompt=Hello")
+    expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-3 13B"))
+    visitor.page.wait_for_function("window.seen.at(-1)[1] !== null")
+    seen = visitor.page.evaluate("window.seen")
+    prompts, layers, presets = (set(column) - {None} for column in zip(*seen, strict=True))
+    assert prompts == set()
+    assert layers == {"40"}
+    assert len(presets) == 1
+    expect(visitor.page.locator("#build-family input")).to_have_value(re.compile("GPT-3 · 2020"))
     expect(number(visitor, "context")).to_have_value("256")
     unfold(visitor, "Positions")
     expect(visitor.page.locator("#build-position input")).to_have_value("rotary (RoPE)")
     expect(number(visitor, "rope-theta")).to_have_value("10000")
     expect(note(visitor, "position")).to_contain_text("turn by an angle")
+    visitor.page.locator("#build-reset").click()
+    visitor.page.wait_for_function("/design=gpt3-13b(&|$)/.test(location.search)")
+    expect(visitor.page.locator("#build-changes")).to_contain_text("Nothing")
+    assert visitor.errors == []
 
 
-def test_controls_appear_when_they_apply(visit):
-    visitor = build(visit)
+def test_controls_appear_when_they_apply(build):
+    visitor = build()
     unfold(visitor, "Who may look at whom")
     expect(number(visitor, "window")).not_to_be_visible()
     choose(visitor, "mask-pattern", "causal and sliding in turn")
@@ -109,8 +159,8 @@ def test_controls_appear_when_they_apply(visit):
     expect(visitor.page.locator("#build-diagram [data-box=mask]").first).to_contain_text("sliding")
 
 
-def test_a_formula_opens_by_keyboard_and_stays_open(visit):
-    visitor = build(visit)
+def test_a_formula_opens_by_keyboard_and_stays_open(build):
+    visitor = build()
     figure = visitor.page.locator("[data-figure=kv_bytes]")
     figure.locator("summary").focus()
     visitor.page.keyboard.press("Enter")
@@ -120,8 +170,8 @@ def test_a_formula_opens_by_keyboard_and_stays_open(visit):
     expect(figure.locator(".formula")).to_be_visible()
 
 
-def test_use_this_model_puts_it_in_hand(visit):
-    visitor = build(visit, "gpt2~n_layers=2")
+def test_use_this_model_puts_it_in_hand(build):
+    visitor = build("gpt2~n_layers=2")
     visitor.page.locator("#build-use").click()
     expect(visitor.page.locator("#build-used")).to_contain_text("random")
     expect(visitor.page.locator("#model-facts")).to_contain_text("random weights")
@@ -129,55 +179,72 @@ def test_use_this_model_puts_it_in_hand(visit):
     expect(visitor.page.locator("#generate-prompt")).to_be_visible()
 
 
-def test_a_giant_is_shown_at_once_but_not_taken_in_hand(visit):
-    visitor = build(visit)
+def test_a_giant_is_shown_at_once_but_not_taken_in_hand(build):
+    visitor = build()
     choose_family(visitor, "gpt3")
     expect(note(visitor, "limit")).to_be_empty()
     choose(visitor, "preset", "◌ GPT-3 175B · 175\u202fB")
     expect(visitor.page.locator(f"{DIAGRAM} [data-box=layers]")).to_contain_text("96")
     expect(note(visitor, "limit")).to_contain_text("more than the 200")
-    visitor.page.locator("#build-use").click()
-    expect(visitor.page.locator("#build-used").get_by_role("alert")).to_contain_text("GPT-3 Small")
+    is_dimmed_because(visitor, "more than the 200")
+    expect(press_use(visitor).get_by_role("alert")).to_contain_text("GPT-3 Small")
 
 
-def test_an_address_opens_the_family_of_its_design(visit):
-    visitor = build(visit, "gpt3-13b~n_layers=2")
-    expect(visitor.page.locator("#build-family input")).to_have_value(re.compile("GPT-3 · 2020"))
-    expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-3 13B"))
-    visitor.page.locator("#build-reset").click()
-    visitor.wait_for_address("design=gpt3-13b")
-    expect(visitor.page.locator("#build-changes")).to_contain_text("Nothing")
+def is_dimmed_because(visitor, reason: str) -> None:
+    button = visitor.page.locator("#build-use")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_have_accessible_description(re.compile(reason))
+    usual = visitor.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent')")
+    assert usual  # the colour of what can be acted on …
+    expect(button).not_to_have_css("background-color", "rgb(74, 69, 181)")  # … which this is not
 
 
-def test_the_field_to_mend_is_named_beside_the_button(visit):
-    visitor = build(visit)
+def test_a_design_that_cannot_be_used_looks_so_and_says_why(build):
+    visitor = build()
+    expect(visitor.page.locator("#build-use")).to_have_attribute("aria-disabled", "false")
+    expect(visitor.page.locator("#build-use")).to_have_css("background-color", "rgb(74, 69, 181)")
     number(visitor, "d-model").fill("770")
     expect(visitor.page.locator("#build-title")).to_contain_text("last valid design")
-    visitor.page.locator("#build-use").click()
-    expect(visitor.page.locator("#build-used").get_by_role("alert")).to_contain_text("Query heads (n_heads)")
+    is_dimmed_because(visitor, "Query heads \\(n_heads\\).* has to be corrected")
+    expect(press_use(visitor).get_by_role("alert")).to_contain_text("correct “Query heads (n_heads)” first")
+    number(visitor, "d-model").fill("768")
+    expect(visitor.page.locator("#build-use")).to_have_attribute("aria-disabled", "false")
+    expect(visitor.page.locator("#build-use")).to_have_accessible_description("")
 
 
-FITS = """() => [...document.querySelectorAll('#build-diagram svg')].flatMap((svg) => {
-  const width = svg.viewBox.baseVal.width;
-  return [...svg.querySelectorAll('text:not([transform])')].filter((text) => {
-    const words = text.getBBox(), box = text.closest('.box')?.querySelector('rect').getBBox();
-    if (words.x < -1 || words.x + words.width > width + 1) return true;
-    return box && (words.x + words.width > box.x + box.width || words.y < box.y - 1);
-  }).map((text) => text.textContent);
-})"""
+def test_the_banner_leads_to_the_field_at_fault(build):
+    visitor = build()
+    number(visitor, "d-model").fill("770")
+    banner = visitor.page.locator("#build-title .stale")
+    expect(banner).to_contain_text("“Query heads (n_heads)” has to be corrected")
+    heading = visitor.page.locator("#build-group-attention .label-wrap")
+    heading.click()
+    expect(number(visitor, "n-heads")).not_to_be_visible()
+    address = visitor.page.url
+    banner.get_by_role("link", name="Query heads").click()
+    expect(number(visitor, "n-heads")).to_be_focused()
+    expect(number(visitor, "n-heads")).to_be_in_viewport()
+    assert visitor.page.url.split("#")[0] == address.split("#")[0]
+    assert "#" not in visitor.page.url
 
 
-def test_words_stay_in_their_boxes(visit):
-    big = "llama3.1-405b~block=parallel~qk_norm=true~mask_pattern=causal,sliding~window=100000"
-    for lang in ("en", "zh"):
-        for design in (big, "gpt3-175b~block=sandwich~ffn=gated~position=alibi"):
-            visitor = visit(f"tab=build&lang={lang}&design={design}", viewport={"width": 390, "height": 844})
-            visitor.page.wait_for_selector(DIAGRAM)
-            assert visitor.page.evaluate(FITS) == []
+def test_an_emptied_box_is_marked_and_says_so_beside_it(build):
+    visitor = build()
+    for name, control in (("n-layers", "n_layers"), ("batch", "batch")):  # the second while the design is refused
+        number(visitor, name).press("Control+a")
+        number(visitor, name).press("Backspace")
+        expect(note(visitor, control).get_by_role("alert")).to_contain_text("is empty; give a number from 1 to")
+        expect(number(visitor, name)).to_have_attribute("aria-invalid", "true")
+        expect(number(visitor, name)).to_have_accessible_description(re.compile("is empty"))
+        expect(number(visitor, name)).to_have_css("border-top-color", "rgb(179, 38, 30)")
+    for name, value in (("n-layers", "3"), ("batch", "1")):
+        number(visitor, name).fill(value)
+        expect(number(visitor, name)).not_to_have_attribute("aria-invalid", "true")
+    expect(note(visitor, "batch")).to_be_empty()
 
 
-def test_the_structure_hides_and_shows(visit):
-    visitor = build(visit)
+def test_the_structure_hides_and_shows(build):
+    visitor = build()
     choose(visitor, "structure", "encoder and decoder")
     expect(number(visitor, "n-encoder-layers")).to_have_value("12")
     visitor.wait_for_address("structure=encoder_decoder")
@@ -189,8 +256,8 @@ def test_the_structure_hides_and_shows(visit):
     assert visitor.errors == []
 
 
-def test_experts_open_with_their_numbers(visit):
-    visitor = build(visit)
+def test_experts_open_with_their_numbers(build):
+    visitor = build()
     unfold(visitor, "Experts")
     choose(visitor, "experts", "routed")
     expect(number(visitor, "moe-n-experts")).to_have_value("8")
@@ -203,33 +270,27 @@ def test_experts_open_with_their_numbers(visit):
     assert visitor.errors == []
 
 
-def test_formula_and_count_stand_side_by_side(visit):
-    visitor = build(visit, "deepseek-v3")
+def test_formula_and_count_stand_side_by_side(build):
+    visitor = build("deepseek-v3")
     visitor.page.locator("#build-measure").click()
     expect(visitor.page.locator("#build-table .equal")).to_have_count(11)
     expect(visitor.page.locator("#build-table .unequal")).to_have_count(0)
 
 
-def test_a_model_known_by_name_shows_its_card(visit):
-    visitor = visit("tab=build&lang=en&design=gpt-4")
+def test_a_model_known_by_name_shows_its_card(build):
+    visitor = build("gpt-4")
     expect(visitor.page.locator("#build-card")).to_contain_text("no architecture, size or data")
     expect(visitor.page.locator("#build-figures")).not_to_be_visible()
-    expect(visitor.page.locator("#build-use")).not_to_be_visible()
+    is_dimmed_because(visitor, "There is nothing to use")
+    expect(press_use(visitor).get_by_role("alert")).to_contain_text("nothing to use")
     choose_family(visitor, "gpt1")
     expect(visitor.page.locator("#build-card")).not_to_be_visible()
-    expect(visitor.page.locator("#build-use")).to_be_visible()
-    assert visitor.errors == []
+    expect(visitor.page.locator("#build-use")).to_have_attribute("aria-disabled", "false")
 
 
-def test_an_alias_opens_what_it_shares(visit):
-    visitor = build(visit, "deepseek-r1")
+def test_an_alias_opens_what_it_shares(build):
+    visitor = build("deepseek-r1")
     expect(visitor.page.locator("#build-card")).to_contain_text("architecture of DeepSeek-V3")
     expect(visitor.page.locator("#build-preset input")).to_have_value("DeepSeek-R1 · as DeepSeek-V3")
     expect(visitor.page.locator("#build-title")).to_contain_text("671")
-
-
-def test_on_a_narrow_page_the_form_is_folded(visit):
-    visitor = visit("tab=build&lang=en&design=gpt2", viewport={"width": 390, "height": 844})
-    visitor.page.wait_for_selector(DIAGRAM)
-    expect(visitor.page.locator("#build-controls .label-wrap.open")).to_have_count(0)
-    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390
+    expect(visitor.page.locator("#build-title .preset-note")).to_contain_text("On DeepSeek-V3: ")

@@ -11,6 +11,8 @@ from gradio.blocks import Blocks
 
 import models
 from playground import services
+from playground.tabs import generate as tab
+from playground.views import generation as payload
 from tests.browser.generating import SLOW, TINY, WIDE, generate
 
 NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
@@ -27,17 +29,38 @@ def visitor(lobby):
 
 
 @pytest.fixture
-def page(visitor):
-    """The visitor's page with a text that has just been generated with the usual settings."""
-    for name, value in (("temperature", 0.8), ("top-k", 40)):
-        visitor.page.locator(f"#generate-{name} input[type=range]").fill(str(value))
-    generate(visitor.page)
-    yield visitor.page
+def ask(visitor):
+    """`ask(design, **settings)` → the visitor's page with that model in hand and those settings, the others as usual."""
+    page = visitor.page
+
+    def prepare(design: str = TINY, prompt: str = "Once", **settings):
+        page.fill("#generate-prompt textarea", prompt)
+        page.fill("#generate-seed input", str(settings.pop("seed", 7)))
+        usual = {"temperature": 0.8, "top_k": 40, "repetition_penalty": 1, "max_new_tokens": 12}
+        for name, value in {**usual, **settings}.items():
+            page.locator(f"#generate-{name.replace('_', '-')} input[type=range]").fill(str(value))
+        if page.evaluate("lineage.state.model") != design:
+            page.evaluate("document.querySelector('.generate-notes').replaceChildren()")
+            visitor.put("model", design)
+            page.wait_for_selector(".generate-notes p")  # what the page says of a model before its first text
+        page.evaluate("document.querySelector('.generate-tokens').replaceChildren()")  # of an earlier text
+        return page
+
+    yield prepare
     assert visitor.errors == []
     assert visitor.strangers == []
 
 
+@pytest.fixture
+def page(ask):
+    """The visitor's page with a text that has just been generated with the usual settings."""
+    page = ask(prompt=NASTY)
+    generate(page)
+    return page
+
+
 def test_text_streams_and_nothing_typed_becomes_markup(page):
+    assert page.locator("#generate-chat").is_hidden()  # this model was not trained to chat
     assert page.locator(".generate .token").count() == 12
     assert page.text_content(".generate-prompt") == NASTY
     assert page.evaluate("typeof hacked") == "undefined"
@@ -76,21 +99,54 @@ def test_ctrl_enter_generates_and_the_same_seed_gives_the_same_text(page):
     page.wait_for_function("text => document.querySelector('.generate-tokens').textContent === text", arg=first)
 
 
-def test_stop_ends_the_text(visit):
-    page = visit(f"lang=en&model={SLOW}&max_new_tokens=500&prompt=Once").page
-    page.wait_for_selector(".generate-notes p")
+@pytest.fixture
+def go_on(monkeypatch):
+    """Texts pause after 250 tokens until this event is set."""
+    go_on, observe = threading.Event(), tab.observe
+
+    def with_a_pause(*asked, **options):
+        for count, observed in enumerate(observe(*asked, **options)):
+            assert count != 250 or go_on.wait(60)
+            yield observed
+
+    monkeypatch.setattr(tab, "observe", with_a_pause)
+    yield go_on
+    go_on.set()
+
+
+def test_the_newest_token_stays_in_sight_until_the_reader_scrolls_back(ask, go_on):
+    page = ask(SLOW, max_new_tokens=500)
+    page.set_viewport_size({"width": 1280, "height": 300})  # a text of some lines is longer than that
+    page.click("#generate-run")
+    page.wait_for_selector(".generate .token", state="attached", timeout=60_000)
+    story = page.locator(".generate-story")
+    page.wait_for_function("s => s.scrollHeight - s.clientHeight > 150", arg=story.element_handle())
+    assert story.evaluate("s => s.scrollHeight - s.scrollTop - s.clientHeight") < 5
+    assert story.get_attribute("aria-busy") == "true"
+    story.evaluate("s => { s.scrollTop = 20; }")
+    count = page.locator(".generate .token").count()
+    go_on.set()
+    page.wait_for_function("n => document.querySelectorAll('.generate .token').length > n", arg=count + 20)
+    assert story.evaluate("s => s.scrollTop") == 20
+    page.wait_for_selector(DONE, state="attached")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_stop_ends_the_text(ask, go_on):
+    page = ask(SLOW, max_new_tokens=500)
     page.click("#generate-run")
     page.wait_for_selector(".generate .token", state="attached", timeout=60_000)
     page.click("#generate-stop")
+    go_on.set()
     page.wait_for_selector(DONE, state="attached")
+    page.wait_for_selector("#generate-stop:disabled", state="attached")
     assert page.text_content(".generate-status").startswith("Stopped.")
     assert page.locator(".generate .token").count() < 500
 
 
-def test_stop_is_answered_while_the_model_is_made_ready(visit, monkeypatch):
+def test_stop_is_answered_while_the_model_is_made_ready(ask, monkeypatch):
     """Building a model cannot be interrupted: the page says so at once, and is free again."""
-    page = visit(f"lang=en&model={SLOW}&prompt=Once&max_new_tokens=4").page
-    page.wait_for_selector(".generate-notes p")
+    page = ask(SLOW, max_new_tokens=4)
     ready, hold = threading.Event(), services.hold
     monkeypatch.setattr(services, "hold", lambda design, cancelled: ready.wait(60) and hold(design, cancelled))
     try:
@@ -167,9 +223,8 @@ WATCH = """() => {
 
 
 @pytest.mark.parametrize("design", [TINY, SLOW, WIDE])
-def test_a_token_has_one_probability_wherever_it_stands(visit, design):
-    page = visit(f"lang=en&model={design}&max_new_tokens=40&prompt=Once").page
-    page.wait_for_selector(".generate-notes p")
+def test_a_token_has_one_probability_wherever_it_stands(ask, design):
+    page = ask(design, max_new_tokens=40)
     page.evaluate(WATCH)
     generate(page)
     page.evaluate("cancelAnimationFrame(window.looking)")
@@ -188,9 +243,8 @@ def test_a_token_has_one_probability_wherever_it_stands(visit, design):
 
 
 @pytest.mark.skipif("llama-mini" not in models.zoo(), reason="llama-mini is not trained yet")
-def test_the_greedy_choice_is_told_as_such(visit):
-    page = visit("lang=en&model=llama-mini&max_new_tokens=12&prompt=Once&temperature=0&repetition_penalty=2").page
-    page.wait_for_selector(".generate-notes p")
+def test_the_greedy_choice_is_told_as_such(ask):
+    page = ask("llama-mini", temperature=0, repetition_penalty=2)
     generate(page)
     told = set()
     for index in range(12):
@@ -208,9 +262,19 @@ def test_the_greedy_choice_is_told_as_such(visit):
     assert page.text_content(".generate-next tfoot td:last-child") == "0\u202f%"
 
 
-def test_gradio_keeps_no_text_for_the_visitor(visit):
-    page = visit(f"lang=en&model={TINY}&max_new_tokens=12&prompt=Once").page
-    page.wait_for_selector(".generate-notes p")
+def test_dropped_distributions_are_told_at_the_tokens_that_lost_theirs(ask, monkeypatch):
+    monkeypatch.setattr(payload, "LOGITS_BUDGET", 3 * payload.bytes_per_step(50257))
+    page = ask(WIDE, max_new_tokens=8)
+    generate(page)
+    assert "distribution" not in page.text_content(".generate-notes")
+    assert "of 50\u202f257 tokens remain" in page.text_content(".next-sentence")
+    page.locator(".generate .token").first.click()
+    said = "a distribution over 50\u202f257 tokens takes 131\u202fKiB, so whole ones are kept for the newest 3 tokens."
+    assert said in page.text_content(".next-sentence")
+
+
+def test_gradio_keeps_no_text_for_the_visitor(ask):
+    page = ask()
     written = []
     for seed in (1, 2):
         page.locator("#generate-seed input").fill(str(seed))
@@ -262,14 +326,6 @@ def contrast(*colours: str) -> float:
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         lights.append(float(linear @ [0.2126, 0.7152, 0.0722]))
     return (max(lights) + 0.05) / (min(lights) + 0.05)
-
-
-def test_narrow_pages_fold_the_settings_and_do_not_scroll_sideways(visit):
-    page = visit(f"lang=zh&model={TINY}&max_new_tokens=12", viewport={"width": 390, "height": 844}).page
-    page.wait_for_selector(".generate-notes p")
-    page.wait_for_selector("#generate-temperature", state="hidden")
-    generate(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_endpoint_answers_a_client(address):

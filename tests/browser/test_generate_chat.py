@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from models.installed import INSTALLABLE
 from playground import recordings, services
-from tests.browser.generating import TINY, generate
+from tests.browser.generating import generate
 
 NAME = "smollm2-135m-instruct"
 
@@ -25,12 +25,6 @@ def test_the_switch_wraps_the_prompt_or_leaves_it(visit, chatting):
     page.reload()
     expect(switch).not_to_be_checked()
     assert visitor.errors == []
-
-
-def test_other_models_show_no_switch(visit):
-    page = visit(f"lang=en&model={TINY}").page
-    page.wait_for_selector(".generate-notes p")
-    expect(page.locator("#generate-chat")).to_be_hidden()
 
 
 def test_an_installed_model_is_chosen_in_the_header(visit, monkeypatch):

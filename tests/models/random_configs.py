@@ -83,7 +83,7 @@ def _groups(rng: random.Random, values: dict) -> dict:
             router=router,
             n_shared_experts=rng.choice([0, 1]),
             first_dense=rng.choice([0, 1]),
-            normalise_weights=rng.random() < 0.5,
+            normalise_weights=rng.random() < 0.5 or router in ("topk_softmax", "noisy_topk", "dense"),
             **groups,
         )
     if rng.random() < 0.2:

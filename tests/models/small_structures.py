@@ -37,7 +37,7 @@ STRUCTURES = {
         position="learned",
         n_segments=2,
         norm="layernorm",
-        biases=BIASES,
+        biases=BIASES[:-1],
         head="mlm_nsp",
         pooler=True,
     ),

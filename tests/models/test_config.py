@@ -7,12 +7,21 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from models.config import ModelConfig, RopeScaling
+from models.config import ImageInput, MixtureOfExperts, ModelConfig, RopeScaling
 from models.errors import InputError
 from tests.models.random_configs import valid_configs
 
 SIZES = {"vocab_size": 100, "max_seq_len": 32, "d_model": 48, "n_layers": 2, "n_heads": 6, "d_ff": 64}
 LLAMA3 = {"kind": "llama3", "factor": 8.0, "original_max_seq_len": 16}
+SLOTS = {"mixing": "slots", "slots_per_expert": 1, "router": "dense", "n_experts_per_token": 4}
+OF_IMAGE = {
+    "structure": "encoder",
+    "position": "learned",
+    "vocab_size": 0,
+    "max_seq_len": 10,
+    "head": "none",
+    "image": ImageInput(image_size=12, patch_size=4),
+}
 
 
 def config(**changes) -> ModelConfig:
@@ -95,6 +104,9 @@ def test_layers_follow_the_pattern():
         ({"qk_norm": True, "norm": "layernorm"}, "qk_norm", ["rmsnorm", "layernorm"]),
         ({"qk_norm": 1}, "qk_norm", ["1"]),
         ({"tie_embeddings": "yes"}, "tie_embeddings", ["yes"]),
+        ({"biases": ("head",), "head": "none"}, "biases", ["head", "lm", "none"]),
+        ({**OF_IMAGE, "n_segments": 2}, "n_segments", ["images"]),
+        ({**OF_IMAGE, "scale_embeddings": True}, "scale_embeddings", ["images"]),
     ],
 )
 def test_refusals_name_field_value_and_what_is_allowed(changes, field, words):
@@ -103,6 +115,32 @@ def test_refusals_name_field_value_and_what_is_allowed(changes, field, words):
     assert caught.value.params["field"] == field
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "choice"),
+    [
+        ({"router": "switch", "n_experts_per_token": 1, "weight_scale": 2.0}, "weight_scale", "switch"),
+        ({"router": "topk_softmax", "normalise_weights": False}, "normalise_weights", "topk_softmax"),
+        ({"router": "noisy_topk", "normalise_weights": False}, "normalise_weights", "noisy_topk"),
+        ({"router": "dense", "n_experts_per_token": 4, "normalise_weights": False}, "normalise_weights", "dense"),
+        ({"group_score": "top2"}, "group_score", "n_groups"),
+        ({**SLOTS, "jitter": 0.1}, "jitter", "slots"),
+        ({**SLOTS, "weight_scale": 2.0}, "weight_scale", "slots"),
+        ({**SLOTS, "normalise_weights": False}, "normalise_weights", "slots"),
+    ],
+)
+def test_settings_of_experts_that_nothing_reads_are_refused(changes, field, choice):
+    with pytest.raises(InputError) as caught:
+        MixtureOfExperts(**{"n_experts": 4, "n_experts_per_token": 2, "d_expert": 8, **changes})
+    assert (caught.value.code, caught.value.params["field"]) == ("moe_without_effect", field)
+    assert choice in str(caught.value)
+
+
+def test_switch_never_normalises():
+    sizes = {"n_experts": 4, "n_experts_per_token": 1, "d_expert": 8, "router": "switch"}
+    assert not MixtureOfExperts(**sizes).normalise_weights
+    assert MixtureOfExperts(**sizes) == MixtureOfExperts(**sizes, normalise_weights=False)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from models.attend import attend
+from models.attend import attend, probabilities
 from models.config import LayerConfig, SparsePattern
 from models.parts import near
 from models.parts.masks import MASKS, Extent, Visibility, visibility
@@ -207,7 +207,8 @@ def test_padding_hides_and_shifts_nothing(mask, is_causal, side):
         outside = batch[row].clone()
         outside[tokens, tokens] = False
         assert not outside[tokens].any()
-        assert batch[row].any(dim=1).all()  # nobody sees nothing
+        for place in {*range(N)} - {*range(start, start + length)}:  # padding sees tokens, or nothing: never itself
+            assert not batch[row, place, place]
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
@@ -316,3 +317,16 @@ def test_nothing_out_of_reach_is_seen(mask, is_causal):
         i, j = seen(mask, is_causal)[0].nonzero().unbind(1)
         at_the_ends = (i < view.n_global) | (j < view.n_global)
         assert (i - j).abs()[~at_the_ends].max() == view.reach
+
+
+def test_a_row_that_sees_nothing_reads_nothing_and_learns_nothing():
+    scores = torch.randn(2, 3, 5, 5, requires_grad=True)
+    hidden = torch.full((5, 5), float("-inf")).triu(1)
+    hidden[0] = float("-inf")  # the first query sees nothing
+    probs = probabilities(scores + hidden)
+    assert torch.equal(probs[:, :, 0], torch.zeros(2, 3, 5))
+    torch.testing.assert_close(probs[:, :, 1:].sum(-1), torch.ones(2, 3, 4))
+    probs.square().sum().backward()
+    assert scores.grad.isfinite().all()
+    assert not scores.grad[:, :, 0].any()
+    assert scores.grad[:, :, 1:].any()

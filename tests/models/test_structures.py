@@ -250,3 +250,18 @@ def test_each_further_token_is_predicted_from_the_one_before():
     for depth, (before, after) in enumerate(zip(out.mtp_logits, model(other).mtp_logits, strict=True), start=1):
         assert torch.equal(before[:, : 6 - depth], after[:, : 6 - depth])
         assert (before[:, 6 - depth] != after[:, 6 - depth]).any()
+
+
+@torch.no_grad()
+def test_towers_pass_on_what_their_routers_ask_for():
+    moe = models.MixtureOfExperts(n_experts=4, n_experts_per_token=2, d_expert=6)
+    cfg = CLIP.replace(moe=moe, vision_tower=CLIP.vision_tower.replace(moe=moe))
+    model, ids, pixels = wide(cfg), tokens(2, 7), torch.rand(3, 3, 12, 12)
+    text, image, both = model(ids), model(pixel_values=pixels), model(ids, pixel_values=pixels)
+    assert [len(out.routings) for out in (text, image, both)] == [2, 2, 4]
+    assert [out.logits.shape[1] for out in both.routings] == [7, 7, 10, 10]
+    for name in ("aux_loss", "z_loss"):
+        alone = [getattr(out, name) for out in (model.text(ids), model.vision(pixel_values=pixels))]
+        assert [getattr(text, name), getattr(image, name)] == alone
+        torch.testing.assert_close(getattr(both, name), sum(alone))
+    assert wide(CLIP)(ids, pixel_values=pixels).aux_loss is None

@@ -289,7 +289,6 @@ class TestHuggingFaceConfigs:
         ("model_type", "setting"),
         [
             ("gpt2", {"scale_attn_by_inverse_layer_idx": True}),
-            ("gpt2", {"scale_attn_weights": False}),
             ("gpt2", {"add_cross_attention": True}),
             ("gpt2", {"activation_function": "tanh"}),
             ("gpt2", {"activation_function": ["gelu"]}),
@@ -378,6 +377,22 @@ class TestHub:
         error = refusal("nobody/nothing")
         assert error.code == "weights_hub_failed"
         assert "no route" in str(error)
+
+    def test_weights_are_fetched_once(self, monkeypatch, folder):
+        """Repositories also hold the same weights in other formats, beside those of the index or in a folder of theirs."""
+        hugging_face = pytest.importorskip("huggingface_hub")
+        names = ["config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "tokenizer.json"]
+        copies = ["consolidated.safetensors", "original/model.safetensors", "onnx/config.json", "pytorch_model.bin"]
+        asked = {}
+
+        def recorded(hub_id, **options):
+            asked.update(options)
+            return folder
+
+        monkeypatch.setattr(hugging_face, "snapshot_download", recorded)
+        assert hub.fetch("somebody/model") == folder
+        patterns = {name: asked[name] for name in ("allow_patterns", "ignore_patterns")}
+        assert list(hugging_face.utils.filter_repo_objects(names + copies, **patterns)) == names
 
     def test_fetched_folder(self, folder, monkeypatch):
         monkeypatch.setattr(loading, "fetch", lambda hub_id: folder)

@@ -118,18 +118,19 @@ def test_block(name, shape):
     )
 
 
+@pytest.mark.parametrize("n_experts", [1, 4])
 @pytest.mark.parametrize("capacity", [1, 3, 64])
 @torch.no_grad()
-def test_switch_drops_what_overflows(capacity):
+def test_switch_drops_what_overflows(capacity, n_experts):
     from transformers.models.switch_transformers.modeling_switch_transformers import SwitchTransformersSparseMLP
 
-    config = transformers.SwitchTransformersConfig(d_model=D, num_experts=4, d_ff=WIDTH, expert_capacity=capacity)
+    config = transformers.SwitchTransformersConfig(d_model=D, num_experts=n_experts, d_ff=WIDTH, expert_capacity=capacity)
     theirs = randomise(SwitchTransformersSparseMLP(config))
     ours = SparseFeedForward(
-        SwitchRouter(D, 4, capacity), Experts(4, D, WIDTH, is_gated=False, activation="relu")
+        SwitchRouter(D, n_experts, capacity), Experts(n_experts, D, WIDTH, is_gated=False, activation="relu")
     ).eval()
     ours.router.weight.copy_(theirs.router.classifier.weight)
-    experts = [theirs.experts[f"expert_{i}"] for i in range(4)]
+    experts = [theirs.experts[f"expert_{i}"] for i in range(n_experts)]
     ours.experts.up_proj.copy_(torch.stack([expert.wi.weight for expert in experts]))
     ours.experts.down_proj.copy_(torch.stack([expert.wo.weight for expert in experts]))
     x = torch.randn(3, 23, D, generator=torch.Generator().manual_seed(1))

@@ -173,7 +173,7 @@ class TestRuns:
             generate_text("Who?", TINY, max_new_tokens=1, chat=value)
 
     def test_only_a_model_that_chats_shows_the_switch(self, chatting):
-        payload, switch = tab.first_screen(chatting, VISITOR)
+        payload, switch, _ = tab.first_screen(chatting, VISITOR)
         assert "weights are prepared, once" in payload
         assert switch["visible"] is True
         assert tab.first_screen(TINY, VISITOR)[1]["visible"] == "hidden"

@@ -55,7 +55,7 @@ def test_languages_take_the_same_values():
 # The same in Chinese: names that Chinese texts use as they stand, openings that are typed for English models, figures.
 SAME = re.compile(
     r"generate\.example\.\w+|generate\.(setting|meta)\.(top_k|top_p|min_p)|shell\.field\.(top_k|top_p|min_p)"
-    r"|generate\.view\.(legend_high|next_scale)|build\.(title\.preset|unit\.flops|limit\.comma)"
+    r"|generate\.view\.(legend_(low|high)|next_scale)|build\.(title\.preset|unit\.flops|limit\.comma)"
     r"|diagram\.(inside_alibi|norm_\w+|activation_(relu|gelu|gelu_tanh|silu)|alt_stop|alt_end)"
     r"|part\.choice\.(norm\.\w+|position\.alibi|rope_scaling\.(llama3|yarn)|activation\.(relu|gelu|silu|sigmoid))"
     r"|part\.choice\.(mask\.(longformer|bigbird|etc)|router\.sigmoid)|part\.value\.comma|build\.(family_of\.gpt4|in_stack)"

@@ -1,6 +1,7 @@
 """What Generate opens with: a shipped model's recording, or a sentence that there is none."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,7 @@ import models
 from playground import recordings
 from playground.generation import SETTINGS
 from playground.session import Session
+from playground.tabs import generate as tab
 from tests.playground.runs import TINY, lines
 
 
@@ -22,6 +24,16 @@ def test_a_random_model_has_no_recording_and_says_so():
     messages = opening(TINY)
     assert messages[0]["empty"]
     assert "random weights" in messages[0]["notes"][0]["en"]
+
+
+def test_a_model_that_writes_nothing_is_not_said_to():
+    design = "bert-base-uncased~n_layers=2~d_model=48~n_heads=4~d_head=12~d_ff=64"
+    (start,) = opening(design)
+    sentences = [note["en"] for note in start["notes"]]
+    assert sentences[0].startswith("It gives vectors and writes no text")
+    assert "choose one above" in sentences[1]
+    button = tab.first_screen(design, SimpleNamespace(session_hash="visitor"))[2]
+    assert button["interactive"] is False
 
 
 @pytest.mark.parametrize("name", models.zoo())

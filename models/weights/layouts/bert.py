@@ -29,7 +29,12 @@ ARCHITECTURES = {
     "classification": "BertForSequenceClassification",
     "none": "BertModel",
 }
+CLASSES = (
+    *("ForPreTraining", "ForMaskedLM", "LMHeadModel", "ForNextSentencePrediction"),
+    *("ForSequenceClassification", "ForMultipleChoice", "BertModel"),
+)
 SCORES = "cls.predictions"
+NEXT_SENTENCE = "cls.seq_relationship"
 OF_HEADS = ("cls.", "lm_head.", "classifier.")
 """What the names of heads begin with; all others belong to the encoder."""
 
@@ -149,7 +154,7 @@ def head_rows(cfg: ModelConfig) -> Iterable[Row]:
     transform = f"{SCORES}.transform"
     yield from masked_rows(cfg, SCORES, f"{transform}.dense", f"{transform}.LayerNorm")
     if cfg.head == "mlm_nsp":
-        yield from linear("cls.seq_relationship", "nsp_head", True)
+        yield from linear(NEXT_SENTENCE, "nsp_head", True)
 
 
 def root_of(cfg: ModelConfig, prefix: str) -> str:
@@ -181,9 +186,11 @@ def settle_heads(prefix: str, scores: str, classifies: bool = False) -> Settle:
         pooled = any("pooler." in name for name in tensors)
         if f"{scores}.decoder.bias" in tensors:
             tensors[f"{scores}.bias"] = tensors.pop(f"{scores}.decoder.bias")
+        if classifies and f"{scores}.bias" not in tensors:  # alone, the next sentence is a class among two
+            tensors = {name.replace(NEXT_SENTENCE, "classifier"): tensor for name, tensor in tensors.items()}
         head, n_classes = "none", None
         if f"{scores}.bias" in tensors:
-            head = "mlm_nsp" if pooled and "cls.seq_relationship.weight" in tensors else "mlm"
+            head = "mlm_nsp" if pooled and f"{NEXT_SENTENCE}.weight" in tensors else "mlm"
         elif classifies and pooled and "classifier.weight" in tensors:
             head, n_classes = "classification", len(tensors["classifier.weight"])
         tied = head in VOCABULARY_HEADS and first_of(values, "tie_word_embeddings", default=True)
@@ -223,4 +230,5 @@ BERT = Layout(
     rows=rows,
     accepts=lambda cfg: reads_tokens(cfg, "bidirectional"),
     settle=settle_heads("bert.", SCORES, classifies=True),
+    classes=CLASSES,
 )

@@ -85,4 +85,5 @@ BIG_BIRD = Layout(
     rows=rows,
     accepts=lambda cfg: reads_tokens(cfg, "bigbird", "bidirectional"),
     settle=settle_heads("bert.", SCORES),
+    classes=("ForPreTraining", "ForMaskedLM", "BigBirdModel"),
 )

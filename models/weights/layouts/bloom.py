@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
-from models.weights.layouts.layout import Layout, decoder, demand, first_of, linear, settle_head
+from models.weights.layouts.heads import head_rows, settle_decoder
+from models.weights.layouts.layout import Layout, decoder, demand, first_of, linear
 from models.weights.tensors import Row, per_head
 
 BIASES = ("q", "k", "v", "o", "ffn", "norm")
@@ -13,6 +14,8 @@ EMBEDDING = "transformer.word_embeddings.weight"
 def read_config(values: Mapping) -> ModelConfig:
     """config.json to `ModelConfig`. `seq_length` is the context of training, which ALiBi may exceed."""
     demand(values, "apply_residual_connection_post_layernorm", False)
+    if first_of(values, "pretraining_tp", default=1) > 1:
+        demand(values, "slow_but_exact", False)  # which adds up slices without the biases of the two maps
     d_model = first_of(values, "n_embed", "hidden_size", default=64)
     return ModelConfig(
         vocab_size=first_of(values, "vocab_size", default=250_880),
@@ -59,8 +62,7 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
         yield from linear(f"{there}.mlp.dense_h_to_4h", f"{here}.ffn.up_proj", True)
         yield from linear(f"{there}.mlp.dense_4h_to_h", f"{here}.ffn.down_proj", True)
     yield from linear("transformer.ln_f", "final_norm", True)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 BLOOM = Layout(
@@ -72,5 +74,5 @@ BLOOM = Layout(
     write_config=write_config,
     rows=rows,
     accepts=decoder,
-    settle=settle_head(EMBEDDING),
+    settle=settle_decoder(EMBEDDING),
 )

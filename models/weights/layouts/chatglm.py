@@ -7,6 +7,7 @@ without a config.json; the one that is read here has model_type "glm-130b" and t
 from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
+from models.weights.layouts.heads import head_rows
 from models.weights.layouts.layout import Layout, demand, first_of, linear, settle_head
 from models.weights.tensors import STACKED, Packing, Row, per_head
 
@@ -84,8 +85,7 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
     """Every tensor of ChatGLM-6B and GLM-130B; queries, keys and values lie head by head, linear half before gate."""
     yield Row(EMBEDDING, ("tok_embed.weight",))
     yield from _stack(cfg, "transformer", per_head(cfg.n_heads))
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 def glm_10b_rows(cfg: ModelConfig) -> Iterable[Row]:
@@ -94,8 +94,7 @@ def glm_10b_rows(cfg: ModelConfig) -> Iterable[Row]:
     yield Row("glm.transformer.position_embeddings.weight", ("position.weight",))
     yield Row("glm.transformer.block_position_embeddings.weight", ("position.block_weight",))
     yield from _stack(cfg, "glm.transformer", STACKED)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 def _stack(cfg: ModelConfig, root: str, packing: Packing) -> Iterable[Row]:
@@ -114,6 +113,8 @@ def _stack(cfg: ModelConfig, root: str, packing: Packing) -> Iterable[Row]:
 
 IGNORED = r"(transformer\.)?layers\.\d+\.attention\.rotary_emb\.inv_freq"
 
+CLASSES = ("ForConditionalGeneration", "Model")
+
 CHATGLM = Layout(
     model_type="chatglm",
     prefix="transformer.",
@@ -122,6 +123,7 @@ CHATGLM = Layout(
     rows=rows,
     recognises=lambda values: "ffn_hidden_size" not in values and "padded_vocab_size" not in values,
     settle=settle_head(EMBEDDING),
+    classes=CLASSES,
 )
 GLM_10B = Layout(
     model_type="glm",
@@ -131,6 +133,7 @@ GLM_10B = Layout(
     rows=glm_10b_rows,
     recognises=lambda values: "block_position_encoding" in values,
     settle=settle_head(GLM_EMBEDDING),
+    classes=CLASSES,
 )
 GLM_130B = Layout(
     model_type="glm-130b",
@@ -139,4 +142,5 @@ GLM_130B = Layout(
     read_config=read_glm_130b_config,
     rows=rows,
     settle=settle_head(EMBEDDING),
+    classes=CLASSES,
 )

@@ -86,4 +86,5 @@ CHATGLM2 = Layout(
     rows=rows,
     recognises=lambda values: "ffn_hidden_size" in values or "padded_vocab_size" in values,
     settle=settle_head(EMBEDDING, HEAD),
+    classes=("ForConditionalGeneration", "Model"),
 )

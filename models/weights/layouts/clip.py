@@ -147,4 +147,5 @@ CLIP = Layout(
     write_config=write_config,
     rows=rows,
     accepts=lambda cfg: cfg.structure == "two_towers" and cfg.moe is None,
+    classes=("CLIPModel",),
 )

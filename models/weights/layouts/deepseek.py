@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, equal
 
 from models.config import LatentAttention, MixtureOfExperts, ModelConfig
-from models.errors import InputError
 from models.weights.layouts import llama
 from models.weights.layouts.experts import settle_experts, sparse_rows
-from models.weights.layouts.layout import HEAD, Layout, Settled, demand, first_of, linear, settle_head
+from models.weights.layouts.heads import settle_decoder
+from models.weights.layouts.layout import HEAD, Layout, Settled, demand, first_of, linear, needed
 from models.weights.tensors import Row
 
 LATENT_NAMES = {
@@ -75,7 +75,11 @@ def read_v2_config(values: Mapping) -> ModelConfig:
     scale = first_of(values, "routed_scaling_factor", default=1.0)
     options = {"router": "softmax_topk", "normalise_weights": False, "weight_scale": scale}
     if values.get("topk_method") == "group_limited_greedy":
-        options |= {"n_groups": values["n_group"], "n_groups_per_token": values["topk_group"], "group_score": "max"}
+        options |= {
+            "n_groups": needed(values, "n_group"),
+            "n_groups_per_token": needed(values, "topk_group"),
+            "group_score": "max",
+        }
     return _read_latent(values, "interleaved", _read_experts(values, **options))
 
 
@@ -120,13 +124,10 @@ def _read_experts(values: Mapping, **options) -> MixtureOfExperts | None:
     n_experts = first_of(values, "n_routed_experts", "num_experts")
     if n_experts is None or first_dense >= n_layers:
         return None
-    for name in ("num_experts_per_tok", "moe_intermediate_size"):
-        if values.get(name) is None:
-            raise InputError("missing_field", field=name)
     return MixtureOfExperts(
         n_experts=n_experts,
-        n_experts_per_token=values["num_experts_per_tok"],
-        d_expert=values["moe_intermediate_size"],
+        n_experts_per_token=needed(values, "num_experts_per_tok"),
+        d_expert=needed(values, "moe_intermediate_size"),
         n_shared_experts=first_of(values, "n_shared_experts", default=0),
         first_dense=first_dense,
         aux_loss_coef=first_of(values, "router_aux_loss_coef", "aux_loss_alpha", default=0.0),
@@ -247,7 +248,7 @@ def settle_v3(tensors: Mapping[str, Tensor], cfg: ModelConfig, values: Mapping) 
     depth = 0
     while f"model.layers.{cfg.n_layers + depth}.eh_proj.weight" in tensors:
         depth += 1
-    tensors, cfg = settle_head(llama.EMBEDDING)(tensors, cfg.replace(mtp_depth=depth), values)
+    tensors, cfg = settle_decoder(llama.EMBEDDING)(tensors, cfg.replace(mtp_depth=depth), values)
     for index in range(cfg.n_layers, cfg.n_layers + depth):
         for name, own in (("embed_tokens", llama.EMBEDDING), ("shared_head.head", HEAD)):
             copy, original = f"model.layers.{index}.{name}.weight", tensors.get(own, tensors[llama.EMBEDDING])
@@ -268,7 +269,7 @@ DEEPSEEK_MOE = Layout(
     ignored=llama.IGNORED,
     read_config=read_moe_config,
     rows=moe_rows,
-    settle=settle_experts(settle_head(llama.EMBEDDING)),
+    settle=settle_experts(settle_decoder(llama.EMBEDDING)),
 )
 DEEPSEEK_V2 = Layout(
     model_type="deepseek_v2",
@@ -279,7 +280,7 @@ DEEPSEEK_V2 = Layout(
     write_config=write_v2_config,
     rows=v2_rows,
     accepts=has_latent_attention,
-    settle=settle_experts(settle_head(llama.EMBEDDING)),
+    settle=settle_experts(settle_decoder(llama.EMBEDDING)),
 )
 DEEPSEEK_V3 = Layout(
     model_type="deepseek_v3",

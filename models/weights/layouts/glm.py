@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
 from models.weights.layouts import llama
-from models.weights.layouts.layout import Layout, decoder, demand, first_of, linear, settle_head
+from models.weights.layouts.heads import settle_decoder
+from models.weights.layouts.layout import Layout, decoder, demand, first_of, linear
 from models.weights.layouts.rope import read_rotary_dim, write_part
 from models.weights.tensors import Row
 
@@ -78,7 +79,7 @@ GLM = Layout(
     rows=rows,
     accepts=decoder,
     recognises=lambda values: "block_position_encoding" not in values,  # GLM-10B has the same name
-    settle=settle_head(llama.EMBEDDING),
+    settle=settle_decoder(llama.EMBEDDING),
 )
 GLM4 = Layout(
     model_type="glm4",
@@ -89,5 +90,5 @@ GLM4 = Layout(
     write_config=write_config,
     rows=rows,
     accepts=decoder,
-    settle=settle_head(llama.EMBEDDING),
+    settle=settle_decoder(llama.EMBEDDING),
 )

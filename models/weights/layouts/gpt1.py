@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
 from models.weights.layouts.gpt2 import layer_rows
-from models.weights.layouts.layout import Layout, decoder, first_of, refuse, settle_head
+from models.weights.layouts.heads import head_rows, settle_decoder
+from models.weights.layouts.layout import Layout, decoder, first_of, refuse
 from models.weights.tensors import Row
 
 BIASES = ("q", "k", "v", "o", "ffn", "norm")
@@ -60,8 +61,7 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
     yield Row("transformer.positions_embed.weight", ("position.weight",))
     for index in range(cfg.n_layers):
         yield from layer_rows(index)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 GPT1 = Layout(
@@ -73,5 +73,5 @@ GPT1 = Layout(
     write_config=write_config,
     rows=rows,
     accepts=decoder,
-    settle=settle_head(EMBEDDING),
+    settle=settle_decoder(EMBEDDING),
 )

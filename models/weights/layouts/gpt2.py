@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
+from models.weights.layouts.heads import head_rows, settle_decoder
 from models.weights.layouts.layout import (
     ACTIVATION_THERE,
     Layout,
@@ -11,7 +12,6 @@ from models.weights.layouts.layout import (
     demand,
     first_of,
     linear,
-    settle_head,
 )
 from models.weights.tensors import TRANSPOSED, Row
 
@@ -20,7 +20,6 @@ BIASES = ("q", "k", "v", "o", "ffn", "norm")
 
 def read_config(values: Mapping) -> ModelConfig:
     """config.json to `ModelConfig`; refuses settings that change the computation in ways not built here."""
-    demand(values, "scale_attn_weights", True)
     demand(values, "scale_attn_by_inverse_layer_idx", False)
     demand(values, "add_cross_attention", False)
     d_model = first_of(values, "n_embd", "hidden_size", default=768)
@@ -31,6 +30,7 @@ def read_config(values: Mapping) -> ModelConfig:
         n_layers=first_of(values, "n_layer", "num_hidden_layers", default=12),
         n_heads=first_of(values, "n_head", "num_attention_heads", default=12),
         d_ff=first_of(values, "n_inner", default=4 * d_model),
+        scale_scores=first_of(values, "scale_attn_weights", default=True),
         position="learned",
         norm="layernorm",
         norm_eps=first_of(values, "layer_norm_epsilon", default=1e-5),
@@ -52,6 +52,7 @@ def write_config(cfg: ModelConfig) -> dict:
         "n_inner": cfg.d_ff,
         "activation_function": ACTIVATION_THERE[cfg.activation],
         "layer_norm_epsilon": cfg.norm_eps,
+        "scale_attn_weights": cfg.scale_scores,
         "tie_word_embeddings": cfg.tie_embeddings,
     }
 
@@ -63,8 +64,7 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
     for index in range(cfg.n_layers):
         yield from layer_rows(index)
     yield from linear("transformer.ln_f", "final_norm", True)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 def layer_rows(index: int) -> Iterable[Row]:
@@ -88,5 +88,5 @@ GPT2 = Layout(
     write_config=write_config,
     rows=rows,
     accepts=decoder,
-    settle=settle_head("transformer.wte.weight"),
+    settle=settle_decoder("transformer.wte.weight"),
 )

@@ -36,6 +36,8 @@ ACTIVATION_THERE = {
 """Our names of activations to Hugging Face's."""
 
 HEAD = "lm_head.weight"
+DECODERS = ("ForCausalLM", "LMHeadModel", "ForSequenceClassification", "Model")
+"""How the names of those classes of `transformers` end that are read of a family of decoders."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Layout:
     accepts: whether a configuration is of the family's kind at all, so that write_config can be asked, which has to
     answer for every such configuration. recognises: whether a config.json of this model_type
     is the family's, where several share one. settle: tensors and configuration brought to agree, see `settle_head`.
-    free_heads: whether the heads need not divide the width.
+    classes: how the names of those classes end that are read. free_heads: whether the heads need not divide the width.
     """
 
     model_type: str
@@ -62,7 +64,19 @@ class Layout:
     accepts: Callable[[ModelConfig], bool] = lambda cfg: False
     recognises: Callable[[Mapping], bool] = lambda values: True
     settle: "Settle | None" = None
+    classes: tuple[str, ...] = DECODERS
     free_heads: bool = False
+
+    def check_class(self, values: Mapping) -> None:
+        """Refuse a config.json none of whose classes is read, before its heads turn up as unknown tensors."""
+        found = values.get("architectures") or ()
+        if found and not any(name.endswith(self.classes) for name in found):
+            raise InputError(
+                "weights_class",
+                architecture=", ".join(found),
+                model_type=self.model_type,
+                allowed=", ".join(f"…{name}" for name in self.classes),
+            )
 
     def spell(self, tensors: Mapping[str, Tensor], cfg: ModelConfig) -> dict[str, Tensor]:
         """The tensors of a file under the full names of the family, without those that are no weights."""
@@ -134,6 +148,13 @@ def sparse_decoder(cfg: ModelConfig) -> bool:
 def first_of(values: Mapping, *names: str, default=None):
     """The first of several spellings of a setting that is there and not null."""
     return next((values[name] for name in names if values.get(name) is not None), default)
+
+
+def needed(values: Mapping, name: str):
+    """A setting without which the others mean nothing; raises `InputError` where it is absent or null."""
+    if values.get(name) is None:
+        raise InputError("missing_field", field=name)
+    return values[name]
 
 
 def demand(values: Mapping, name: str, *allowed) -> None:

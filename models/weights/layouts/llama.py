@@ -7,6 +7,7 @@ families of this kind read and write with the functions here, and say what they 
 from collections.abc import Callable, Iterable, Mapping
 
 from models.config import ModelConfig
+from models.weights.layouts.heads import head_rows, settle_decoder
 from models.weights.layouts.layout import (
     ACTIVATION_THERE,
     Layout,
@@ -15,7 +16,6 @@ from models.weights.layouts.layout import (
     first_of,
     linear,
     refuse,
-    settle_head,
 )
 from models.weights.layouts.rope import read_rope, read_rotary_dim, write_rope
 from models.weights.layouts.windows import all_layers, write_window
@@ -23,7 +23,7 @@ from models.weights.tensors import Row
 
 ATTENTION_BIASES = ("q", "k", "v", "o")
 EMBEDDING = "model.embed_tokens.weight"
-IGNORED = r"(model\.)?layers\.\d+\.self_attn\.rotary_emb\.inv_freq"
+IGNORED = r"(model\.)?(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq"
 
 
 def read_config(values: Mapping, **family) -> ModelConfig:
@@ -107,8 +107,7 @@ def rows(cfg: ModelConfig, layer_rows: Callable[[ModelConfig, int], Iterable[Row
     for index in range(cfg.n_layers):
         yield from (layer_rows or dense_layer)(cfg, index)
     yield from linear("model.norm", "final_norm", False)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 def dense_layer(cfg: ModelConfig, index: int) -> Iterable[Row]:
@@ -149,7 +148,7 @@ LLAMA = Layout(
     write_config=write_config,
     rows=rows,
     accepts=decoder,
-    settle=settle_head(EMBEDDING),
+    settle=settle_decoder(EMBEDDING),
 )
 MISTRAL = Layout(
     model_type="mistral",
@@ -160,5 +159,5 @@ MISTRAL = Layout(
     write_config=write_mistral_config,
     rows=rows,
     accepts=decoder,
-    settle=settle_head(EMBEDDING),
+    settle=settle_decoder(EMBEDDING),
 )

@@ -86,4 +86,5 @@ LONGFORMER = Layout(
     rows=rows,
     accepts=lambda cfg: reads_tokens(cfg, "longformer") and cfg.position == "learned",
     settle=settle_heads(PREFIX, SCORES),
+    classes=("ForMaskedLM", "LongformerModel"),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from models.config import ModelConfig
+from models.weights.layouts.heads import head_rows
 from models.weights.layouts.layout import (
     ACTIVATION_THERE,
     Layout,
@@ -42,7 +43,7 @@ def read_config(values: Mapping) -> ModelConfig:
     demand(values, "normalize_embedding", False)
     vocab_size = first_of(values, "vocab_size", default=58101)
     demand(values, "decoder_vocab_size", vocab_size)
-    sizes = {name: first_of(values, f"encoder_{name}", default=usual) for name, usual in SIDES.items()}
+    sizes = {name: first_of(values, f"encoder_{name}", f"num_{name}", default=usual) for name, usual in SIDES.items()}
     for name, usual in SIDES.items():
         if (size := first_of(values, f"decoder_{name}", default=usual)) != sizes[name]:
             refuse(values, f"decoder_{name}", size, (sizes[name],))
@@ -51,9 +52,9 @@ def read_config(values: Mapping) -> ModelConfig:
         structure="encoder_decoder",
         vocab_size=vocab_size,
         max_seq_len=first_of(values, "max_position_embeddings", default=1024),
-        d_model=first_of(values, "d_model", default=1024),
+        d_model=first_of(values, "d_model", "hidden_size", default=1024),
         n_layers=first_of(values, "decoder_layers", default=12),
-        n_encoder_layers=first_of(values, "encoder_layers", default=12),
+        n_encoder_layers=first_of(values, "encoder_layers", "num_hidden_layers", default=12),
         n_heads=sizes["attention_heads"],
         d_ff=sizes["ffn_dim"],
         position="sinusoidal",
@@ -102,8 +103,8 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
             yield from _layer_rows(f"model.{stack}.layers.{i}", f"{stack}.layers.{i}", stack == "decoder")
     if "head" in cfg.biases:
         yield Row(LOGITS_BIAS, ("lm_head.bias",), shaped((1, cfg.vocab_size), (cfg.vocab_size,)))
+    yield from head_rows(cfg)
     if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
         yield from (Row(name, ("tok_embed.weight",)) for name in COPIES)  # version 5 reads a table for each stack
 
 
@@ -137,4 +138,5 @@ MARIAN = Layout(
     rows=rows,
     accepts=lambda cfg: cfg.structure == "encoder_decoder" and cfg.position == "sinusoidal" and cfg.moe is None,
     settle=settle,
+    classes=("MarianMTModel",),
 )

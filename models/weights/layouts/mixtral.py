@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from models.config import MixtureOfExperts, ModelConfig
 from models.weights.layouts import llama
 from models.weights.layouts.experts import settle_experts, sparse_rows
-from models.weights.layouts.layout import Layout, first_of, settle_head, sparse_decoder
+from models.weights.layouts.heads import settle_decoder
+from models.weights.layouts.layout import Layout, first_of, sparse_decoder
 from models.weights.layouts.windows import all_layers, write_window
 from models.weights.tensors import Row
 
@@ -69,5 +70,5 @@ MIXTRAL = Layout(
     write_config=write_config,
     rows=rows,
     accepts=sparse_decoder,
-    settle=settle_experts(settle_head(llama.EMBEDDING), BLOCK, NAMES),
+    settle=settle_experts(settle_decoder(llama.EMBEDDING), BLOCK, NAMES),
 )

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from models.config import MixtureOfExperts, ModelConfig
 from models.weights.layouts import llama
 from models.weights.layouts.experts import settle_experts, sparse_rows
-from models.weights.layouts.layout import Layout, decoder, first_of, refuse, settle_head, sparse_decoder, sparse_rule
+from models.weights.layouts.heads import settle_decoder
+from models.weights.layouts.layout import Layout, decoder, first_of, refuse, sparse_decoder, sparse_rule
 from models.weights.layouts.windows import all_layers, read_windows, write_window, write_windows
 from models.weights.tensors import Row
 
@@ -130,7 +131,7 @@ QWEN2 = Layout(
     write_config=write_qwen2_config,
     rows=llama.rows,
     accepts=decoder,
-    settle=settle_head(llama.EMBEDDING),
+    settle=settle_decoder(llama.EMBEDDING),
 )
 QWEN3 = Layout(
     model_type="qwen3",
@@ -141,7 +142,7 @@ QWEN3 = Layout(
     write_config=write_qwen3_config,
     rows=llama.rows,
     accepts=decoder,
-    settle=settle_head(llama.EMBEDDING),
+    settle=settle_decoder(llama.EMBEDDING),
 )
 QWEN3_MOE = Layout(
     model_type="qwen3_moe",
@@ -152,5 +153,5 @@ QWEN3_MOE = Layout(
     write_config=write_qwen3_moe_config,
     rows=moe_rows,
     accepts=sparse_decoder,
-    settle=settle_experts(settle_head(llama.EMBEDDING)),
+    settle=settle_experts(settle_decoder(llama.EMBEDDING)),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig
+from models.weights.layouts.heads import head_rows
 from models.weights.layouts.layout import Layout, demand, first_of, linear, settle_head
 from models.weights.tensors import Row
 
@@ -49,8 +50,7 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
         for name, ours in {"w2": "gate_proj", "w1": "up_proj", "c_proj": "down_proj"}.items():
             yield from linear(f"{there}.mlp.{name}", f"{here}.ffn.{ours}", "ffn" in cfg.biases)
     yield from linear("transformer.ln_f", "final_norm", False)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 QWEN1 = Layout(

@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from models.config import ModelConfig, SparsePattern
-from models.weights.layouts.layout import ACTIVATION_THERE, Layout, activation, demand, first_of, linear, refuse
+from models.weights.layouts.layout import (
+    ACTIVATION_THERE,
+    Layout,
+    activation,
+    demand,
+    first_of,
+    linear,
+    refuse,
+    shortest_pattern,
+)
 from models.weights.tensors import Row, shaped
 
 MASKS = {"local": "block_local", "lsh": "lsh"}
@@ -29,7 +38,7 @@ def read_config(values: Mapping) -> ModelConfig:
         n_heads=first_of(values, "num_attention_heads", default=12),
         d_head=first_of(values, "attention_head_size", default=64),
         d_ff=first_of(values, "feed_forward_size", default=512),
-        mask_pattern=_shortest(tuple(MASKS[kind] for kind in kinds)),
+        mask_pattern=shortest_pattern([MASKS[kind] for kind in kinds]),
         sparse=_pattern(values, kinds),
         **_positions(values),
         norm="layernorm",
@@ -40,12 +49,6 @@ def read_config(values: Mapping) -> ModelConfig:
         biases=BIASES,
         tie_embeddings=first_of(values, "tie_word_embeddings", default=False),
     )
-
-
-def _shortest(masks: tuple[str, ...]) -> tuple[str, ...]:
-    """The shortest pattern that repeats along the depth to give these masks."""
-    length = next(n for n in range(1, len(masks) + 1) if all(masks[i] == masks[i % n] for i in range(len(masks))))
-    return masks[:length]
 
 
 def _pattern(values: Mapping, kinds: tuple[str, ...]) -> SparsePattern:
@@ -162,5 +165,6 @@ REFORMER = Layout(
     write_config=write_config,
     rows=rows,
     accepts=_is_reformer,
+    classes=("ModelWithLMHead",),
     free_heads=True,
 )

@@ -33,6 +33,8 @@ def read_rope(values: Mapping, max_seq_len: int) -> tuple[float, RopeScaling | N
     for name in NEEDED[kind]:
         if rope.get(name) is None:
             raise InputError("missing_field", field=f"rope_scaling.{name}")
+    if kind != "yarn" and rope.get("mscale_all_dim"):
+        refuse(values, "mscale_all_dim", rope["mscale_all_dim"], ("none, unless rope_type is yarn",))
     options = {name: rope[name] for name in NEEDED[kind]}
     # Outside the object, the original length counts for more: so `transformers` reads files of either kind.
     original = first_of({**rope, **values}, "original_max_position_embeddings", default=max_seq_len)

@@ -6,6 +6,7 @@ from torch import Tensor, equal
 
 from models.config import MixtureOfExperts, ModelConfig
 from models.errors import InputError
+from models.weights.layouts.heads import head_rows
 from models.weights.layouts.layout import (
     ACTIVATION_THERE,
     Layout,
@@ -23,8 +24,9 @@ SHARED = "shared.weight"
 COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 """Other names of the token table, in old files."""
 
+SIZES = {"d_model": 512, "num_layers": 6, "num_decoder_layers": None, "num_heads": 8}
 SIZES_OF_SWITCH = {"d_model": 768, "num_layers": 12, "num_decoder_layers": 12, "num_heads": 12}
-"""Where the class of Switch differs from that of T5 in what an absent field means."""
+"""What absent fields mean; without a number of its own, T5's decoder has as many layers as its encoder."""
 
 
 def read_config(values: Mapping) -> ModelConfig:
@@ -47,18 +49,18 @@ def _activation(values: Mapping, there: str) -> str:
     return activation({**values, "feed_forward_proj": there.removeprefix("gated-")}, "feed_forward_proj", "relu")
 
 
-def _fields(values: Mapping) -> dict:
+def _fields(values: Mapping, usual: Mapping = SIZES) -> dict:
     """What T5 and Switch spell alike."""
-    n_layers = first_of(values, "num_layers", default=6)
+    n_layers = first_of(values, "num_layers", "num_hidden_layers", default=usual["num_layers"])
     return {
         "structure": "encoder_decoder",
         "vocab_size": first_of(values, "vocab_size", default=32128),
         "max_seq_len": first_of(values, "n_positions", default=512),
-        "d_model": first_of(values, "d_model", default=512),
-        "n_layers": first_of(values, "num_decoder_layers", default=n_layers),
+        "d_model": first_of(values, "d_model", "hidden_size", default=usual["d_model"]),
+        "n_layers": first_of(values, "num_decoder_layers", default=usual["num_decoder_layers"] or n_layers),
         "n_encoder_layers": n_layers,
-        "n_heads": first_of(values, "num_heads", default=8),
-        "d_head": first_of(values, "d_kv", default=64),
+        "n_heads": first_of(values, "num_heads", "num_attention_heads", default=usual["num_heads"]),
+        "d_head": first_of(values, "d_kv", "head_dim", default=64),
         "d_ff": first_of(values, "d_ff", default=2048),
         "position": "relative",
         "relative_buckets": first_of(values, "relative_attention_num_buckets", default=32),
@@ -73,8 +75,9 @@ def _fields(values: Mapping) -> dict:
 def read_switch_config(values: Mapping) -> ModelConfig:
     """As `read_config`, with experts in every second layer or so of both stacks; a tied head reads 1/√d_model."""
     demand(values, "router_bias", False)
+    demand(values, "router_dtype", "float32")
     demand(values, "is_gated_act", False)
-    fields = _fields({**SIZES_OF_SWITCH, **{name: value for name, value in values.items() if value is not None}})
+    fields = _fields(values, SIZES_OF_SWITCH)
     steps = {
         f"num_sparse_{stack}_layers": _sparse_step(values, stack, n_layers)
         for stack, n_layers in (("encoder", fields["n_encoder_layers"]), ("decoder", fields["n_layers"]))
@@ -173,8 +176,7 @@ def rows(cfg: ModelConfig) -> Iterable[Row]:
         for i in range(n_layers):
             yield from _layer_rows(cfg, stack, i)
         yield from linear(f"{stack}.final_layer_norm", f"{stack}.final_norm", False)
-    if not cfg.tie_embeddings:
-        yield Row("lm_head.weight", ("lm_head.weight",))
+    yield from head_rows(cfg)
 
 
 def switch_rows(cfg: ModelConfig) -> Iterable[Row]:
@@ -225,7 +227,7 @@ def one_table(tensors: Mapping[str, Tensor], shared: str, copies: tuple[str, ...
         return dict(tensors)
     table, *others = found.values()
     if not all(other.shape == table.shape and equal(other, table) for other in others):
-        raise InputError("weights_mismatch", missing="–", unknown=", ".join(found), misshapen="–")
+        raise InputError("weights_two_tables", names=", ".join(found))
     return {**{name: tensor for name, tensor in tensors.items() if name not in copies}, shared: table}
 
 
@@ -233,7 +235,9 @@ def with_copies(
     tensors: dict[str, Tensor], cfg: ModelConfig, shared: str, copies: tuple[str, ...]
 ) -> dict[str, Tensor]:
     """The tensors of a model as its rows name them: an untied one has the table thrice."""
-    return tensors if cfg.tie_embeddings else {**tensors, **dict.fromkeys(copies, tensors[shared])}
+    if cfg.tie_embeddings or shared not in tensors:
+        return tensors
+    return {**tensors, **dict.fromkeys(copies, tensors[shared])}
 
 
 def settle(tensors: Mapping[str, Tensor], cfg: ModelConfig, values: Mapping) -> Settled:
@@ -261,6 +265,7 @@ T5 = Layout(
     rows=rows,
     accepts=lambda cfg: _reads_and_writes(cfg) and cfg.moe is None,
     settle=settle,
+    classes=("T5ForConditionalGeneration", "T5WithLMHeadModel", "T5Model"),
     free_heads=True,
 )
 SWITCH = Layout(
@@ -273,5 +278,6 @@ SWITCH = Layout(
     rows=switch_rows,
     accepts=lambda cfg: _reads_and_writes(cfg) and cfg.moe is not None,
     settle=settle_switch,
+    classes=("ForConditionalGeneration",),
     free_heads=True,
 )

@@ -156,4 +156,5 @@ VIT = Layout(
     rows=rows,
     accepts=lambda cfg: cfg.image is not None and cfg.moe is None,
     settle=settle,
+    classes=("ForImageClassification", "ViTModel"),
 )

@@ -7,7 +7,7 @@ Mistral and Mixtral have one in all layers or none; Qwen in the layers from `max
 from collections.abc import Mapping
 
 from models.config import ModelConfig
-from models.weights.layouts.layout import refuse, shortest_pattern
+from models.weights.layouts.layout import needed, refuse, shortest_pattern
 
 LAYER_TYPES = {"full_attention": "causal", "sliding_attention": "sliding"}
 
@@ -22,7 +22,7 @@ def read_windows(values: Mapping, n_layers: int) -> dict:
     window = values["sliding_window"] if values.get("use_sliding_window") else None
     kinds = values.get("layer_types")
     if kinds is None:
-        first = n_layers if window is None else values["max_window_layers"]
+        first = n_layers if window is None else needed(values, "max_window_layers")
         kinds = ["full_attention" if index < first else "sliding_attention" for index in range(n_layers)]
     for kind in kinds:
         if kind not in LAYER_TYPES:

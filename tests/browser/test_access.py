@@ -1,0 +1,60 @@
+"""Every view for everybody: what WCAG asks of it in both languages, light and dark, and the way through it by keyboard."""
+
+import pytest
+
+from tests.browser.screens import DRAWN, show
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def reader(request, lobby):
+    """A page in one language."""
+    visitor = lobby.enter().open(f"lang={request.param}")
+    visitor.page.wait_for_selector(DRAWN["generate"])
+    yield visitor
+    lobby.leave(visitor)
+    assert visitor.errors == []
+
+
+@pytest.mark.parametrize("view", DRAWN)
+def test_everyone_can_read_every_view(reader, pictures, view):
+    """Light and dark differ in colours alone, so that the dark page is asked about its contrast only."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    show(reader, view)
+    for scheme, asked in (("light", WCAG), ("dark", {"type": "rule", "values": ["color-contrast"]})):
+        reader.page.evaluate("scheme => lineage.setTheme(scheme)", scheme)
+        reader.page.wait_for_timeout(300)  # for what fades from one colour into the other
+        if pictures:
+            lang = reader.page.evaluate("lineage.lang")
+            reader.page.screenshot(path=pictures / f"{view}-{lang}-{scheme}-1280.png", full_page=True)
+        result = axe.Axe().run(reader.page, options={"runOnly": asked})
+        assert result.violations_count == 0, f"{view}, {scheme}: {result.generate_report()}"
+
+
+# Every control that can be seen and used, numbered; then where the focus is after each press of the Tab key.
+NUMBER = """() => { let n = 0;
+  document.querySelectorAll('[data-stop]').forEach((e) => delete e.dataset.stop);
+  for (const e of document.querySelectorAll('button, input, textarea, select, a[href], summary, [tabindex="0"]')) {
+    const seen = e.checkVisibility({visibilityProperty: true, opacityProperty: true}) && e.getClientRects().length > 0;
+    if (seen && !e.disabled && e.tabIndex >= 0 && !e.closest('[inert], [aria-hidden=true]')) e.dataset.stop = n++;
+  } return n; }"""
+# Of the buttons of a group that are one choice, the keyboard reaches one; the arrows go on from there.
+HERE = """() => { const e = document.activeElement;
+  const same = e?.type === 'radio' ? document.querySelectorAll(`input[type=radio][name="${e.name}"]`) : [e];
+  return [...same].map((one) => one?.dataset?.stop ?? null); }"""
+
+
+@pytest.mark.parametrize("reader", ["en"], indirect=True)
+@pytest.mark.parametrize("view", DRAWN)
+def test_the_keyboard_reaches_every_control(reader, view):
+    show(reader, view)
+    count = reader.page.evaluate(NUMBER)
+    stops, reached = {str(number) for number in range(count)}, set()
+    for _ in range(count + 40):
+        reader.page.keyboard.press("Tab")
+        reached.update(reader.page.evaluate(HERE))
+        if stops <= reached:
+            break
+    missed = "n => document.querySelector(`[data-stop='${n}']`)?.outerHTML.slice(0, 160)"
+    assert stops - reached == set(), [view, *(reader.page.evaluate(missed, number) for number in stops - reached)]
