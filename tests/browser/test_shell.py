@@ -149,8 +149,13 @@ def test_light_and_dark_follow_the_system_or_the_visitor(visit):
 
 
 # What a tab shows once it has answered: only then are the controls that do not apply out of sight.
-DRAWN = {"build": "#build-chart .js-plotly-plot .main-svg", "generate": ".generate-tokens [role=option]"}
+DRAWN = {
+    "build": "#build-chart .js-plotly-plot .main-svg",
+    "generate": ".generate-tokens [role=option]",
+    "tokenizers": ".toks-column .tok",
+}
 VIEWS = [("generate", "en", "light"), ("generate", "zh", "dark"), ("build", "en", "dark"), ("build", "zh", "light")]
+VIEWS += [("tokenizers", "zh", "dark")]
 
 
 @pytest.mark.parametrize(("tab", "lang", "scheme"), VIEWS)
