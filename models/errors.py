@@ -165,10 +165,40 @@ MESSAGES: dict[str, str] = {
     # Tokenizers
     "text_surrogate": "Character {position} of the text is half of a surrogate pair, which is no character; remove it.",
     "tokenizer_size": "A byte-level tokenizer needs at least {minimum} ids; {vocab_size} is too few.",
-    "tokenizer_missing": "{folder} has no tokenizer: expected tokenizer.json, or vocab.json with merges.txt.",
+    "tokenizer_missing": (
+        "{folder} has no tokenizer: expected tokenizer.json, tekken.json, tokenizer.model, vocab.json with merges.txt, "
+        "vocab.txt or a .tiktoken file."
+    ),
     "tokenizer_broken": "{file} is not a tokenizer that can be read: {reason}",
     "tokenizer_spelling": "The vocabulary entry {token} has the character {character}, which spells no byte.",
-    "tokenizer_kind": "{file} is a {kind} tokenizer without byte-level pieces; byte-level BPE can be read.",
+    "tokenizer_kind": "{file} is a tokenizer of the kind {kind}; these can be read: {known}.",
+    "tokenizer_suffix": "{file} is no tokenizer file by its name; these can be read: {known}.",
+    "tokenizer_half": (
+        "{file} is not a whole tokenizer. A vocab.json needs its merges.txt beside it; give a tokenizer.json instead."
+    ),
+    "tokenizer_pattern": (
+        "{file} has {n_tokens} tokens, and such a file does not say how text is cut before merging. "
+        "That is known here for: {known}."
+    ),
+    "tokenizer_needs": "To read {file}, a package is missing: {command}",
+    "tokenizer_too_large": "{file} has {n_bytes} bytes; a tokenizer file may have at most {limit}.",
+    "tokenizer_gave_up": "The tokenizer {name} gave up on this text: {reason}",
+    "tokenizer_unknown": "No tokenizer is called {name}; there are: {known}.",
+    "tokenizer_not_installed": "The tokenizer {name} is not here. This brings it: {command}",
+    "tokenizer_no_hub": "To fetch {name} from the Hugging Face hub, install huggingface_hub.",
+    "tokenizer_hub_id": "{name} is no name of a repository on the hub; it is written owner/model.",
+    "tokenizer_hub_failed": "The Hugging Face hub did not give the tokenizer of {name}: {reason}",
+    # Learning a tokenizer, and the steps of its algorithm
+    "train_algorithm": "No algorithm that can be learnt here is called {name}; there are: {known}.",
+    "train_size": "A vocabulary here has {low} to {high} ids, not {value}.",
+    "train_nothing": "There is no text to learn from; give at least a few words.",
+    "train_text_too_long": "This text has {n_bytes} bytes; a tokenizer is learnt here from at most {limit}.",
+    "train_needs_package": "This algorithm needs a package that is not installed. Install it with: {command}",
+    "train_failed": "SentencePiece cannot learn from this text: {reason}",
+    "train_no_folder": "The folder of texts {folder} does not exist. The shipped tokenizers want in it: {wanted}.",
+    "train_files_missing": "The folder of texts {folder} lacks {missing}. The shipped tokenizers want: {wanted}.",
+    "train_no_text": "The folder of texts {folder} holds no .txt file. The shipped tokenizers want: {wanted}.",
+    "train_other_algorithm": "The tokenizer {name} works by {algorithm}; these steps are of {wanted}.",
     # Training
     "recipe_unknown": "No recipe is called {name}; there are: {known}. The path of a .toml file will do, too.",
     "recipe_unread": "{file} is not a recipe that can be read: {reason}",
@@ -257,6 +287,14 @@ MESSAGES: dict[str, str] = {
     "design_too_long": "The description of the model has {length} characters; at most {limit} are read.",
     "design_not_readable": "The part {part} of the model's description is not of the form field=value.",
     "busy": "The machine is busy with other visitors; try again in a moment.",
+    # Playground: tokenizers
+    "token_how_many": "Name {least} to {most} different tokenizers.",
+    "token_text_too_long": "That is too long: {size}; at most {limit} can be taken.",
+    "token_list_too_long": "The text has {size} characters; of at most {limit} the tokens are listed one by one.",
+    "token_text_empty": "There is nothing to read: the text is empty.",
+    "token_own_gone": "What was trained or opened here is kept for a while only, and is gone; make it again.",
+    "token_piece_lost": "The request did not arrive whole; send it again.",
+    "token_training_stopped": "The training was stopped.",
 }
 
 

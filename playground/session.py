@@ -4,6 +4,7 @@ An address is written by strangers: `Session.from_query` never raises. A value t
 default, one out of range is moved to the nearest allowed, and each such change is listed in `problems`.
 """
 
+import re
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from urllib.parse import quote
@@ -24,6 +25,7 @@ __all__ = [
     "MAX_PROMPT",
     "SECTIONS",
     "TABS",
+    "TRAINED",
     "Design",
     "Problem",
     "Session",
@@ -35,8 +37,13 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "llama-mini"
-TABS = ("generate", "build", "compare")
+TABS = ("generate", "build", "compare", "tokenizers")
 SECTIONS = ("compare", "lineage", "context")
+TOKEN_SECTIONS = ("compare", "steps", "train")
+TOKEN_STEPS = ("bpe", "wordpiece", "unigram", "encode")
+TRAINED = ("byte-bpe", "sp-bpe", "unigram", "wordpiece", "characters")
+TOKENIZERS = "byte-bpe-8k,wordpiece-8k,unigram-8k,characters-8k"
+TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
 
 # Numbers and what they may be; the widgets use the same limits.
@@ -54,7 +61,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "step": (0, longest()),
     "kv_batch": (1, 1024),
     "kv_window": (128, 131_072),
+    "tok_step": (0, 200),
+    "train_size": (512, 8_192),
 }
+TEXTS = {"text": MAX_PROMPT, "tok_text": 2_000, "tok_word": 64}  # and how many characters of them are read
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,16 @@ class Session:
     kv_window: int = 4096
     kv_dtype: str = "bf16"
     weights_dtype: str = "bf16"
+    tok_section: str = "compare"  # of the tab of tokenizers
+    text: str = "The same sentence can cost one reader twice as much. 同样一句话，有的读者要多花一倍的词元。👩‍💻"
+    tokenizers: str = TOKENIZERS  # those that are compared, by name
+    tok_steps: str = "bpe"  # what is stepped through, on which text, and how far
+    tok_text: str = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
+    tok_step: int = 0
+    tok_word: str = "unhappiness"
+    tok_with: str = "wordpiece-8k"  # the tokenizer that encodes the word
+    train_with: str = "byte-bpe"
+    train_size: int = 1024
     problems: tuple[Problem, ...] = ()
 
     @classmethod
@@ -205,6 +225,24 @@ def _read_prompt(name: str, text: str):
     return cut, Problem("cut", name, MAX_PROMPT) if len(cut) < len(text) else None
 
 
+def _read_text(name: str, text: str):
+    cut = text[: TEXTS[name]]
+    return cut or DEFAULTS[name], Problem("cut", name, TEXTS[name]) if len(cut) < len(text) else None
+
+
+def _read_tokenizers(name: str, text: str):
+    """Names of tokenizers; which of them are there, only the tab knows."""
+    if not TOKENIZER_NAMES.fullmatch(text):
+        raise ValueError(text)
+    return ",".join(dict.fromkeys(text.split(","))), None
+
+
+def _read_tokenizer(name: str, text: str):
+    if "," in text or not TOKENIZER_NAMES.fullmatch(f"{text},{text}"):
+        raise ValueError(text)
+    return text, None
+
+
 _READERS = {
     "tab": _read_name(TABS),
     "lang": _read_name(LANGUAGES),
@@ -221,5 +259,11 @@ _READERS = {
     "kv_shown": _read_curves,
     "kv_dtype": _read_name(tuple(BYTES)),
     "weights_dtype": _read_name(tuple(BYTES)),
+    "tok_section": _read_name(TOKEN_SECTIONS),
+    "tokenizers": _read_tokenizers,
+    "tok_steps": _read_name(TOKEN_STEPS),
+    "tok_with": _read_tokenizer,
+    "train_with": _read_name(TRAINED),
+    **dict.fromkeys(TEXTS, _read_text),
     **dict.fromkeys(LIMITS, _read_number),
 }

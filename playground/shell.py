@@ -7,18 +7,18 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from models.errors import InputError
-from playground import recordings, services
+from playground import recordings, services, token_shelf
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, carrier, refusals
-from playground.tabs import build, compare, generate
+from playground.tabs import build, compare, generate, tokenizers
 from playground.theme import theme
 from playground.views import header
 from playground.views.numbers import exact
 
-TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB)
+TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB, tokenizers.TAB)
 
 
 def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:
@@ -47,6 +47,7 @@ def launch(host: str | None = None, port: int | None = None, prevent_thread_lock
         **options,
     )
     services.warm_up()  # not before: the page is served without torch, whose import takes seconds
+    token_shelf.warm_up()
     if not prevent_thread_lock:
         app.block_thread()
     return served

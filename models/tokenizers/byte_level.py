@@ -15,70 +15,38 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
 from models.errors import InputError
-from models.tokenizers.interface import END_OF_TEXT, Tokenizer, check_text
+from models.tokenizers.alphabet import BYTE_OF_CHARACTER, byte_characters
+from models.tokenizers.engine import FILE as FILE
+from models.tokenizers.engine import EngineTokenizer
+from models.tokenizers.interface import END_OF_TEXT, Encoding, check_text
+from models.tokenizers.offsets import characters_around, consecutive
 
-FILE = "tokenizer.json"
 SETTINGS = "tokenizer_config.json"
 
 
-def byte_characters() -> list[str]:
-    """The printable character that stands for each byte 0..255.
-
-    Bytes that Latin-1 prints stand for themselves; the other 68 (controls, space, soft hyphen) take the code points
-    from 256 up, which makes the space `Ġ`.
-    """
-    printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
-    spare = iter(range(256, 512))
-    return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
-
-
-BYTE_OF_CHARACTER = {character: byte for byte, character in enumerate(byte_characters())}
-
-
-class ByteLevelTokenizer(Tokenizer):
+class ByteLevelTokenizer(EngineTokenizer):
     """A byte-level `tokenizers.Tokenizer` behind the house interface."""
 
     def __init__(self, engine: hf.Tokenizer, name: str, algorithm: str, end_of_text: str = END_OF_TEXT) -> None:
-        # Without this the engine turns a typed "<|endoftext|>" into the special token.
-        engine.encode_special_tokens = True
-        engine.no_padding()
-        engine.no_truncation()
-        self.name = name
-        self.algorithm = algorithm
-        self._engine = engine
-        self.eos_id = engine.token_to_id(end_of_text)
-        added = engine.get_added_tokens_decoder()
-        n_ids = 1 + max(engine.get_vocab().values())
-        self._tokens = [engine.id_to_token(i) or "" for i in range(n_ids)]
+        super().__init__(engine, name, algorithm, end_of_text)
         self._bytes = [
-            spelled_bytes(token) if i not in added else b"" if added[i].special else added[i].content.encode()
+            spelled_bytes(token) if i not in self._added else self._added_bytes(i)
             for i, token in enumerate(self._tokens)
         ]
 
-    @property
-    def vocab_size(self) -> int:
-        return len(self._tokens)
+    def _added_bytes(self, token_id: int) -> bytes:
+        return b"" if self._added[token_id].special else self._added[token_id].content.encode()
 
-    def encode(self, text: str) -> list[int]:
-        return self._engine.encode(check_text(text), add_special_tokens=False).ids
-
-    def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
-        checked = [check_text(text) for text in texts]
-        return [encoding.ids for encoding in self._engine.encode_batch_fast(checked, add_special_tokens=False)]
-
-    def bytes_of(self, token_id: int) -> bytes:
-        return self._bytes[self.check_id(token_id)]
-
-    def token(self, token_id: int) -> str:
-        return self._tokens[self.check_id(token_id)]
-
-    def special_id(self, token: str) -> int | None:
-        token_id = self._engine.token_to_id(token)
-        return None if token_id is None or self._bytes[token_id] else token_id
+    def encode_with_offsets(self, text: str) -> Encoding:
+        ids = self.encode(text)
+        pieces = self.shares(ids)
+        if b"".join(pieces) != text.encode():  # a normaliser changed it
+            return super().encode_with_offsets(text)
+        spans = consecutive(pieces)
+        return Encoding(ids, characters_around(text, spans), spans)
 
     def save(self, folder: str | Path) -> None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        self._engine.save(str(Path(folder) / FILE))
+        super().save(folder)
         end = None if self.eos_id is None else self._tokens[self.eos_id]
         if end != END_OF_TEXT:
             # tokenizer.json cannot say which of its special tokens ends a text.

@@ -1,79 +1,194 @@
-"""Which tokenizer a folder holds: read the files, choose the class."""
+"""Which tokenizer a folder or a file holds: look at the files, choose the reader."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import tokenizers as hf
+from tokenizers.decoders import BPEDecoder
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
 from models.errors import InputError
-from models.tokenizers.byte_level import FILE, SETTINGS, ByteLevelTokenizer
+from models.tokenizers import ranks, sentencepieces
+from models.tokenizers.byte_level import SETTINGS, ByteLevelTokenizer
+from models.tokenizers.engine import FILE
+from models.tokenizers.engine_files import read_tokenizer_json, wordpiece
+from models.tokenizers.failures import broken
+from models.tokenizers.gguf_bpe import load_gguf
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer
+from models.tokenizers.subwords import WordEndTokenizer
+
+SENTENCEPIECE_FILES = (sentencepieces.FILE, "spiece.model")
+WORDPIECE_FILE = "vocab.txt"
+WORD_END = "</w>"
+GGUF = ".gguf"
 
 
-def load(folder: str | Path) -> Tokenizer:
-    """The tokenizer of a folder: `tokenizer.json`, or the `vocab.json` and `merges.txt` of older GPT-2 folders.
+def load(folder: str | Path, file: str | None = None) -> Tokenizer:
+    """The tokenizer of a folder: `tokenizer.json`, `tekken.json`, a SentencePiece model, the `vocab.json` and `merges.txt`
+    of older folders, `vocab.txt`, or a `.tiktoken` file. `file`, a key of `READERS`, chooses where there are several.
 
-    Raises InputError: "tokenizer_missing" where there is none of these, "tokenizer_broken" where a file cannot be
-    read, "tokenizer_kind" or "tokenizer_spelling" where it holds a kind that is not known here.
+    Raises InputError: "tokenizer_missing" where there is none of these, "tokenizer_broken" where a file cannot be read,
+    "tokenizer_kind", "tokenizer_pattern" or "tokenizer_spelling" where it holds a kind that is not known here.
     """
     folder = Path(folder)
-    if (folder / FILE).is_file():
-        return _from_tokenizer_json(folder / FILE)
+    for candidate in READERS if file is None else (file,):
+        if (folder / candidate).is_file():
+            return READERS[candidate](folder, candidate)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return _from_vocab_and_merges(folder)
+        return load_vocab_and_merges(folder / "vocab.json", folder / "merges.txt", folder.name)
+    for path in sorted(folder.glob("*.tiktoken")):
+        return load_file(path, folder.name)
     raise InputError("tokenizer_missing", folder=folder.name)
 
 
-def _from_tokenizer_json(path: Path) -> Tokenizer:
-    try:
-        text = path.read_text(encoding="utf-8")
-        engine = hf.Tokenizer.from_str(text)
-        parts = json.loads(text)
-    # The library raises bare Exception for a file that it cannot read.
-    except Exception as error:
-        raise InputError("tokenizer_broken", file=path.name, reason=str(error)) from error
-    kind = parts["model"].get("type") or "BPE"
-    byte_level = any(step.get("type") == "ByteLevel" for step in _steps(parts.get("pre_tokenizer"), "pretokenizers"))
-    if kind != "BPE" or not byte_level or parts.get("normalizer") or not engine.get_vocab():
-        raise InputError("tokenizer_kind", file=path.name, kind=kind)
-    algorithm = "byte-level BPE" if parts["model"]["merges"] else "bytes"
-    return ByteLevelTokenizer(engine, path.parent.name, algorithm, _end_of_text(path.parent))
+def load_file(path: str | Path, name: str | None = None, shown: str | None = None) -> Tokenizer:
+    """The tokenizer of one file, whose kind its suffix and its first bytes tell. Raises as `load` does.
+
+    name: the tokenizer's, else the file's without its suffix. shown: the file's name in refusals, if not its own.
+    """
+    path = Path(path)
+    shown = shown or path.name
+    name = name or Path(shown).stem
+    suffix = Path(shown).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError("tokenizer_suffix", file=shown, known=", ".join(SUFFIXES))
+    return SUFFIXES[suffix](_read(path, shown), shown, name)
 
 
-def _end_of_text(folder: Path) -> str:
-    """The end-of-text token that a Hugging Face folder names in its tokenizer_config.json, or the usual one."""
+def load_any(path: str | Path, file: str | None = None) -> Tokenizer:
+    """The tokenizer at a path: a folder, of which `file` chooses one, or a file, whatever its suffix.
+
+    Besides what `load` reads, these are GGUF files, and folders with GPT-2's first names, encoder.json and vocab.bpe.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if (path / "encoder.json").is_file():
+            return load_vocab_and_merges(path / "encoder.json", path / "vocab.bpe", path.name)
+        return load(path, file)
+    if path.suffix == GGUF:
+        return load_gguf(path)
+    if path.suffix in SUFFIXES:
+        return load_file(path)
+    return _read_model(_read(path, path.name), path.name, path.stem)
+
+
+def load_vocab_and_merges(vocab: str | Path, merges: str | Path, name: str) -> Tokenizer:
+    """BPE in the two files of the GPT-2 and GPT-1 releases; GPT-1's marks the ends of words by `</w>`."""
+    vocab, merges = Path(vocab), Path(merges)
+    with broken(vocab.name):
+        entries = json.loads(_read(vocab, vocab.name))
+        pairs = _merges(_read(merges, merges.name).decode("utf-8"))
+        if any(token.endswith(WORD_END) for token in entries):
+            engine = hf.Tokenizer(BPE(entries, pairs, unk_token="<unk>", end_of_word_suffix=WORD_END))
+            engine.normalizer = BertNormalizer(lowercase=True)
+            engine.pre_tokenizer = BertPreTokenizer()
+            engine.decoder = BPEDecoder(suffix=WORD_END)
+            engine.add_special_tokens(["<unk>"])
+            return WordEndTokenizer(engine, name, "BPE", unknown="<unk>")
+        engine = hf.Tokenizer(BPE(entries, pairs))
+        engine.pre_tokenizer = ByteLevel(add_prefix_space=False)
+        engine.decoder = ByteLevelDecoder()
+        engine.add_special_tokens([END_OF_TEXT])
+        return ByteLevelTokenizer(engine, name=name, algorithm="byte-level BPE")
+
+
+def _merges(text: str) -> list[tuple[str, str]]:
+    lines = text.split("\n")
+    if lines[0].startswith("#version"):
+        del lines[0]
+    pairs = [tuple(line.split(" ")) for line in lines if line.strip()]
+    wrong = next((pair for pair in pairs if len(pair) != 2), None)
+    if wrong:
+        raise ValueError(f"the merge {' '.join(wrong)!r} is not of two tokens")
+    return pairs
+
+
+def _settings(folder: Path) -> dict:
+    """What a Hugging Face folder's tokenizer_config.json says, {} where there is none."""
     path = folder / SETTINGS
     if not path.is_file():
-        return END_OF_TEXT
+        return {}
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError("tokenizer_broken", file=path.name, reason=str(error)) from error
-    named = settings.get("eos_token") if isinstance(settings, dict) else settings
+    if not isinstance(settings, dict):
+        raise InputError("tokenizer_broken", file=path.name, reason="no object")
+    return settings
+
+
+def _end_of_text(folder: Path) -> str | None:
+    """The end-of-text token that a Hugging Face folder names in its tokenizer_config.json."""
+    named = _settings(folder).get("eos_token")
     # Older files describe the token by an object with its content.
     named = named.get("content") if isinstance(named, dict) else named
     if named is not None and not isinstance(named, str):
-        raise InputError("tokenizer_broken", file=path.name, reason=f"eos_token is {named!r}")
-    return named or END_OF_TEXT
+        raise InputError("tokenizer_broken", file=SETTINGS, reason=f"eos_token is {named!r}")
+    return named
 
 
-def _steps(part: dict | None, key: str) -> list[dict]:
-    """The steps of a pre-tokenizer, whether it is none, one, or a sequence."""
-    if part is None:
-        return []
-    return part[key] if part["type"] == "Sequence" else [part]
-
-
-def _from_vocab_and_merges(folder: Path) -> Tokenizer:
+def _read(path: Path, shown: str) -> bytes:
     try:
-        engine = hf.Tokenizer(BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
-    # As above: the library's own error is a bare Exception.
-    except Exception as error:
-        raise InputError("tokenizer_broken", file="vocab.json", reason=str(error)) from error
-    engine.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    engine.decoder = ByteLevelDecoder()
-    engine.add_special_tokens([END_OF_TEXT])
-    return ByteLevelTokenizer(engine, name=folder.name, algorithm="byte-level BPE")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("file_unreadable", file=shown, reason=error.strerror or str(error)) from error
+
+
+def _read_json(data: bytes, shown: str, name: str, end_of_text: str | None = None) -> Tokenizer:
+    with broken(shown):
+        text = data.decode("utf-8")
+        parts = json.loads(text)
+    if not isinstance(parts, dict):
+        raise InputError("tokenizer_broken", file=shown, reason="no object")
+    if "model" in parts:
+        return read_tokenizer_json(text, parts, shown, name, end_of_text)
+    if "vocab" in parts and "config" in parts:
+        return ranks.read_tekken(parts, shown, name)
+    raise InputError("tokenizer_half", file=shown)
+
+
+def _read_model(data: bytes, shown: str, name: str, further: dict[int, str] | None = None) -> Tokenizer:
+    """LLaMA-3's `tokenizer.model` is a list of ranks, every other one a SentencePiece model."""
+    if ranks.is_rank_file(data):
+        return ranks.read_ranks(data, shown, name)
+    return sentencepieces.read_sentencepiece(data, shown, name, further)
+
+
+def _read_vocab(data: bytes, shown: str, name: str, settings: dict | None = None) -> Tokenizer:
+    with broken(shown):
+        lines = data.decode("utf-8").removesuffix("\n").split("\n")
+        return wordpiece([line.removesuffix("\r") for line in lines], name, settings or {})
+
+
+def _folder_json(folder: Path, file: str) -> Tokenizer:
+    return _read_json(_read(folder / file, file), file, folder.name, _end_of_text(folder))
+
+
+def _folder_model(folder: Path, file: str) -> Tokenizer:
+    with broken(SETTINGS):
+        further = sentencepieces.further_special(_settings(folder))
+    return _read_model(_read(folder / file, file), file, folder.name, further)
+
+
+def _folder_vocab(folder: Path, file: str) -> Tokenizer:
+    return _read_vocab(_read(folder / file, file), file, folder.name, _settings(folder))
+
+
+READERS: dict[str, Callable[[Path, str], Tokenizer]] = {
+    FILE: _folder_json,
+    ranks.TEKKEN: _folder_json,
+    **dict.fromkeys(SENTENCEPIECE_FILES, _folder_model),
+    WORDPIECE_FILE: _folder_vocab,
+}
+"""What is looked for in a folder, in this order."""
+
+SUFFIXES: dict[str, Callable[[bytes, str, str], Tokenizer]] = {
+    ".json": _read_json,
+    ".model": _read_model,
+    ".tiktoken": ranks.read_ranks,
+    ".txt": _read_vocab,
+}

@@ -1,6 +1,7 @@
 """The byte-level BPE that a GGUF file carries under `tokenizer.ggml.`, built as a tokenizer of the `tokenizers` library."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import tokenizers as hf
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
@@ -9,6 +10,8 @@ from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence,
 
 from models.errors import InputError
 from models.tokenizers.byte_level import ByteLevelTokenizer
+from models.tokenizers.failures import broken
+from models.tokenizers.gguf_metadata import read_metadata
 from models.tokenizers.interface import END_OF_TEXT
 
 PREFIX = "tokenizer.ggml."
@@ -58,6 +61,13 @@ def from_gguf(values: Mapping, name: str) -> ByteLevelTokenizer:
     except Exception as error:
         raise InputError("tokenizer_broken", file=name, reason=str(error)) from error
     return ByteLevelTokenizer(engine, name, "byte-level BPE", _end(values, tokens))
+
+
+def load_gguf(path: Path) -> ByteLevelTokenizer:
+    """The tokenizer of a GGUF file, without its weights. Raises `InputError` as `from_gguf` does, and "tokenizer_broken"."""
+    with broken(path.name):
+        values = read_metadata(path)
+    return from_gguf(values, path.name)
 
 
 def _engine(tokens: list[str], kinds: list[int], merges: list[str], cutting: str) -> hf.Tokenizer:

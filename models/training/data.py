@@ -21,6 +21,7 @@ from models import tokenizers
 from models.errors import InputError
 from models.objectives import OBJECTIVES, Example, marks_of
 from models.tokenizers import Tokenizer
+from models.tokenizers.train import train
 from models.training.corpora import Corpus, find_files, read_corpus
 from models.training.evaluate import evaluate
 from models.training.pairs import PairData, prepare_pairs
@@ -184,7 +185,7 @@ def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokeniz
     folder = folder / f"{mixture.tokenizer_name}-{_fingerprint([settings, *documents])}"
     if not folder.is_dir():
         weighted = _weighted(corpora, passes)
-        learnt = tokenizers.train_byte_bpe(weighted, mixture.vocab_size, name=mixture.tokenizer_name)
+        learnt = train(mixture.algorithm, weighted, mixture.vocab_size, name=mixture.tokenizer_name)
         with _new_entry(folder) as draft:
             learnt.save(draft)
     return tokenizers.load(folder)

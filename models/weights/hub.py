@@ -8,7 +8,8 @@ from models.errors import InputError
 from models.weights.files import CONFIG, INDEX, TOKENIZER
 
 UNWANTED = ("*/*", "consolidated*")  # the same weights again, in other formats
-WANTED = (CONFIG, "*.safetensors", INDEX, TOKENIZER, "tokenizer_config.json", "vocab.json", "merges.txt")
+VOCABULARY = (TOKENIZER, "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model")
+WANTED = (CONFIG, "*.safetensors", INDEX, *VOCABULARY)
 TIMEOUT = 10  # seconds to wait for the hub's first answer
 
 

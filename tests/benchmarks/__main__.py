@@ -6,9 +6,14 @@ from pathlib import Path
 
 import torch
 
-from tests.benchmarks import bench_account, bench_families, bench_generate
+from tests.benchmarks import bench_account, bench_families, bench_generate, bench_tokenizers
 
-BENCHMARKS = {"account": bench_account.run, "families": bench_families.run, "generate": bench_generate.run}
+BENCHMARKS = {
+    "account": bench_account.run,
+    "families": bench_families.run,
+    "generate": bench_generate.run,
+    "tokenizers": bench_tokenizers.run,
+}
 
 
 def main() -> None:

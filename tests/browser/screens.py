@@ -9,6 +9,7 @@ DRAWN = {
     "compare": "#compare-result svg.towers",
     "lineage": "#lineage-steps .step > :not([hidden]) h3",
     "context": "#kv-context .kv-plot svg",
+    "tokenizers": ".toks-column .tok",
 }
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]

@@ -5,7 +5,8 @@ import pytest
 import models
 from models.errors import InputError
 from models.tokenizers import chatml
-from models.tokenizers.gguf_bpe import from_gguf
+from models.tokenizers.gguf_bpe import from_gguf, load_gguf
+from models.tokenizers.gguf_metadata import read_metadata
 from tests.models.gguf_files import tokenizer_metadata
 from tests.models.spelled import spelled
 
@@ -99,3 +100,40 @@ class TestChat:
         assert tokenizer.special_id("<|endoftext|>") == tokenizer.eos_id
         with pytest.raises(InputError, match=r"<\|im_start\|>"):
             chatml.chat_ids(tokenizer, [("user", "Who?")])
+
+
+def written(folder, values: dict):
+    """A GGUF file with these metadata and no weights, as the package of the format writes it."""
+    gguf = pytest.importorskip("gguf", reason="writes files with the package gguf")
+    writer = gguf.GGUFWriter(folder / "m.gguf", "llama")
+    add = {str: writer.add_string, int: writer.add_uint64, bool: writer.add_bool, float: writer.add_float64}
+    for key, value in values.items():
+        add.get(type(value), writer.add_array)(key, value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return folder / "m.gguf"
+
+
+class TestMetadata:
+    """The metadata are read without the package of the format, which writes the files here."""
+
+    def test_every_type_of_value(self, tmp_path):
+        values = {"text": "从前", "numbers": [1, -2, 3], "texts": ["a", "从"], "small": 7, "yes": True, "half": 0.5}
+        assert read_metadata(written(tmp_path, values)) == values | {"general.architecture": "llama"}
+
+    def test_the_tokenizer_is_the_one_described(self, tmp_path):
+        values = tokenizer_metadata(tmp_path)
+        read = load_gguf(written(tmp_path, values))
+        for text in ("Who?", "从前 <|im_end|>"):
+            assert read.encode(text) == from_gguf(values, "t").encode(text)
+        assert read.eos_id == 2
+
+    def test_damaged_files(self, tmp_path):
+        path = written(tmp_path, tokenizer_metadata(tmp_path))
+        whole = path.read_bytes()
+        for damaged in (b"", b"GGUF", b"GGML" + whole[4:], whole[:4] + b"\x09" + whole[5:], whole[:40], whole[:200]):
+            path.write_bytes(damaged)
+            with pytest.raises(InputError) as caught:
+                load_gguf(path)
+            assert caught.value.code == "tokenizer_broken"

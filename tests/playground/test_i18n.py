@@ -61,6 +61,8 @@ SAME = re.compile(
     r"|part\.choice\.(mask\.(longformer|bigbird|etc)|router\.sigmoid)|part\.value\.comma|build\.(family_of\.gpt4|in_stack)"
     r"|compare\.join\.\w+|context\.words\.join|lineage\.paper(_at)?"
     r"|part\.paper\.\w+\.\w+"
+    r"|tokenizers\.(algorithm\.(bpe|sp_bpe|wordpiece|unigram)|shipped_title|back\.(join|quoted))"
+    r"|tokenizers\.view\.train_(unigram|wordpiece)"
 )
 
 

@@ -1,0 +1,75 @@
+"""Steps of tokenization algorithms as plain values for static/tokenizers_steps.js; of long lists only the beginning."""
+
+from collections.abc import Sequence
+
+MOST_PAIRS = 12  # of the pairs that compete for a merge
+MOST_PIECES = 80  # of the pieces that Unigram weighs
+MOST_EDGES = 200
+
+
+def merge_lane(steps: Sequence) -> list[dict]:
+    """Steps of a training that merges pairs; the vocabulary as what each step adds to it."""
+    lane, known = [], 0
+    for step in steps:
+        scores = getattr(step, "scores", None)
+        pairs = scores if scores is not None else [(pair, count, None) for pair, count in step.counts]
+        lane.append(
+            {
+                "words": [[list(pieces), count] for pieces, count in step.words],
+                "pairs": [[*pair, count, score] for pair, count, score in pairs[:MOST_PAIRS]],
+                "n_pairs": len(pairs),
+                "winner": list(step.winner) if step.winner else None,
+                "merged": step.merged,
+                "added": step.vocabulary[known:],
+            }
+        )
+        known = len(step.vocabulary)
+    return lane
+
+
+def prune_lane(steps: Sequence) -> list[dict]:
+    """Steps of Unigram's training: the pieces with their log-probabilities and what each one's loss would cost."""
+    return [
+        {
+            "pieces": [list(piece) for piece in step.pieces[:MOST_PIECES]],
+            "n_pieces": len(step.pieces),
+            "removed": list(step.removed),
+            "loss": step.loss,
+        }
+        for step in steps
+    ]
+
+
+def encoding(steps: Sequence) -> list[dict]:
+    """BPE on one word: the pieces, the pairs that could be merged with their ranks, and the one that is."""
+    return [
+        {
+            "pieces": list(step.pieces),
+            "candidates": [list(candidate) for candidate in step.candidates],
+            "chosen": step.chosen,
+        }
+        for step in steps
+    ]
+
+
+def matches(steps: Sequence) -> list[dict]:
+    """WordPiece on one word: what was looked up from each place, longest first."""
+    return [
+        {"start": step.start, "tried": [list(attempt) for attempt in step.tried], "found": step.found} for step in steps
+    ]
+
+
+def lattice(found) -> dict:
+    """Unigram's lattice. Edges beyond `MOST_EDGES` are left out, those of the listed paths never."""
+    needed = {edge for path, _ in found.paths for edge in path} | set(found.best)
+    kept = [index for index in range(len(found.edges)) if index < MOST_EDGES or index in needed]
+    place = {index: position for position, index in enumerate(kept)}
+    edges = [found.edges[index] for index in kept]
+    return {
+        "text": found.text,
+        "edges": [[edge.start, edge.end, edge.piece, edge.log_prob] for edge in edges],
+        "best": [place[index] for index in found.best],
+        "best_log_prob": found.best_log_prob,
+        "forward": [value for value, _ in found.forward],
+        "paths": [[[place[index] for index in path], log_prob] for path, log_prob in found.paths],
+    }
