@@ -64,7 +64,7 @@ def _assemble() -> tuple[gr.Blocks, list[str]]:
     with gr.Blocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
         page, parts = _header()
         openings = {tab.id: carrier(f"opening-{tab.id}") for tab in TABS}
-        with gr.Tabs(selected=TABS[0].id, elem_id="tabs") as tabs:
+        with gr.Tabs(selected=TABS[0].id, overflow_behavior="wrap", elem_id="tabs") as tabs:
             for tab in TABS:
                 with gr.Tab(label(f"{tab.id}.tab"), id=tab.id, elem_id=f"tab-{tab.id}") as item:
                     page.tab = tab.id

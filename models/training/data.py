@@ -185,7 +185,10 @@ def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokeniz
     folder = folder / f"{mixture.tokenizer_name}-{_fingerprint([settings, *documents])}"
     if not folder.is_dir():
         weighted = _weighted(corpora, passes)
-        learnt = train(mixture.algorithm, weighted, mixture.vocab_size, name=mixture.tokenizer_name)
+        if mixture.algorithm == "byte-bpe":  # of any size from its bytes on
+            learnt = tokenizers.train_byte_bpe(weighted, mixture.vocab_size, name=mixture.tokenizer_name)
+        else:
+            learnt = train(mixture.algorithm, weighted, mixture.vocab_size, name=mixture.tokenizer_name)
         with _new_entry(folder) as draft:
             learnt.save(draft)
     return tokenizers.load(folder)

@@ -22,6 +22,7 @@ def show(visitor, view: str) -> None:
     tab = "compare" if view in SECTIONS else view
     visitor.page.locator(f"#tab-{tab}-button").click()
     if view in SECTIONS:
+        visitor.page.wait_for_selector("#compare-section")
         visitor.page.locator(f"#compare-section input[value={view}]").check(force=True)
     visitor.page.wait_for_selector(DRAWN[view])
 

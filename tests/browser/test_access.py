@@ -7,6 +7,10 @@ from tests.browser.screens import DRAWN, show
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
+# What fades from one colour into another has arrived there.
+SETTLED = "() => document.getAnimations().every((animation) => animation.playState === 'finished')"
+
+
 @pytest.fixture(scope="module", params=["en", "zh"])
 def reader(request, lobby):
     """A page in one language."""
@@ -24,7 +28,8 @@ def test_everyone_can_read_every_view(reader, pictures, view):
     show(reader, view)
     for scheme, asked in (("light", WCAG), ("dark", {"type": "rule", "values": ["color-contrast"]})):
         reader.page.evaluate("scheme => lineage.setTheme(scheme)", scheme)
-        reader.page.wait_for_timeout(300)  # for what fades from one colour into the other
+        reader.page.wait_for_timeout(300)
+        reader.page.wait_for_function(SETTLED)
         if pictures:
             lang = reader.page.evaluate("lineage.lang")
             reader.page.screenshot(path=pictures / f"{view}-{lang}-{scheme}-1280.png", full_page=True)

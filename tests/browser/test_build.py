@@ -132,7 +132,7 @@ def test_a_link_reproduces_the_design_and_shows_no_other_before(arrive):
     visitor.page.add_init_script(f"({WATCH})()")
     visitor.open("tab=build&lang=en&design=gpt3-13b~position=rotary~norm=rmsnorm~biases=&context=256&prompt=Hello")
     expect(visitor.page.locator("#build-preset input")).to_have_value(re.compile("GPT-3 13B"))
-    visitor.page.wait_for_function("window.seen.at(-1)[1] !== null")
+    visitor.page.wait_for_function("window.seen.at(-1)[1] !== null && window.seen.at(-1)[2] !== null")
     seen = visitor.page.evaluate("window.seen")
     prompts, layers, presets = (set(column) - {None} for column in zip(*seen, strict=True))
     assert prompts == set()

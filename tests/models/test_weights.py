@@ -1,8 +1,6 @@
 """Model folders: what is written is read again, and whatever is wrong with a folder is said in one sentence."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,7 +9,7 @@ from safetensors.torch import load_file, save_file
 import models
 from models import tokenizers
 from models.errors import InputError
-from models.weights import assign, hub, loading, named_tensors, zoo_config
+from models.weights import assign, loading, named_tensors, zoo_config
 from models.weights.zoo import ZOO
 
 SIZES = {"n_layers": 2, "d_model": 24, "d_ff": 40, "vocab_size": 257}
@@ -358,47 +356,3 @@ class TestZoo:
         assert not loaded.model.training
         assert loaded.tokenizer.vocab_size == loaded.config.vocab_size
         assert (ZOO / name / "model.safetensors").stat().st_size < 10e6
-
-
-class TestHub:
-    def test_without_the_library(self, monkeypatch):
-        monkeypatch.setattr(hub, "find_spec", lambda name: None)
-        error = refusal("nobody/nothing")
-        assert error.code == "weights_no_hub"
-
-    def test_without_a_network(self, monkeypatch, tmp_path):
-        hugging_face = pytest.importorskip("huggingface_hub")
-
-        def unreachable(hub_id, **options):
-            assert all("bin" not in pattern for pattern in options["allow_patterns"])
-            raise hugging_face.errors.LocalEntryNotFoundError("no route to the hub")
-
-        monkeypatch.setattr(hugging_face, "snapshot_download", unreachable)
-        error = refusal("nobody/nothing")
-        assert error.code == "weights_hub_failed"
-        assert "no route" in str(error)
-
-    def test_weights_are_fetched_once(self, monkeypatch, folder):
-        """Repositories also hold the same weights in other formats, beside those of the index or in a folder of theirs."""
-        hugging_face = pytest.importorskip("huggingface_hub")
-        names = ["config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "tokenizer.json"]
-        copies = ["consolidated.safetensors", "original/model.safetensors", "onnx/config.json", "pytorch_model.bin"]
-        asked = {}
-
-        def recorded(hub_id, **options):
-            asked.update(options)
-            return folder
-
-        monkeypatch.setattr(hugging_face, "snapshot_download", recorded)
-        assert hub.fetch("somebody/model") == folder
-        patterns = {name: asked[name] for name in ("allow_patterns", "ignore_patterns")}
-        assert list(hugging_face.utils.filter_repo_objects(names + copies, **patterns)) == names
-
-    def test_fetched_folder(self, folder, monkeypatch):
-        monkeypatch.setattr(loading, "fetch", lambda hub_id: folder)
-        assert models.load("somebody/model").origin == "hub"
-
-    def test_nothing_is_imported_for_it(self):
-        """Importing the core must not pull in the hub's client, let alone reach for the network."""
-        code = "import sys, models; print('huggingface_hub' in sys.modules or 'transformers' in sys.modules)"
-        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
