@@ -177,7 +177,8 @@ def test_a_change_of_language_keeps_the_text(visit):
     page.click("#language button[value=zh]")
     visitor.wait_for_address("lang=zh")
     page.wait_for_function("text => document.querySelector('.generate-tokens')?.textContent === text", arg=written)
-    assert page.text_content(".next-title") == "第 5 个词元之前（共 12 个）"
+    page.wait_for_function("document.querySelector('.next-title')?.textContent === '第 5 个词元之前（共 12 个）'")
+    page.wait_for_selector("#tabs")  # seen only once the page holds what the address says
     assert "温度 0.8" in page.text_content(".generate-meta")
     assert page.text_content(".generate-status").startswith("已达到所要求的长度。")
     assert [row.split("\t")[0] for row in page.locator(".generate-next tbody").inner_text().split("\n")] == [

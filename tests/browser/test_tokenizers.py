@@ -14,6 +14,7 @@ FAMILY = "👨‍👩‍👧‍👦"
 
 def opened(visit, query: str = "", **context):
     visitor = visit(f"tab=tokenizers&lang=en{query}", **context)
+    visitor.page.wait_for_selector("#tabs")
     visitor.page.wait_for_selector(".toks-section", state="attached")
     return visitor
 
@@ -98,7 +99,7 @@ def test_training_is_walked_without_the_server(visit):
     expect(sentence).to_contain_text("is now a token")
     asked = []
     visitor.page.on("request", lambda request: asked.append(request.url))
-    was = sentence.inner_text()
+    was = sentence.text_content()
     visitor.page.get_by_role("button", name="Next").click()
     expect(sentence).not_to_have_text(was)
     visitor.page.locator(".toks-player input[type=range]").focus()
