@@ -69,6 +69,11 @@ def say(lang: str, key: str, **params) -> str:
     return catalogue()[key][lang].format(**params)
 
 
+def words_under(prefix: str, lang: str) -> dict[str, str]:
+    """Every text whose key begins with `prefix`, by the rest of the key: what a script puts on the page."""
+    return {key.removeprefix(prefix): texts[lang] for key, texts in catalogue().items() if key.startswith(prefix)}
+
+
 def in_every_language(key: str, **params) -> dict[str, str]:
     """The text of `key` by language."""
     return {lang: say(lang, key, **params) for lang in LANGUAGES}

@@ -15,6 +15,7 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE, installed_config, installed_models
 from models.tokenizers import Tokenizer, bytes_tokenizer
+from models.tokenizers.catalogue import load_named
 from playground.session import DEFAULT_MODEL, Design, design_string, parse_design
 from playground.views.numbers import exact, short, short_bytes
 
@@ -25,6 +26,8 @@ SHORTEST_READ = 1_024  # a model is refused whose memory for so many tokens (or 
 MAX_WORKING_BYTES = 1_000_000_000  # of one run: what a pass computes and the KV cache
 MAX_CACHED_BYTES = 1_500_000_000
 MAX_CACHED_MODELS = 16
+MASKED_HEADS = ("mlm", "mlm_nsp")
+MASKING_TOKENIZER = "wordpiece-4k"
 COMPUTING = 2  # cores of the smallest machine that this runs on
 PATIENCE = 30  # seconds that a visitor waits for a turn before being told that the machine is busy
 GLANCE = 0.1  # seconds after which one who waits looks whether what is waited for is still wanted
@@ -337,7 +340,7 @@ def _make(config: ModelConfig, trained: str | None) -> "models.Loaded":
 
 def _tokenizer_for(config: ModelConfig) -> Tokenizer:
     bytes_only = bytes_tokenizer()
-    house = _house_tokenizer()
+    house = _house_tokenizer(config.head in MASKED_HEADS)
     if house and config.vocab_size >= house.vocab_size:
         return house
     if config.vocab_size >= bytes_only.vocab_size:
@@ -346,10 +349,13 @@ def _tokenizer_for(config: ModelConfig) -> Tokenizer:
 
 
 @cache
-def _house_tokenizer() -> Tokenizer | None:
-    """The tokenizer that the shipped models share."""
-    names = trained_models()
-    return models.load(names[0]).tokenizer if names else None
+def _house_tokenizer(masks: bool) -> Tokenizer | None:
+    """The tokenizer of the shipped models that write text, or (`masks`) one that has BERT's [MASK]."""
+    if masks:
+        return load_named(MASKING_TOKENIZER)
+    writers = (name for name in trained_models() if models.preset(name).head == "lm")
+    name = next(writers, None)
+    return models.load(name).tokenizer if name else None
 
 
 @lru_cache(maxsize=512)

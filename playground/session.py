@@ -37,13 +37,17 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "llama-mini"
-TABS = ("generate", "build", "compare", "tokenizers")
+TABS = ("generate", "build", "compare", "tokenizers", "objectives")
 SECTIONS = ("compare", "lineage", "context")
 TOKEN_SECTIONS = ("compare", "steps", "train")
 TOKEN_STEPS = ("bpe", "wordpiece", "unigram", "encode")
 TRAINED = ("byte-bpe", "sp-bpe", "unigram", "wordpiece", "characters")
 TOKENIZERS = "byte-bpe-8k,wordpiece-8k,unigram-8k,characters-8k"
 TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
+OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
+FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask|random|keep|leave|\d{1,2})){0,127}")
+MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
+MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
 
 # Numbers and what they may be; the widgets use the same limits.
@@ -63,8 +67,14 @@ LIMITS: dict[str, tuple[float, float]] = {
     "kv_window": (128, 131_072),
     "tok_step": (0, 200),
     "train_size": (512, 8_192),
+    "obj_seed": (0, 2**31 - 1),
+    "mask_step": (0, 9),
+    "mask_share": (1, 60),
+    "mask_part": (0, 999),
+    "mask_at": (0, 999),
 }
-TEXTS = {"text": MAX_PROMPT, "tok_text": 2_000, "tok_word": 64}  # and how many characters of them are read
+# How many characters of a text are read.
+TEXTS = {"text": MAX_PROMPT, "tok_text": 2_000, "tok_word": 64, "obj_text": 20_000}
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,21 @@ class Session:
     tok_with: str = "wordpiece-8k"  # the tokenizer that encodes the word
     train_with: str = "byte-bpe"
     train_size: int = 1024
+    obj_section: str = "bert"  # of the tab of objectives
+    obj_model: str = "bert-mini"  # the model that answers there, by name
+    obj_text: str = (
+        "The old man lived in a small house near the sea. Every morning he walked down to the water and looked for his "
+        "boat. One day the boat was gone. He sat down on the sand and began to cry."
+    )
+    obj_seed: int = 3
+    mask_step: int = 0  # of BERT's masking
+    mask_share: int = 15  # per cent of the positions that are drawn
+    mask_words: bool = False  # whole words only
+    mask_fates: str = ""  # set by hand: "7:keep,9:2" keeps position 7, and throws the dice for 9 again, twice
+    mask_part: int = 0  # which part of a text that is longer than what is read at once
+    mask_at: int = 0  # the position that is looked at
+    mask_head: str = "0.mean"  # the layer and head whose attention is shown
+    mask_two: str = ""  # the two positions that are predicted together
     problems: tuple[Problem, ...] = ()
 
     @classmethod
@@ -237,7 +262,17 @@ def _read_tokenizers(name: str, text: str):
     return ",".join(dict.fromkeys(text.split(","))), None
 
 
-def _read_tokenizer(name: str, text: str):
+def _read_matching(pattern: re.Pattern):
+    def read(name: str, text: str):
+        if text and not pattern.fullmatch(text):
+            raise ValueError(text)
+        return text or DEFAULTS[name], None
+
+    return read
+
+
+def _read_one_name(name: str, text: str):
+    """The name of a tokenizer or model; whether it is there, only the tab knows."""
     if "," in text or not TOKENIZER_NAMES.fullmatch(f"{text},{text}"):
         raise ValueError(text)
     return text, None
@@ -262,8 +297,14 @@ _READERS = {
     "tok_section": _read_name(TOKEN_SECTIONS),
     "tokenizers": _read_tokenizers,
     "tok_steps": _read_name(TOKEN_STEPS),
-    "tok_with": _read_tokenizer,
+    "tok_with": _read_one_name,
     "train_with": _read_name(TRAINED),
+    "obj_section": _read_name(OBJECTIVE_SECTIONS),
+    "obj_model": _read_one_name,
+    "mask_words": _read_flag,
+    "mask_fates": _read_matching(FATE_LIST),
+    "mask_head": _read_matching(MASK_HEAD),
+    "mask_two": _read_matching(MASK_TWO),
     **dict.fromkeys(TEXTS, _read_text),
     **dict.fromkeys(LIMITS, _read_number),
 }

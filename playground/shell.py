@@ -13,12 +13,12 @@ from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, carrier, refusals
-from playground.tabs import build, compare, generate, tokenizers
+from playground.tabs import build, compare, generate, objectives, tokenizers
 from playground.theme import theme
 from playground.views import header
 from playground.views.numbers import exact
 
-TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB, tokenizers.TAB)
+TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB, tokenizers.TAB, objectives.TAB)
 
 
 def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:

@@ -1,21 +1,15 @@
-"""What the page's script asks of the server: JSON in, JSON out.
-
-These functions bypass Gradio's queue, so each checks what it gets and takes one of the turns of `services` to compute.
-"""
+"""What the script of the tab of tokenizers asks of the server."""
 
 import base64
-import functools
-import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from models.errors import InputError
 from models.tokenizers.catalogue import available, catalogue
 from models.tokenizers.opened import MAX_FILE_BYTES, open_file, open_hub
 from playground import services
-from playground.i18n import catalogue as words_of_page
-from playground.i18n import explain, language, say
+from playground.answering import answering, told
+from playground.i18n import say, words_under
 from playground.session import LIMITS
 from playground.token_figures import LEAST, MAX_TEXT_BYTES, MOST, column, drawn_part, read_text, size_of
 from playground.token_passages import measured, passage, passages
@@ -33,44 +27,9 @@ SURVEYED = ("chinese", "english")
 WORDS = "tokenizers.view."
 
 
-def answering(function: Callable[[dict, str], object]) -> Callable[[str], str]:
-    """Makes a function of a request and its language one of JSON; a refused input is answered by its sentence."""
-
-    # Gradio would read the parameters of `__wrapped__`, and fill them.
-    @functools.wraps(function, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-    def answer(request: str) -> str:
-        asked = {}
-        try:
-            asked = _request(request)
-            return json.dumps(function(asked, language(asked.get("lang"))))
-        except InputError as error:
-            return json.dumps({"refused": told(error, language(asked.get("lang")))})
-
-    del answer.__wrapped__
-    return answer
-
-
-def _request(request: object) -> dict:
-    try:
-        asked = json.loads(request) if isinstance(request, str) else None
-    except (ValueError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
-        raise InputError("token_piece_lost")
-    return asked
-
-
-def told(error: InputError, lang: str) -> str:
-    """An error's sentence, in which half a character can be shown."""
-    return explain(lang, error).encode("utf-8", "replace").decode()
-
-
 @answering
 def opening(asked: dict, lang: str) -> dict:
     """All that the tab needs to begin: its words, the tokenizers, the passages, its limits."""
-    words = {
-        key.removeprefix(WORDS): texts[lang] for key, texts in words_of_page().items() if key.startswith(WORDS)
-    }
     listed = [
         {
             "name": entry.name,
@@ -89,7 +48,7 @@ def opening(asked: dict, lang: str) -> dict:
     limits = {"text": MAX_TEXT_BYTES, "file": MAX_FILE_BYTES, "least": LEAST, "most": MOST}
     limits |= {"smallest": smallest, "largest": largest}
     return {
-        "words": words,
+        "words": words_under(WORDS, lang),
         "tokenizers": listed,
         "passages": [{"title": title, "text": text} for title, text in passages(lang)],
         "limits": limits,

@@ -3,6 +3,7 @@
 
 const Tokenizers = (() => {
   const { element, fill, grouped } = lineage;
+  const { Refused, keepText, keptText } = Asking;
   const SECTIONS = ["compare", "steps", "train"];
   const LONG = 200_000; // bytes of a text from which on it is sent in pieces
   const PIECE = 480_000;
@@ -13,23 +14,7 @@ const Tokenizers = (() => {
   const ratio = (value, digits = 2) => (value === null ? "–" : value.toFixed(digits));
   const share = (value) => (value === null ? "–" : value === 0 ? "0" : `${(100 * value).toFixed(value < 0.1 ? 2 : 1)}\u202f%`);
 
-  class Refused extends Error {}
-
-  // ---- the server ----------------------------------------------------------------------------------------------------
-
-  function asker(server, unreachable) {
-    return async (name, request = {}) => {
-      let reply;
-      try {
-        reply = JSON.parse(await server[name](JSON.stringify({ lang: lineage.lang, ...request })));
-      } catch (error) {
-        console.debug("the server did not answer", error);
-        throw new Refused(unreachable());
-      }
-      if (reply.refused) throw new Refused(reply.refused);
-      return reply;
-    };
-  }
+  // ---- a text or file that is sent in pieces --------------------------------------------------------------------------
 
   const base64 = (blob) => new Promise((resolve, reject) => {
     const reader = new FileReader();
@@ -56,47 +41,17 @@ const Tokenizers = (() => {
     return { sent: await sendPieces(ask, blob, "text") };
   }
 
-  // ---- the address ---------------------------------------------------------------------------------------------------
-
-  const fits = (text) => lineage.encoded(text).length + lineage.encoded(lineage.state.prompt ?? "").length <= lineage.MAX_ENCODED;
-
-  /** Keeps a text: in the address where it has room, else for as long as this window lasts. */
-  function keepText(name, text) {
-    const carried = fits(text);
-    lineage.write(name, carried ? text : "");
-    lineage.remember("sessionStorage", name, carried ? null : text);
-    return carried;
-  }
-
-  const keptText = (name) => lineage.remember("sessionStorage", name) ?? lineage.state[name] ?? "";
-
-  const ready = () => new Promise((resolve) => {
-    const look = () => (lineage.writing ? resolve() : setTimeout(look, 15));
-    look();
-  });
-
   // ---- the tab -------------------------------------------------------------------------------------------------------
 
   async function mount(root, server) {
     const place = root.querySelector(".toks");
     if (place.dataset.mounted) return;
     place.dataset.mounted = "true";
-    await ready();
+    await Asking.ready();
     const error = element("p", { class: "toks-error", role: "alert", hidden: "" });
     let words = { unreachable: place.dataset[`unreachable_${lineage.lang}`] ?? place.dataset.unreachableEn };
-    const ask = asker(server, () => words.unreachable);
-    const attempt = async (work) => {
-      try {
-        const done = await work();
-        error.hidden = true;
-        return done;
-      } catch (caught) {
-        if (!(caught instanceof Refused)) throw caught;
-        error.textContent = caught.message;
-        error.hidden = false;
-        return null;
-      }
-    };
+    const ask = Asking.asker(server, () => words.unreachable);
+    const attempt = Asking.attempter(error);
     place.append(error);
     const opening = await attempt(() => ask("opening"));
     if (!opening) return;
@@ -244,7 +199,7 @@ const Tokenizers = (() => {
     }
 
     text.addEventListener("input", changed);
-    carried.hidden = fits(text.value);
+    carried.hidden = Asking.fits("text", text.value);
     list();
     const open = () => {
       if (opened) return;

@@ -4,12 +4,6 @@
  * token of the rest of it is drawn as a narrow part that names its bytes. Text that no token stands for is drawn bare.
  */
 
-/** Fills the gaps of a sentence: "{count} tokens". */
-lineage.fill = (words, gaps) => words.replace(/\{(\w+)\}/g, (whole, name) => gaps[name] ?? whole);
-
-/** A count with narrow spaces between groups of three digits. */
-lineage.grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-
 const TokenColumns = (() => {
   const { element } = lineage;
   const KINDS = { b: "byte", u: "unknown", s: "special" };

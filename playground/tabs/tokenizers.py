@@ -15,6 +15,7 @@ from playground.views.token_chart import passage_chart
 from playground.views.token_page import template
 
 SCRIPTS = (
+    "asking.js",
     "tokenizers_columns.js",
     "tokenizers_player.js",
     "tokenizers_lattice.js",

@@ -1,0 +1,3 @@
+"""What the script of the section "masking" asks of the server."""
+
+ANSWERS = []

@@ -1,0 +1,3 @@
+"""What the script of the section "pairs" asks of the server."""
+
+ANSWERS = []

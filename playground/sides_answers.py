@@ -1,0 +1,3 @@
+"""What the script of the section "sides" asks of the server."""
+
+ANSWERS = []

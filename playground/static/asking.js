@@ -1,0 +1,66 @@
+/* What views that are drawn in the browser have in common: asking the server for plain values, and keeping what was typed. */
+
+/** Fills the gaps of a sentence: "{count} tokens". */
+lineage.fill = (words, gaps) => words.replace(/\{(\w+)\}/g, (whole, name) => gaps[name] ?? whole);
+
+/** A count with narrow spaces between groups of three digits. */
+lineage.grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+
+const Asking = (() => {
+  const TEXTS = ["prompt", "text", "obj_text"]; // the long ones: together they must fit into an address
+
+  class Refused extends Error {}
+
+  /** `ask(name, request)`: what the server's function of that name answers; throws `Refused` with a sentence. */
+  function asker(server, unreachable) {
+    return async (name, request = {}) => {
+      let reply;
+      try {
+        reply = JSON.parse(await server[name](JSON.stringify({ lang: lineage.lang, ...request })));
+      } catch (error) {
+        console.debug("the server did not answer", error);
+        throw new Refused(unreachable());
+      }
+      if (reply.refused) throw new Refused(reply.refused);
+      return reply;
+    };
+  }
+
+  /** `attempt(work)`: what `work` gives; or null, once `place` says why it was refused. */
+  const attempter = (place) => async (work) => {
+    try {
+      const done = await work();
+      place.hidden = true;
+      return done;
+    } catch (caught) {
+      if (!(caught instanceof Refused)) throw caught;
+      place.textContent = caught.message;
+      place.hidden = false;
+      return null;
+    }
+  };
+
+  /** Whether an address has room for a text beside the others. */
+  function fits(name, text) {
+    const others = TEXTS.filter((other) => other !== name).map((other) => lineage.state[other] ?? "");
+    return lineage.encoded([text, ...others].join("")).length <= lineage.MAX_ENCODED;
+  }
+
+  /** Keeps a text: in the address where it has room, else for as long as this window lasts. */
+  function keepText(name, text) {
+    const carried = fits(name, text);
+    lineage.write(name, carried ? text : "");
+    lineage.remember("sessionStorage", name, carried ? null : text);
+    return carried;
+  }
+
+  const keptText = (name) => lineage.remember("sessionStorage", name) ?? lineage.state[name] ?? "";
+
+  /** Waits until the address has been read. */
+  const ready = () => new Promise((resolve) => {
+    const look = () => (lineage.writing ? resolve() : setTimeout(look, 15));
+    look();
+  });
+
+  return { Refused, asker, attempter, fits, keepText, keptText, ready };
+})();

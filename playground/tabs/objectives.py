@@ -1,0 +1,32 @@
+"""Objectives: what models are trained to predict, on one text, with a real model answering.
+
+Everything is drawn in the browser (static/objectives.js and a file for each section), which asks for plain values.
+"""
+
+import gradio as gr
+
+from playground import masking_answers, objective_opening, pairs_answers, sides_answers
+from playground.tab import Page, Tab, TabParts
+from playground.views.objectives_page import template
+
+SCRIPTS = ("asking.js", "masking.js", "pairs.js", "sides.js", "objectives.js")
+ANSWERS = [
+    *objective_opening.ANSWERS,
+    *masking_answers.ANSWERS,
+    *pairs_answers.ANSWERS,
+    *sides_answers.ANSWERS,
+]
+
+
+def layout(page: Page) -> TabParts:
+    gr.HTML(
+        html_template=template(),
+        js_on_load="Objectives.mount(element, server)",
+        server_functions=ANSWERS,
+        elem_id="objectives-view",
+        apply_default_css=False,
+    )
+    return TabParts(scripts=SCRIPTS)
+
+
+TAB = Tab(id="objectives", layout=layout)
