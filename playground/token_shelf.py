@@ -78,9 +78,7 @@ def find(name: object) -> Named:
 
 def warm_up() -> None:
     """Opens the tokenizers that the tab begins with, in the background, so that the first visitor need not wait."""
-    threading.Thread(
-        target=lambda: [find(name) for name in TOKENIZERS.split(",")], name="tokenizers", daemon=True
-    ).start()
+    threading.Thread(target=lambda: [find(name) for name in TOKENIZERS.split(",")], name="tokenizers", daemon=True).start()
 
 
 def read_names(names: object) -> list[str]:

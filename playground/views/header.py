@@ -15,7 +15,7 @@ def facts(lang: str, params: int, origin: str) -> str:
         '<p class="facts">'
         f'<span title="{count}"><b>{short(params)}</b> {escape(say(lang, "shell.model.parameters"))}</span>'
         f'<span class="weights-{state}">{escape(say(lang, f"shell.model.{state}"))}</span>'
-        f"<span>{escape(say(lang, f'shell.origin.{origin}'))}</span>"
+        f'<span>{escape(say(lang, f"shell.origin.{origin}"))}</span>'
         "</p>"
     )
 
