@@ -1,5 +1,6 @@
 """softmax(q·kᵀ · scale + bias) · v, computed fused, or explicitly when someone is looking (Vaswani et al. 2017, eq. 1)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,6 +25,14 @@ def attend(
         # and the group's keys need no copies.
         rows = q.reshape(q.shape[0], n_groups, n_heads // n_groups, q.shape[3])  # (B, K, H/K, d_head)
         return F.scaled_dot_product_attention(rows, k, v, scale=scale).reshape(q.shape)
+    if q.requires_grad and torch.is_autocast_enabled("cpu"):
+        # The fused kernel's way back takes a processor twice as long in bf16 as in fp32.
+        with torch.autocast("cpu", enabled=False):
+            return _fused(q.float(), k.float(), v.float(), visibility, scale)
+    return _fused(q, k, v, visibility, scale)
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, visibility: Visibility, scale: float) -> Tensor:
     mask = visibility.mask
     if mask is not None:
         mask = mask.to(q.dtype) if mask.is_floating_point() else mask
@@ -35,7 +44,7 @@ def attend(
         attn_mask=mask,
         is_causal=visibility.is_causal,
         scale=scale,
-        enable_gqa=is_grouped,
+        enable_gqa=bool(k.shape[1] < q.shape[1]),
     )
 
 

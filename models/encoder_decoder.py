@@ -47,9 +47,10 @@ class EncoderDecoder(nn.Module):
         memory: Tensor | None = None,
         cache: KVCache | None = None,
         only_last: bool = False,
+        logits_at: Tensor | None = None,
     ) -> ModelOutput:
         """input_ids (B, S) are read and decoder_input_ids (B, T) continued: logits (B, T, V), or (B, 1, V) with
-        `only_last`. `memory` (B, S, D), what the encoder gave before, stands in for input_ids; attention_mask (B, S) is
+        `only_last`, or (N, V) at the N places that the boolean `logits_at` (B, T) names. `memory` (B, S, D), what the encoder gave before, stands in for input_ids; attention_mask (B, S) is
         the encoder's, with 1 = token and 0 = padding; decoder_attention_mask (B, T) the decoder's, cached tokens
         included. Raises `InputError` where ids or shapes do not fit.
         """
@@ -74,7 +75,7 @@ class EncoderDecoder(nn.Module):
         hidden = self.read(decoder_input_ids, places(n_past, n_new, self.weight.device), writing, only_last)
         if cache is not None:
             cache.advance(n_new)
-        logits = self.next_logits(hidden)
+        logits = self.next_logits(hidden if logits_at is None else hidden[logits_at])
         losses = losses_of(self.config, reading, writing)
         return ModelOutput(logits=logits, cache=cache, hidden=hidden, memory=memory, **losses)
 

@@ -49,8 +49,10 @@ class Transformer(Stack):
         prefix_lengths: Tensor | None = None,
         cache: KVCache | None = None,
         only_last: bool = False,
+        logits_at: Tensor | None = None,
     ) -> ModelOutput:
-        """input_ids (B, T), or pixel_values (B, C, height, width), give logits (B, T, V), or (B, 1, V) with `only_last`.
+        """input_ids (B, T), or pixel_values (B, C, height, width), give logits (B, T, V), or (B, 1, V) with `only_last`,
+        or those of the N places that the boolean `logits_at` (B, T) names, (N, V): a training may need few of them.
 
         attention_mask: (B, S) with 1 = token and 0 = padding, or (B, 1, T, S), boolean (True = may look) or float (added
         to the scores); S counts the cached tokens too. token_type_ids: (B, T), by default segment 0. position_ids: (B, T),
@@ -87,7 +89,7 @@ class Transformer(Stack):
         hidden = self.read(read, position_ids, ctx, token_type_ids, only_last)
         if cache is not None:
             cache.advance(n_new)
-        return ModelOutput(hidden=hidden, cache=cache, **self._answers(hidden, ctx, input_ids, position_ids, attention_mask))
+        return ModelOutput(hidden=hidden, cache=cache, **self._answers(hidden, ctx, input_ids, position_ids, attention_mask, logits_at))
 
     def read(
         self,
@@ -135,16 +137,18 @@ class Transformer(Stack):
         input_ids: Tensor | None,
         position_ids: Tensor,
         attention_mask: Tensor | None,
+        logits_at: Tensor | None,
     ) -> dict:
         """What the heads of this architecture say, under the names of `ModelOutput`."""
         cfg = self.config
         answers: dict = losses_of(cfg, ctx)
+        read = hidden if logits_at is None else hidden[logits_at]  # (N, D)
         if cfg.pooler:
             answers["pooled"] = self.pooler(hidden)
         if cfg.head == "lm":
-            answers["logits"] = self.next_logits(hidden)
+            answers["logits"] = self.next_logits(read)
         if cfg.head in ("mlm", "mlm_nsp"):
-            answers["logits"] = self.logits(self.mlm_head(hidden, self.tok_embed.weight))
+            answers["logits"] = self.logits(self.mlm_head(read, self.tok_embed.weight))
         if cfg.head == "mlm_nsp":
             answers["nsp_logits"] = self.nsp_head(answers["pooled"])
         if cfg.head == "classification":

@@ -3,8 +3,8 @@
 A matrix's momentum is replaced by the nearest matrix whose singular values are about one, so that all directions learn
 at the same pace, also those that Adam's element-wise steps would leave behind (Jordan et al., 2024,
 https://kellerjordan.github.io/posts/muon). The update is scaled to the size of an AdamW update, so that both share a
-learning rate (Liu et al., 2025, arXiv:2502.16982, section 2.2). `torch.optim.Muon` does the same in bf16, which
-processors without bf16 arithmetic only emulate.
+learning rate (Liu et al., 2025, arXiv:2502.16982, section 2.2). `torch.optim.Muon` always multiplies in bf16, which
+processors without bf16 arithmetic only emulate, and takes no stacks of matrices.
 """
 
 from collections.abc import Iterable
@@ -31,10 +31,21 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """SGD with Nesterov momentum and orthogonalised updates, weight decay decoupled; for matrices and stacks of them."""
+    """SGD with Nesterov momentum and orthogonalised updates, weight decay decoupled; for matrices and stacks of them.
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    products: the type in which they are made orthogonal; the momentum stays in that of the gradients.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        products: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.products = products
 
     @torch.no_grad()
     def step(self) -> None:
@@ -48,6 +59,6 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        direction = orthogonalised(parameter.grad.lerp(average, group["momentum"]))
+        direction = orthogonalised(parameter.grad.lerp(average, group["momentum"]).to(self.products))
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(direction, alpha=-group["lr"] * 0.2 * max(parameter.shape[-2:]) ** 0.5)

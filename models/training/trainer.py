@@ -95,13 +95,15 @@ class Trainer:
             raise InputError("recipe_field", field="objective", value=recipe.objective, allowed=f"one of {suiting}")
         self._pad = marks_of(data.tokenizer).pad
         self.precision: AbstractContextManager = nullcontext()
+        products = torch.float32
         if bf16_is_native():
-            self.precision = torch.autocast("cpu", dtype=torch.bfloat16)
+            products = torch.bfloat16
+            self.precision = torch.autocast("cpu", dtype=products)
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         matrices = [p for name, p in self._named.items() if is_layer_matrix(name, p)]
         others = [p for name, p in self._named.items() if not is_layer_matrix(name, p)]
         self._optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(matrices, lr=recipe.peak_lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+            Muon(matrices, recipe.peak_lr, recipe.momentum, recipe.weight_decay, products),
             torch.optim.AdamW(others, lr=recipe.peak_lr, betas=recipe.betas, weight_decay=0.0, fused=True),
         )
 
@@ -134,9 +136,10 @@ class Trainer:
         self.model.train()
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         made = batch(self.data.examples(recipe, self.step, chance), self._pad)
+        paid = made.targets != IGNORED  # (B, T)
         with self.precision:
-            out = self.model(**made.arguments)
-        loss = _cross_entropy(out.logits, made.targets)
+            out = self.model(**made.arguments, logits_at=paid)
+        loss = F.cross_entropy(out.logits.float(), made.targets[paid])
         (loss + self._side_losses(out, made)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         for optimizer in self._optimizers:
