@@ -50,9 +50,11 @@ class EncoderDecoder(nn.Module):
         logits_at: Tensor | None = None,
     ) -> ModelOutput:
         """input_ids (B, S) are read and decoder_input_ids (B, T) continued: logits (B, T, V), or (B, 1, V) with
-        `only_last`, or (N, V) at the N places that the boolean `logits_at` (B, T) names. `memory` (B, S, D), what the encoder gave before, stands in for input_ids; attention_mask (B, S) is
-        the encoder's, with 1 = token and 0 = padding; decoder_attention_mask (B, T) the decoder's, cached tokens
-        included. Raises `InputError` where ids or shapes do not fit.
+        `only_last`, or (N, V), those of the N places that the boolean `logits_at` (B, T) names.
+
+        `memory` (B, S, D), what the encoder gave before, stands in for input_ids; attention_mask (B, S) is the encoder's,
+        with 1 = token and 0 = padding; decoder_attention_mask (B, T) the decoder's, cached tokens included. Raises
+        `InputError` where ids or shapes do not fit.
         """
         reading = Context()
         if memory is None:
@@ -61,7 +63,9 @@ class EncoderDecoder(nn.Module):
         check_ids("decoder_input_ids", decoder_input_ids, self.config.vocab_size)
         n_batch, n_new = decoder_input_ids.shape
         if n_batch != memory.shape[0]:
-            raise InputError("batch_shape", field="decoder_input_ids", value=(n_batch, n_new), expected=memory.shape[:1])
+            raise InputError(
+                "batch_shape", field="decoder_input_ids", value=(n_batch, n_new), expected=memory.shape[:1]
+            )
         self.decoder.check_places(n_batch, n_new, n_past, decoder_attention_mask, None)
         if cache is not None:
             cache.check(self.config.n_layers, n_batch)
@@ -116,6 +120,9 @@ def _seen(attention_mask: Tensor | None) -> Visibility:
         return Visibility()
     if attention_mask.dim() != 2:
         raise InputError(
-            "batch_shape", field="attention_mask", value=tuple(attention_mask.shape), expected="(B, S) of an encoder-decoder"
+            "batch_shape",
+            field="attention_mask",
+            value=tuple(attention_mask.shape),
+            expected="(B, S) of an encoder-decoder",
         )
     return Visibility(attention_mask.to(torch.bool)[:, None, None, :])  # (B, 1, 1, S)

@@ -89,7 +89,8 @@ class Transformer(Stack):
         hidden = self.read(read, position_ids, ctx, token_type_ids, only_last)
         if cache is not None:
             cache.advance(n_new)
-        return ModelOutput(hidden=hidden, cache=cache, **self._answers(hidden, ctx, input_ids, position_ids, attention_mask, logits_at))
+        answers = self._answers(hidden, ctx, input_ids, position_ids, attention_mask, logits_at)
+        return ModelOutput(hidden=hidden, cache=cache, **answers)
 
     def read(
         self,
