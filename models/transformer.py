@@ -73,6 +73,7 @@ class Transformer(Stack):
         self._check_heard("token_type_ids", token_type_ids, cfg.n_segments > 0)
         self._check_heard("global_attention_mask", global_attention_mask, "longformer" in cfg.mask_pattern)
         self._check_heard("prefix_lengths", prefix_lengths, cfg.structure == "prefix_decoder")
+        self._check_heard("logits_at", logits_at, cfg.head in ("lm", "mlm", "mlm_nsp"))
         if token_type_ids is not None and self.segment_embed is not None:
             check_ids("token_type_ids", token_type_ids, cfg.n_segments)
         if cache is not None:

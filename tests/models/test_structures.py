@@ -239,6 +239,34 @@ def test_what_does_not_write_says_so(cfg):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("cfg", [BERT, GLM, T5, models.ModelConfig(**SIZES)], ids=["bert", "glm", "t5", "decoder"])
+def test_logits_can_be_had_at_some_places_alone(cfg):
+    model, ids = wide(cfg), tokens(2, 7)
+    arguments = {"decoder_input_ids": tokens(2, 7)} if cfg == T5 else {}
+    places = torch.zeros(2, 7, dtype=torch.bool)
+    places[0, 2] = places[1, 0] = places[1, 6] = True
+    whole = model(ids, **arguments).logits
+    torch.testing.assert_close(model(ids, **arguments, logits_at=places).logits, whole[places], **EQUAL)
+
+
+def test_a_classifier_has_no_places_to_choose_from():
+    with pytest.raises(InputError, match="logits_at"):
+        models.build(CLASSIFIER)(tokens(1, 4), logits_at=torch.ones(1, 4, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("cfg", [BERT, T5], ids=["bert", "t5"])
+def test_gradients_in_bf16_are_those_of_fp32_but_for_rounding(cfg):
+    """Under autocast attention goes its own way (`attend`)."""
+    arguments = {"decoder_input_ids": tokens(2, 9)} if cfg == T5 else {}
+    gradients = []
+    for enabled in (False, True):
+        model = wide(cfg)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            model(tokens(2, 9), **arguments).logits.float().square().mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.99
+
+
 def test_each_further_token_is_predicted_from_the_one_before():
     """Depth k sees tokens up to i + k only: changing a later one changes nothing at place i."""
     cfg = models.ModelConfig(**SIZES, mtp_depth=2)

@@ -20,7 +20,7 @@ from models.training import checkpoint
 from models.training.__main__ import main
 from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData, prepare
 from models.training.evaluate import evaluate
-from models.training.muon import orthogonalised
+from models.training.muon import Muon, orthogonalised
 from models.training.recipe import CorpusShare, Mixture, Recipe, load_recipe, recipes
 from models.training.run import StopRequest, train
 from models.training.trainer import Trainer, learning_rate
@@ -229,6 +229,16 @@ def test_muon_evens_out_singular_values(shape):
     assert 0.3 < values.min() <= values.max() < 1.4
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     assert F.cosine_similarity(orthogonalised(matrix).flatten(), (left @ right).flatten(), dim=0) > 0.95
+
+
+def test_muon_in_bf16_steps_in_the_same_direction():
+    steps = {}
+    for products in (torch.float32, torch.bfloat16):
+        matrix = torch.nn.Parameter(torch.zeros(24, 40))
+        matrix.grad = torch.randn(24, 40, generator=torch.Generator().manual_seed(3))
+        Muon([matrix], lr=0.1, products=products).step()
+        steps[products] = matrix.detach().flatten()
+    assert F.cosine_similarity(*steps.values(), dim=0) > 0.999
 
 
 @pytest.mark.parametrize(
