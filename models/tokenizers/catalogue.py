@@ -93,7 +93,7 @@ def _entries() -> dict[str, Entry]:
 
 def _presets(patterns: tuple[str, ...]) -> tuple[str, ...]:
     """The presets that a pattern matches; the house's own small ones have vocabularies of their own."""
-    published = (name for name in presets() if not name.endswith("-mini"))
+    published = (name for name in presets() if not name.endswith(("-mini", "-mini-zh")))
     return tuple(name for name in published if any(fnmatch(name, pattern) for pattern in patterns))
 
 

@@ -1,8 +1,9 @@
 """Learning a vocabulary from texts, with the trainers of the `tokenizers` and `sentencepiece` libraries.
 
 Five algorithms, one interface. What they have in common is set here, so that vocabularies of one size differ by their
-algorithm only: the same texts, nothing lower-cased or normalised, and at most `ALPHABET_SHARE` of the ids for single
-characters. The same texts give the same vocabulary, however often they are learnt from and on whatever machine.
+algorithm only: the same texts, nothing lower-cased or normalised, and, if nothing else is asked for, at most
+`ALPHABET_SHARE` of the ids for single characters. The same texts give the same vocabulary, however often they are learnt
+from and on whatever machine.
 """
 
 import json
@@ -43,18 +44,24 @@ STAGES = ("reading", "learning", "opening")
 
 
 def train(
-    algorithm: str, texts: Iterable[str], vocab_size: int, progress: Progress | None = None, name: str | None = None
+    algorithm: str,
+    texts: Iterable[str],
+    vocab_size: int,
+    progress: Progress | None = None,
+    name: str | None = None,
+    alphabet_share: float = ALPHABET_SHARE,
 ) -> Tokenizer:
     """The tokenizer that `algorithm` (a key of `ALGORITHMS`) learns from `texts`.
 
-    It has `vocab_size` ids, special tokens among them, or fewer where the texts do not yield so many. An exception of
-    `progress` stops the work: before each stage, and in the first one before each text. Once a library has begun to
-    learn, it cannot be stopped; it lets other threads run meanwhile.
+    At most `alphabet_share` of the ids spell a single character, where characters are the alphabet (not in "byte-bpe",
+    nor in "characters", which has nothing else). It has `vocab_size` ids, special tokens among them, or fewer where the
+    texts do not yield so many. An exception of `progress` stops the work: before each stage, and in the first one before
+    each text. Once a library has begun to learn, it cannot be stopped; it lets other threads run meanwhile.
     Raises InputError: "train_algorithm", "train_size", "train_nothing", "text_surrogate".
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / (name or algorithm)
-        train_into(folder, algorithm, texts, vocab_size, progress)
+        train_into(folder, algorithm, texts, vocab_size, progress, alphabet_share=alphabet_share)
         if progress:
             progress(0.95, "opening")
         return load(folder)
@@ -75,6 +82,7 @@ def train_into(
     vocab_size: int,
     progress: Progress | None = None,
     reserve: str = "",
+    alphabet_share: float = ALPHABET_SHARE,
 ) -> None:
     """`train`, written into `folder` as files that `tokenizers.load` reads.
 
@@ -97,7 +105,7 @@ def train_into(
     if algorithm == "characters":
         _characters(Path(folder), read, vocab_size, reserve)
     else:
-        ALGORITHMS[algorithm](Path(folder), read, vocab_size)
+        ALGORITHMS[algorithm](Path(folder), read, vocab_size, int(alphabet_share * vocab_size))
 
 
 def _silent(share: float, stage: str) -> None:
@@ -109,36 +117,37 @@ def most_frequent(counts: Counter[str], limit: int) -> list[str]:
     return sorted(counts, key=lambda character: (-counts[character], character))[:limit]
 
 
-def _byte_bpe(folder: Path, texts: list[str], vocab_size: int) -> None:
+def _byte_bpe(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
     """As GPT-2 (Radford et al., 2019). Its alphabet are the 256 bytes, so no character is left out."""
     train_byte_bpe(texts, vocab_size).save(folder)
     _write(folder, json.loads((folder / FILE).read_text(encoding="utf-8")))
 
 
-def _sentencepiece_bpe(folder: Path, texts: list[str], vocab_size: int) -> None:
+def _sentencepiece_bpe(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
     """As LLaMA: a character without a piece of its own becomes its bytes, `<0x00>` to `<0xFF>`."""
-    _sentencepiece(folder, texts, vocab_size, model_type="bpe", byte_fallback=True)
+    _sentencepiece(folder, texts, vocab_size, n_characters, model_type="bpe", byte_fallback=True)
 
 
-def _unigram(folder: Path, texts: list[str], vocab_size: int) -> None:
+def _unigram(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
     """As T5 (Kudo, 2018, arXiv:1804.10959): what has no piece is unknown. Line ends and tabs, which SentencePiece does
     not learn from, have an id each."""
     _sentencepiece(
         folder,
         texts,
         vocab_size,
+        n_characters,
         model_type="unigram",
         user_defined_symbols=["\n", "\t"],
         seed_sentencepiece_size=SEEDS_PER_ID * vocab_size,
     )
 
 
-def _sentencepiece(folder: Path, texts: list[str], vocab_size: int, **settings) -> None:
+def _sentencepiece(folder: Path, texts: list[str], vocab_size: int, n_characters: int, **settings) -> None:
     try:
         import sentencepiece
     except ImportError:
         raise InputError("train_needs_package", command="pip install sentencepiece") from None
-    lines = _with_alphabet([line for text in texts for line in _lines(text)], int(ALPHABET_SHARE * vocab_size))
+    lines = _with_alphabet([line for text in texts for line in _lines(text)], n_characters)
     with (folder / SENTENCEPIECE_FILE).open("wb") as file:
         try:
             sentencepiece.SentencePieceTrainer.train(
@@ -175,7 +184,7 @@ def _with_alphabet(lines: list[str], limit: int) -> list[str]:
     return [line.translate(table) for line in lines]
 
 
-def _wordpiece(folder: Path, texts: list[str], vocab_size: int) -> None:
+def _wordpiece(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
     """As BERT's multilingual vocabulary (Devlin et al., 2019): cased, each Chinese character a word of its own.
 
     The library's trainer merges the most frequent pair, as BPE does. It numbers the characters in an order that changes
@@ -187,7 +196,7 @@ def _wordpiece(folder: Path, texts: list[str], vocab_size: int) -> None:
     for text in texts:
         cut = engine.pre_tokenizer.pre_tokenize_str(engine.normalizer.normalize_str(text))
         words.update(word for word, _ in cut)
-    alphabet = _wordpiece_alphabet(words, int(ALPHABET_SHARE * vocab_size))
+    alphabet = _wordpiece_alphabet(words, n_characters)
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
         special_tokens=[*WORDPIECE_SPECIAL, *alphabet],
@@ -249,7 +258,7 @@ def _write(folder: Path, parts: dict) -> None:
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
 
-ALGORITHMS: dict[str, Callable[[Path, list[str], int], None]] = {
+ALGORITHMS: dict[str, Callable[[Path, list[str], int, int], None]] = {
     "byte-bpe": _byte_bpe,
     "sp-bpe": _sentencepiece_bpe,
     "unigram": _unigram,

@@ -50,10 +50,10 @@ TEXTS = """## Texts
 | --- | --- | --- | ---: | ---: |
 {rows}
 
-Changes to the texts: curly quotes and dashes made straight and plain, quotes broken by a wrong decoding repaired,
-spaces at line ends dropped. {held_out:.1%} of the documents, chosen by a hash of their text, were held out of the
-training and of the tokenizer's.
+Changes to the texts: {plain_marks}quotes broken by a wrong decoding repaired, spaces at line ends dropped.
+{held_out:.1%} of the documents, chosen by a hash of their text, were held out of the training and of the tokenizer's.
 """
+PLAIN_MARKS = "curly quotes and dashes made straight and plain, "
 
 VALIDATION = """## Validation
 
@@ -107,7 +107,7 @@ def write_card(
     parts = (
         _introduction(recipe, history, written),
         _training(recipe, history),
-        _texts(shares, history),
+        _texts(recipe, shares, history),
         _pairs_validation(shares, history) if is_paired else _validation(shares, history),
         _filled_in(prompt, written) if is_paired else _sample(prompt, written),
         LIMITS.format(limits=recipe.mixture.limits.strip()),
@@ -149,14 +149,15 @@ def _training(recipe: Recipe, history: dict) -> str:
     return TRAINING.format(minutes=minutes, processor=history["processor"], changes=changes, **values)
 
 
-def _texts(shares: tuple[CorpusShare, ...], history: dict) -> str:
+def _texts(recipe: Recipe, shares: tuple[CorpusShare, ...], history: dict) -> str:
     rows = []
     for share in shares:
         count = history["texts"][share.file]
         times = count["tokens_read"] / count["tokens"]
         title = f"{share.title} (`{share.file}`)"
         rows.append(f"| {title} | {share.source} | {share.licence} | {count['tokens_read']:,} | {times:.1f} |")
-    return TEXTS.format(rows="\n".join(rows), held_out=HELD_OUT_FRACTION)
+    plain_marks = PLAIN_MARKS if recipe.mixture.plain_marks else ""
+    return TEXTS.format(rows="\n".join(rows), plain_marks=plain_marks, held_out=HELD_OUT_FRACTION)
 
 
 def _validation(shares: tuple[CorpusShare, ...], history: dict) -> str:

@@ -15,12 +15,14 @@ from models.tokenizers import END_OF_TEXT
 
 HELD_OUT_FRACTION = 0.015
 
-# UTF-8 quotes once read as Windows-1252, then the typographic forms: a small vocabulary has better uses for its
-# entries than three spellings of one mark.
-SPELLINGS = (
+# UTF-8 quotes once read as Windows-1252, and invisible characters.
+BROKEN = (
     ("â€œ", '"'), ("â€™", "'"), ("â€˜", "'"), ("â€\x9d", '"'), ("â€“", "-"), ("â€”", "--"), ("â€¦", "..."), ("â€", '"'),
-    ("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("´", "'"), ("—", "--"), ("―", "--"), ("–", "-"), ("…", "..."),
     ("\u00a0", " "), ("\ufeff", ""),
+)  # fmt: skip
+# Of English a small vocabulary has better uses for its entries than three spellings of one mark.
+TYPOGRAPHIC = (
+    ("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("´", "'"), ("—", "--"), ("―", "--"), ("–", "-"), ("…", "..."),
 )  # fmt: skip
 SEPARATOR = re.compile(rf"^{re.escape(END_OF_TEXT)}\s*$", re.MULTILINE)
 TRAILING_SPACE = re.compile(r"[ \t]+$", re.MULTILINE)
@@ -35,9 +37,10 @@ class Corpus:
     validation: tuple[str, ...]
 
 
-def clean(text: str) -> str:
-    """Straight quotes, plain dashes, no spaces at line ends, no blank lines around the text."""
-    for old, new in SPELLINGS:
+def clean(text: str, plain_marks: bool = True) -> str:
+    """No spaces at line ends, no blank lines around the text; with `plain_marks`, straight quotes and plain dashes, which
+    Chinese does not use: there “ ” and —— are the marks of the language."""
+    for old, new in (*BROKEN, *TYPOGRAPHIC) if plain_marks else BROKEN:
         text = text.replace(old, new)
     return TRAILING_SPACE.sub("", text).strip()
 
@@ -48,15 +51,15 @@ def held_out(document: str, fraction: float = HELD_OUT_FRACTION) -> bool:
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
-def documents(text: str) -> list[str]:
-    """The cleaned documents of a corpus text; empty ones are dropped."""
-    return [document for part in SEPARATOR.split(text) if (document := clean(part))]
+def documents(text: str, plain_marks: bool = True) -> list[str]:
+    """The documents of a corpus text, each as `clean` leaves it; empty ones are dropped."""
+    return [document for part in SEPARATOR.split(text) if (document := clean(part, plain_marks))]
 
 
-def read_corpus(folder: Path, file: str) -> Corpus:
+def read_corpus(folder: Path, file: str, plain_marks: bool = True) -> Corpus:
     """Read one file. Raises InputError("corpus_empty") where nothing is left to train on."""
     parts: dict[bool, list[str]] = {False: [], True: []}
-    for document in documents((folder / file).read_text(encoding="utf-8", errors="replace")):
+    for document in documents((folder / file).read_text(encoding="utf-8", errors="replace"), plain_marks):
         parts[held_out(document)].append(document)
     if not parts[False]:
         raise InputError("corpus_empty", file=file)

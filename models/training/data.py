@@ -145,8 +145,8 @@ def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData | PairData
     """
     wanted = [share.file for share in recipe.mixture.corpora]
     files = find_files(folder, wanted)
-    corpora = [read_corpus(folder, file) for file in files]
     mixture = recipe.mixture
+    corpora = [read_corpus(folder, file, mixture.plain_marks) for file in files]
     if files != wanted:
         mixture = replace(mixture, corpora=tuple(CorpusShare(file=file, title=file) for file in files))
     tokenizer = _tokenizer(mixture, corpora, work / "tokenizers")
@@ -180,7 +180,7 @@ def _fingerprint(texts: Iterable[str]) -> str:
 def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokenizer:
     """The mixture's tokenizer, learnt once from its training documents, each counted as often as it is read."""
     passes = {share.file: share.passes for share in mixture.corpora}
-    settings = json.dumps([mixture.vocab_size, mixture.tokenizer_name, sorted(passes.items())])
+    settings = json.dumps([mixture.vocab_size, mixture.tokenizer_name, mixture.alphabet_share, sorted(passes.items())])
     documents = (document for corpus in corpora for document in corpus.training)
     folder = folder / f"{mixture.tokenizer_name}-{_fingerprint([settings, *documents])}"
     if not folder.is_dir():
@@ -188,7 +188,13 @@ def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokeniz
         if mixture.algorithm == "byte-bpe":  # of any size from its bytes on
             learnt = tokenizers.train_byte_bpe(weighted, mixture.vocab_size, name=mixture.tokenizer_name)
         else:
-            learnt = train(mixture.algorithm, weighted, mixture.vocab_size, name=mixture.tokenizer_name)
+            learnt = train(
+                mixture.algorithm,
+                weighted,
+                mixture.vocab_size,
+                name=mixture.tokenizer_name,
+                alphabet_share=mixture.alphabet_share,
+            )
         with _new_entry(folder) as draft:
             learnt.save(draft)
     return tokenizers.load(folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.errors import InputError
 from models.objectives import SUITS
+from models.tokenizers.train import ALPHABET_SHARE
 
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
@@ -47,13 +48,19 @@ class CorpusShare:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """Texts in proportion, the tokenizer learnt from them, and what a card says of a model trained on them."""
+    """Texts in proportion, the tokenizer learnt from them, and what a card says of a model trained on them.
+
+    plain_marks: whether quotes and dashes are made straight and plain (see `corpora.clean`). alphabet_share: how much of
+    the vocabulary may spell single characters (see `tokenizers.train.train`).
+    """
 
     name: str
     corpora: tuple[CorpusShare, ...]
     vocab_size: int
     tokenizer_name: str
     algorithm: str = "byte-bpe"
+    alphabet_share: float = ALPHABET_SHARE
+    plain_marks: bool = True
     writes: str = "continues texts like those below"
     prompt: str = ""
     limits: str = "Nothing filters what the model writes."
@@ -61,6 +68,8 @@ class Mixture:
     def __post_init__(self) -> None:
         _check(self, "corpora", len(self.corpora) > 0, "at least one file")
         _check(self, "vocab_size", _whole(self.vocab_size, 257) and self.vocab_size <= 65536, "between 257 and 65536")
+        _check(self, "alphabet_share", _real(self.alphabet_share, lambda v: 0 < v < 1), "between 0 and 1")
+        _check(self, "plain_marks", isinstance(self.plain_marks, bool), "true or false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +175,8 @@ def load_mixture(path: Path, asked_by: Path) -> Mixture:
         "vocab_size": tokenizer.get("vocab_size"),
         "tokenizer_name": tokenizer.get("name", path.stem),
         "algorithm": tokenizer.get("algorithm", "byte-bpe"),
+        "alphabet_share": tokenizer.get("alphabet_share", ALPHABET_SHARE),
+        "plain_marks": values.get("plain_marks", True),
     }
     return _construct(Mixture, flat | values.get("card", {}), path)
 

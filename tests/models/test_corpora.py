@@ -35,6 +35,11 @@ def test_quotes_are_made_plain_and_broken_ones_repaired():
     assert clean("â€œThatâ€™s it!â€\x9d") == '"That\'s it!"'
 
 
+def test_marks_of_chinese_may_stay():
+    assert clean("“走吧”——他说…… \n", plain_marks=False) == "“走吧”——他说……"
+    assert documents("“走吧”\n<|endoftext|>\n……", plain_marks=False) == ["“走吧”", "……"]
+
+
 def test_held_out_part_does_not_depend_on_the_order(tmp_path):
     write(tmp_path, "forward.txt", STORIES)
     write(tmp_path, "backward.txt", STORIES[::-1])

@@ -13,7 +13,8 @@ from models.errors import InputError
 from models.presets import FOLDER, NOT_PRESETS, cards, families, preset, preset_info, presets
 
 COUNTS = tomllib.loads(Path(__file__).with_name("exact_counts.toml").read_text(encoding="utf-8"))
-OWN = tuple(name for name in presets() if name.endswith("-mini"))  # made by this project, so nobody published them
+# Made by this project, so nobody published them.
+OWN = tuple(name for name in presets() if name.endswith(("-mini", "-mini-zh")))
 UNSTATED = (*OWN, "bert-base-chinese", "reformer-crime-and-punishment")  # their sources print no count
 ROTARY_FIELDS = {"rope_theta", "rope_layout", "rotary_dim", "rope_scaling"}
 DERIVABLE = ("n_encoder_layers", "n_kv_heads", "d_head", "rotary_dim", "n_positions", "residual_alpha")

@@ -80,6 +80,12 @@ def test_single_characters_take_no_more_than_their_share(algorithm):
     assert rare == ("byte" if algorithm == "sp-bpe" else "unknown")
 
 
+def test_share_of_single_characters_can_be_another():
+    text = "".join(chr(0x4E00 + i) for i in range(9000))
+    tokenizer = train("wordpiece", [text], 1000, alphabet_share=0.9)
+    assert sum(len(tokenizer.token(i)) == 1 for i in range(tokenizer.vocab_size)) == 900
+
+
 def test_characters_are_the_most_frequent_ones():
     tokenizer = train("characters", ["c" * 3 + "bad" * 2], 512)
     assert [tokenizer.token(i) for i in range(tokenizer.vocab_size)] == ["[UNK]", "<|endoftext|>", "c", "a", "b", "d"]
