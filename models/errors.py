@@ -212,6 +212,8 @@ MESSAGES: dict[str, str] = {
     "text_too_short": "The text has {tokens} tokens; this objective needs at least {minimum}. Type more.",
     "too_few_documents": "There are {documents} documents with sentences; pairs need at least {minimum}.",
     "too_few_sentinels": "The text needs {wanted} sentinels; the tokenizer has {available}. Take a shorter text.",
+    "corpus_too_few_pairs": "The files hold {pairs} pairs of sentences to train on; a batch takes {minimum}. Add more "
+    "pairs, or make batch_tokens smaller.",
     "corpus_too_short": "The corpora yield {available} training tokens; the recipe asks for {wanted}. Raise the passes.",
     "corpus_not_held_out": (
         "Of {documents} documents none could be held out to measure the loss on. Give more documents, or separate those "

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.reading import reader_of
+from models.reading import Blank, reader_of
 from models.sampling import choose, shape
 from models.sampling_settings import Sampling
 
@@ -35,10 +35,12 @@ def generate(
     max_new_tokens: int = 64,
     stop_ids: Collection[int] = (),
     keep_logits: bool = False,
+    blank: Blank | None = None,
 ) -> Iterator[Step]:
     """Continue a prompt, one `Step` a token, with a KV cache; the same `sampling.seed` gives the same tokens.
 
-    An encoder-decoder reads the prompt with its encoder and writes an answer; its steps begin at `decoder_start_id`. Where
+    An encoder-decoder reads the prompt with its encoder and writes an answer; its steps begin at `decoder_start_id`. A
+    prefix decoder with two-dimensional positions fills in the `blank` of the prompt, where one is named. Where
     positions are a table, prompt and text end with it; any others go on beyond `max_seq_len`, whatever the model has
     learnt of that. The cache is made for all `max_new_tokens` at once.
 
@@ -51,7 +53,7 @@ def generate(
         raise InputError("not_an_integer", field="max_new_tokens", value=max_new_tokens)
     if max_new_tokens < 1:
         raise InputError("out_of_range", field="max_new_tokens", value=max_new_tokens, low=1, high="∞")
-    reader = reader_of(model, prompt, max_new_tokens)
+    reader = reader_of(model, prompt, max_new_tokens, blank)
     generator = torch.Generator().manual_seed(sampling.seed)
     seen = torch.zeros(model.config.vocab_size, dtype=torch.bool)
     seen[reader.written] = True

@@ -4,6 +4,8 @@
 inference mode. `written` are the ids that count as text so far, `n_read` how many places of the context they take.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -15,14 +17,35 @@ from models.taps import observed
 from models.transformer import Transformer
 
 
-def reader_of(model: nn.Module, prompt: Tensor, max_new_tokens: int) -> "Continuing | Answering | Rereading":
+@dataclass(frozen=True)
+class Blank:
+    """The blank of a prompt that is filled in: its place there, and the id that opens what is written for it.
+
+    What is written shares the blank's place in the text and counts 1, 2, … in a block of its own, the opening id first
+    (GLM, Du et al. 2022, arXiv:2103.10360, section 2.1).
+    """
+
+    place: int
+    opening_id: int
+
+
+def reader_of(
+    model: nn.Module, prompt: Tensor, max_new_tokens: int, blank: Blank | None = None
+) -> "Continuing | Answering | Rereading":
     """The reader for `model`, with room for prompt (1, T) and `max_new_tokens`; `InputError` if it does not write, or has
-    too few positions for the prompt."""
+    too few positions for the prompt, or no way to fill in a blank."""
     cfg = model.config
     if cfg.head != "lm":
         raise InputError("model_does_not_write", structure=cfg.structure, head=cfg.head)
-    if model.limit is not None and prompt.shape[1] > model.limit:
-        raise InputError("prompt_too_long", n_tokens=prompt.shape[1], max_seq_len=model.limit)
+    n_read = prompt.shape[1] + (blank is not None)
+    if model.limit is not None and n_read > model.limit:
+        raise InputError("prompt_too_long", n_tokens=n_read, max_seq_len=model.limit)
+    if blank is not None:
+        if cfg.structure != "prefix_decoder" or cfg.position not in TWO_DIMENSIONAL:
+            raise InputError("argument_without_effect", field="blank")
+        if not 0 <= blank.place < prompt.shape[1]:
+            raise InputError("out_of_range", field="blank", value=blank.place, low=0, high=prompt.shape[1] - 1)
+        return Continuing(model, prompt, max_new_tokens, blank)
     if cfg.structure == "encoder_decoder":
         return Answering(model, prompt, max_new_tokens)
     if cfg.sparse is not None and cfg.sparse.like_transformers:
@@ -30,23 +53,27 @@ def reader_of(model: nn.Module, prompt: Tensor, max_new_tokens: int) -> "Continu
     return Continuing(model, prompt, max_new_tokens)
 
 
+TWO_DIMENSIONAL = ("learned_2d", "rotary_2d")
+
+
 class Continuing:
-    """A decoder: the prompt and what follows are one text, read with a KV cache.
+    """A decoder: the prompt and what follows are one text, read with a KV cache; or what follows fills in a blank of it.
 
     It replays the model's recorded pass where it may. The plain pass runs where somebody looks inside, and where what a
     token sees depends on its place (windows shorter than the text).
     """
 
-    def __init__(self, model: Transformer, prompt: Tensor, max_new_tokens: int):
-        self.written, self.n_read = prompt[0].cpu(), prompt.shape[1]
-        self._model, self._prompt, self._device = model, prompt, prompt.device
+    def __init__(self, model: Transformer, prompt: Tensor, max_new_tokens: int, blank: Blank | None = None):
+        self.written, self.n_read = prompt[0].cpu(), prompt.shape[1] + (blank is not None)
+        self._model, self._prompt, self._blank, self._device = model, prompt, blank, prompt.device
         self._cache = model.new_cache(capacity=_capacity(model, self.n_read + max_new_tokens))
         self._is_prefix = model.config.structure == "prefix_decoder"
         self._replay = Replay(model, self._cache)
 
     def first_logits(self) -> Tensor:
-        prefix = torch.tensor([self.n_read], device=self._device) if self._is_prefix else None
-        return self._model(self._prompt, prefix_lengths=prefix, cache=self._cache, only_last=True).logits[0, -1]
+        prefix = torch.tensor([self._prompt.shape[1]], device=self._device) if self._is_prefix else None
+        logits = self._model(self._prompt, prefix_lengths=prefix, cache=self._cache, only_last=True).logits[0, -1]
+        return logits if self._blank is None else self.next_logits(self._blank.opening_id)
 
     def next_logits(self, token_id: int) -> Tensor:
         token = torch.tensor([[token_id]], device=self._device)
@@ -57,11 +84,15 @@ class Continuing:
         return self._replay.next_logits(token, positions)[0, -1]
 
     def _positions(self, place: int) -> Tensor:
-        """(1, 1), or (1, 2, 1) where positions have two dimensions. After a prefix, what is written then fills its last
-        place, as a block of its own that counts from 1 (GLM, arXiv:2103.10360, section 2.3)."""
-        if self._model.config.position not in ("learned_2d", "rotary_2d"):
+        """(1, 1), or (1, 2, 1) where positions have two dimensions. After a prefix, what is written then fills its blank,
+        or else its last place, as a block of its own that counts from 1 (GLM, arXiv:2103.10360, section 2.3)."""
+        if self._model.config.position not in TWO_DIMENSIONAL:
             return torch.tensor([[place]], device=self._device)
-        in_text, in_block = (self.n_read - 1, place - self.n_read + 1) if self._is_prefix else (place, 0)
+        in_text, in_block = place, 0
+        if self._is_prefix:
+            n_prefix = self._prompt.shape[1]
+            in_text = n_prefix - 1 if self._blank is None else self._blank.place
+            in_block = place - n_prefix + 1
         return torch.tensor([[[in_text], [in_block]]], device=self._device)
 
 

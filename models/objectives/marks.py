@@ -1,5 +1,6 @@
 """The tokens that objectives put into a text: [MASK], [CLS], sentinels, … by their ids in one vocabulary."""
 
+import re
 from dataclasses import dataclass, fields
 from itertools import count, takewhile
 
@@ -72,6 +73,20 @@ def marks_of(tokenizer: Tokenizer) -> Marks:
         modes=() if None in modes else modes,
         **found,
     )
+
+
+def marked_ids(text: str, tokenizer: Tokenizer) -> list[int]:
+    """The ids of a text in which marks of the vocabulary are spelled out: "a little<extra_id_0> in the house".
+
+    One space before a mark is left out: where tokens begin with their space, it belongs to what the mark stands for.
+    """
+    special = tokenizer.special_tokens()
+    spellings = sorted(special, key=len, reverse=True)
+    ids: list[int] = []
+    for piece in re.split(f"( ?(?:{'|'.join(map(re.escape, spellings))}))", text) if spellings else [text]:
+        mark = special.get(piece.removeprefix(" "))
+        ids += tokenizer.encode(piece) if mark is None else [mark]
+    return ids
 
 
 def _first(tokenizer: Tokenizer, spellings: tuple[str, ...]) -> int | None:

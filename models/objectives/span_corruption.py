@@ -1,7 +1,7 @@
 """Span corruption (Raffel et al., 2020, section 3.3.4): each corrupted span becomes one sentinel; the target spells them.
 
-    inputs    Thank you <X> me to your party <Y> week
-    target    <X> for inviting <Y> last <Z>
+inputs    Thank you <X> me to your party <Y> week
+target    <X> for inviting <Y> last <Z>
 """
 
 from collections.abc import Sequence

@@ -2,15 +2,10 @@
 
 from pathlib import Path
 
-import torch
-
 import models
-from models.objectives import marks_of
 from models.training.corpora import HELD_OUT_FRACTION
 from models.training.recipe import CorpusShare, Recipe, load_recipe, recipes
-
-SAMPLING = models.Sampling(temperature=0.8, top_k=40, top_p=0.95, seed=7)
-SAMPLE_TOKENS = 220
+from models.training.samples import sample
 
 INTRODUCTION = """# {title}
 
@@ -35,14 +30,22 @@ TRAINING = """## Training
 
 {tokens:,} tokens in {steps:,} steps of {batch_tokens:,} (rows of {sequence_length}); {minutes:.0f} minutes of wall
 time on {processor}, beside other work on the same machine.
-Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas {betas[0]} and
-{betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after {warmup_steps:,} steps, then
-a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed {seed}. The loss curve is in
-`history.json`.{changes}
+"""
+
+OPTIMIZERS = """Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas
+{betas[0]} and {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after
+{warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed
+{seed}. The loss curve is in `history.json`.{changes}
 """
 
 CHANGE = """ At step {from_step:,} the budget was changed from {before:,} to {tokens:,} tokens: the learning rates
 up to there are those of the earlier budget."""
+
+PAIRS_TRAINING = """## Training
+
+{pairs:,} pairs of sentences in {steps:,} steps of {rows}, those of similar lengths together, no sentence of more than
+{sequence_length} tokens; {minutes:.0f} minutes of wall time on {processor}, beside other work on the same machine.
+"""
 
 TEXTS = """## Texts
 
@@ -66,6 +69,16 @@ of the curve; texts that training read little of have more weight in it than in 
 {rows}
 """
 
+TRANSLATIONS = """
+chrF (Popović, 2015; spaces left out) of the translations of held-out sentences, the likeliest token each time, from 0 to
+100, each against the nearest of its references. The guess needs no model: the translation of the training sentence that
+shares most words with the one to be translated.
+
+| held out of | sentences | chrF | guess |
+| --- | ---: | ---: | ---: |
+{rows}
+"""
+
 PAIRS_VALIDATION = """## Validation
 
 On held-out documents, with the weights as they are in the file. Loss is in nats per masked token, of which 80 % read
@@ -75,21 +88,6 @@ training texts, or one of the five commonest; of a pair, the answer that is righ
 | held out of | masked tokens | loss | perplexity | first right | among five | guess | among five | pairs | right | guess |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
-"""
-
-FILLED_IN = """## Sample
-
-“{prompt}”, with the five likeliest tokens for the mask, with the weights as they are in the file:
-
-{guesses}
-"""
-
-SAMPLE = """## Sample
-
-Prompt “{prompt}”, temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}, with the weights as they are in
-the file:
-
-{quoted}
 """
 
 LIMITS = """## Limits
@@ -103,13 +101,12 @@ def write_card(
 ) -> None:
     """Write `out`/CARD.md. `written` is the model as loaded from its files, `history` what history.json holds."""
     is_paired = "pairs" in history["validation"]["all"]
-    prompt = recipe.mixture.prompt
     parts = (
         _introduction(recipe, history, written),
         _training(recipe, history),
         _texts(recipe, shares, history),
         _pairs_validation(shares, history) if is_paired else _validation(shares, history),
-        _filled_in(prompt, written) if is_paired else _sample(prompt, written),
+        sample(recipe, written),
         LIMITS.format(limits=recipe.mixture.limits.strip()),
     )
     (out / "CARD.md").write_text("\n".join(parts), encoding="utf-8")
@@ -140,13 +137,20 @@ def _siblings(recipe: Recipe) -> list[str]:
 
 
 def _training(recipe: Recipe, history: dict) -> str:
-    values = vars(recipe) | {"tokens": history["tokens"], "steps": recipe.steps, "warmup_steps": recipe.warmup_steps}
+    values = vars(recipe) | {
+        "tokens": history["tokens"],
+        "steps": recipe.steps,
+        "rows": recipe.rows,
+        "pairs": recipe.steps * recipe.rows,
+        "warmup_steps": recipe.warmup_steps,
+    }
     budgets = history["budgets"]
     changes = "".join(
         CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)
     )
     minutes = history["seconds"] / 60
-    return TRAINING.format(minutes=minutes, processor=history["processor"], changes=changes, **values)
+    amount = PAIRS_TRAINING if recipe.objective == "translation" else TRAINING
+    return (amount + OPTIMIZERS).format(minutes=minutes, processor=history["processor"], changes=changes, **values)
 
 
 def _texts(recipe: Recipe, shares: tuple[CorpusShare, ...], history: dict) -> str:
@@ -167,7 +171,16 @@ def _validation(shares: tuple[CorpusShare, ...], history: dict) -> str:
         f"| {score['bits_per_byte']:.3f} |"
         for file, score in history["validation"].items()
     ]
-    return VALIDATION.format(rows="\n".join(rows))
+    return VALIDATION.format(rows="\n".join(rows)) + _translations(titles, history)
+
+
+def _translations(titles: dict[str, str], history: dict) -> str:
+    """How near translations come to the references; empty where nothing was translated."""
+    rows = [
+        f"| {titles[file]} | {score['sentences']} | {score['chrf']:.1f} | {score['chrf_looked_up']:.1f} |"
+        for file, score in history.get("translations", {}).items()
+    ]
+    return TRANSLATIONS.format(rows="\n".join(rows)) if rows else ""
 
 
 def _pairs_validation(shares: tuple[CorpusShare, ...], history: dict) -> str:
@@ -186,25 +199,3 @@ def _pairs_validation(shares: tuple[CorpusShare, ...], history: dict) -> str:
         )
         rows.append(f"| {titles[file]} | {' | '.join(figures)} |")
     return PAIRS_VALIDATION.format(rows="\n".join(rows))
-
-
-def _filled_in(prompt: str, written: models.Loaded) -> str:
-    """The likeliest tokens for the one [MASK] of `prompt`."""
-    tokenizer = written.tokenizer
-    before, after = (tokenizer.encode(part) for part in prompt.split("[MASK]"))
-    marks = marks_of(tokenizer)
-    ids = torch.tensor([[marks.cls, *before, marks.mask, *after, marks.sep]])
-    with torch.inference_mode():
-        probs = written.model(ids).logits[0, 1 + len(before)].softmax(-1)
-    rows = [f"- {tokenizer.token(int(token_id))}: {prob:.1%}" for prob, token_id in zip(*probs.topk(5), strict=True)]
-    return FILLED_IN.format(prompt=prompt, guesses="\n".join(rows))
-
-
-def _sample(prompt: str, written: models.Loaded) -> str:
-    tokenizer = written.tokenizer
-    ids = tokenizer.encode(prompt) or [tokenizer.eos_id]
-    steps = models.generate(written.model, ids, SAMPLING, SAMPLE_TOKENS, stop_ids=(tokenizer.eos_id,))
-    text = prompt + tokenizer.decode(step.token_id for step in steps)
-    quoted = "\n>\n".join(f"> {line}" for line in text.strip().splitlines() if line)
-    settings = {name: getattr(SAMPLING, name) for name in ("temperature", "top_k", "top_p", "seed")}
-    return SAMPLE.format(prompt=prompt, quoted=quoted, **settings)

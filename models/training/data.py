@@ -19,13 +19,15 @@ from torch import Generator, nn
 
 from models import tokenizers
 from models.errors import InputError
-from models.objectives import OBJECTIVES, Example, marks_of
+from models.objectives import MARKS, OBJECTIVES, Example, marks_of
 from models.tokenizers import Tokenizer
+from models.tokenizers.byte_level import ByteLevelTokenizer, with_marks
 from models.tokenizers.train import train
 from models.training.corpora import Corpus, find_files, read_corpus
-from models.training.evaluate import evaluate
+from models.training.evaluate import byte_counts_of, evaluate, windows
 from models.training.pairs import PairData, prepare_pairs
 from models.training.recipe import CorpusShare, Mixture, Recipe
+from models.training.translations import TranslationData, prepare_translations, read_parallel
 
 ENCODE_AT_ONCE = 256  # documents: enough for the library's parallel encoder, little memory
 VALIDATION_TOKENS = 8_192  # of one corpus at most, so that an evaluation stays short beside the training
@@ -126,30 +128,40 @@ class TrainingData:
         assert rows.shape == (recipe.rows, recipe.sequence_length + 1)
         return [objective(row, marks, chance) for row in rows]
 
+    def held_out_examples(self, recipe: Recipe) -> dict[str, list[Example]]:
+        """What the scores are of, by file; the same each time."""
+        marks, objective = marks_of(self.tokenizer), OBJECTIVES[recipe.objective]
+        return {part.file: windows(part.ids, recipe.sequence_length, objective, marks) for part in self.held_out}
+
     def scores(self, recipe: Recipe, model: nn.Module, precision: AbstractContextManager | None = None) -> dict:
         """The `Score` of each corpus's held-out part, by file."""
-        marks, objective = marks_of(self.tokenizer), OBJECTIVES[recipe.objective]
-        byte_counts = np.array([len(self.tokenizer.bytes_of(i)) for i in range(self.tokenizer.vocab_size)])
+        counts, pad = byte_counts_of(self.tokenizer), marks_of(self.tokenizer).pad
         return {
-            part.file: evaluate(model, part.ids, recipe.sequence_length, byte_counts, objective, marks, precision)
-            for part in self.held_out
+            file: evaluate(model, examples, counts, pad, precision)
+            for file, examples in self.held_out_examples(recipe).items()
         }
 
 
-def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData | PairData:
+AnyData = TrainingData | PairData | TranslationData
+
+
+def prepare(recipe: Recipe, folder: Path, work: Path) -> AnyData:
     """Read the corpora, learn or load the tokenizer, tokenise what is not in the cache under `work`.
 
     A folder that has none of the recipe's files is read whole, every `.txt` as often as the token budget needs.
     Raises InputError as `corpora.find_files` does, "corpus_too_short" where the passes do not fill the budget, and
-    "corpus_not_held_out" where there are too few documents to keep any back for validation.
+    "corpus_not_held_out" where there are too few documents to keep any back for validation. Translations have no
+    stand-in for their files.
     """
     wanted = [share.file for share in recipe.mixture.corpora]
     files = find_files(folder, wanted)
+    if recipe.objective == "translation":
+        return _translations(recipe, folder, files, work)
     mixture = recipe.mixture
     corpora = [read_corpus(folder, file, mixture.plain_marks) for file in files]
     if files != wanted:
         mixture = replace(mixture, corpora=tuple(CorpusShare(file=file, title=file) for file in files))
-    tokenizer = _tokenizer(mixture, corpora, work / "tokenizers")
+    tokenizer = _tokenizer(recipe, mixture, corpora, work / "tokenizers")
     if recipe.objective == "masked_pairs":
         return prepare_pairs(recipe, tokenizer, mixture.corpora, corpora)
     training = [tokenised(corpus.training, tokenizer, work / "tokens") for corpus in corpora]
@@ -169,6 +181,21 @@ def prepare(recipe: Recipe, folder: Path, work: Path) -> TrainingData | PairData
     return TrainingData(tokenizer, shares, stream, kept)
 
 
+def _translations(recipe: Recipe, folder: Path, files: list[str], work: Path) -> TranslationData:
+    """As `prepare`; the tokenizer learns from both sides of the pairs."""
+    mixture = recipe.mixture
+    wanted = [share.file for share in mixture.corpora]
+    if files != wanted:
+        raise InputError("corpus_files_missing", folder=folder, missing=", ".join(wanted), wanted=", ".join(wanted))
+    parallel = [read_parallel(folder, file) for file in files]
+    sides = [
+        Corpus(part.file, tuple(side for pair in part.training for side in (pair.source, pair.target)), ())
+        for part in parallel
+    ]
+    tokenizer = _tokenizer(recipe, mixture, sides, work / "tokenizers")
+    return prepare_translations(recipe, tokenizer, mixture.corpora, parallel)
+
+
 def _fingerprint(texts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for text in texts:
@@ -177,8 +204,9 @@ def _fingerprint(texts: Iterable[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokenizer:
-    """The mixture's tokenizer, learnt once from its training documents, each counted as often as it is read."""
+def _tokenizer(recipe: Recipe, mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokenizer:
+    """The mixture's tokenizer, learnt once from its training documents, each counted as often as it is read; with the
+    marks of the recipe's objective."""
     passes = {share.file: share.passes for share in mixture.corpora}
     settings = json.dumps([mixture.vocab_size, mixture.tokenizer_name, mixture.alphabet_share, sorted(passes.items())])
     documents = (document for corpus in corpora for document in corpus.training)
@@ -197,7 +225,10 @@ def _tokenizer(mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokeniz
             )
         with _new_entry(folder) as draft:
             learnt.save(draft)
-    return tokenizers.load(folder)
+    tokenizer = tokenizers.load(folder)
+    if recipe.objective in MARKS and isinstance(tokenizer, ByteLevelTokenizer):
+        return with_marks(tokenizer, MARKS[recipe.objective])
+    return tokenizer
 
 
 def _weighted(corpora: list[Corpus], passes: dict[str, float]) -> Iterator[str]:

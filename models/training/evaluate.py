@@ -1,6 +1,7 @@
 """The validation loss: how well a model predicts documents that it never saw."""
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import reduce
@@ -12,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.objectives import IGNORED, Marks, Objective, batch
+from models.objectives import IGNORED, Example, Marks, Objective, batch
 from models.objectives.causal import causal
+from models.tokenizers import Tokenizer
 
 ROWS_AT_ONCE = 8
 
@@ -51,35 +53,43 @@ class Score:
         }
 
 
+def windows(
+    ids: np.ndarray, sequence_length: int, objective: Objective = causal, marks: Marks | None = None
+) -> list[Example]:
+    """What an objective makes of `ids` (n_tokens,) in windows of `sequence_length` that do not overlap, always the same.
+
+    For next-token prediction each token but the first pays, for the others those that the objective draws.
+    """
+    chance = torch.Generator().manual_seed(0)
+    starts = range(0, len(ids) - 1, sequence_length)
+    pieces = (torch.from_numpy(ids[start : start + sequence_length + 1].astype(np.int64)) for start in starts)
+    return [objective(piece, marks, chance) for piece in pieces]
+
+
+def byte_counts_of(tokenizer: Tokenizer) -> np.ndarray:
+    """How many bytes of text each id stands for, (vocab_size,)."""
+    return np.array([len(tokenizer.bytes_of(token_id)) for token_id in range(tokenizer.vocab_size)])
+
+
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    ids: np.ndarray,
-    sequence_length: int,
+    examples: Sequence[Example],
     byte_counts: np.ndarray,
-    objective: Objective = causal,
-    marks: Marks | None = None,
+    pad: int | None = None,
     precision: AbstractContextManager | None = None,
 ) -> Score:
-    """Score `ids` (n_tokens,) in windows of `sequence_length` that do not overlap; for next-token prediction each token
-    but the first counts, for the others those that the objective draws, always the same ones.
-
-    `byte_counts` (vocab_size,): how many bytes of text each id stands for.
-    """
+    """Score every place of `examples` that pays; `byte_counts` as `byte_counts_of` has them, `pad` what pads a batch."""
     model.eval()
     score = Score(0.0, 0, 0)
-    chance = torch.Generator().manual_seed(0)
-    starts = range(0, len(ids) - 1, sequence_length)
-    windows = [torch.from_numpy(ids[start : start + sequence_length + 1].astype(np.int64)) for start in starts]
-    for first in range(0, len(windows), ROWS_AT_ONCE):
-        examples = [objective(window, marks, chance) for window in windows[first : first + ROWS_AT_ONCE]]
-        made = batch(examples, marks.pad if marks else 0)
+    for first in range(0, len(examples), ROWS_AT_ONCE):
+        made = batch(examples[first : first + ROWS_AT_ONCE], pad)
+        paid = made.targets != IGNORED  # (B, T)
+        targets = made.targets[paid]  # (N,)
         with precision or nullcontext():
-            logits = model(**made.arguments).logits  # (B, T, V)
-        flat = made.targets.flatten()
-        paid = flat[flat != IGNORED]
-        nats = F.cross_entropy(logits.flatten(0, 1).float(), flat, ignore_index=IGNORED, reduction="sum").item()
-        score += Score(nats, len(paid), int(byte_counts[paid.numpy()].sum()))
+            logits = model(**made.arguments, logits_at=paid).logits  # (N, V)
+        nats = F.cross_entropy(logits.float(), targets, reduction="sum").item()
+        score += Score(nats, len(targets), int(byte_counts[targets.numpy()].sum()))
     return score
 
 

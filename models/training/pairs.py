@@ -117,6 +117,10 @@ class PairData:
         marks = marks_of(self.tokenizer)
         return [masked_pair(pair, marks, chance) for pair in self.stream.read(step * recipe.rows, recipe.rows)]
 
+    def held_out_examples(self, recipe: Recipe) -> dict[str, list[Example]]:
+        """What the scores are of, by file; the same each time."""
+        return self.held_out
+
     def scores(self, recipe: Recipe, model: nn.Module, precision: AbstractContextManager | None = None) -> dict:
         """The `PairScore` of each corpus's held-out part, by file."""
         pad = marks_of(self.tokenizer).pad

@@ -6,7 +6,7 @@ compared must name the same one.
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from models.errors import InputError
@@ -16,6 +16,7 @@ from models.tokenizers.train import ALPHABET_SHARE
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
 MIXTURES = HERE / "mixtures"
+WORDS = ("writes", "prompt", "limits")  # of a card, which a recipe says anew where its objective is another
 
 
 def _check(record: object, field: str, holds: bool, allowed: str) -> None:
@@ -157,6 +158,10 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise InputError("recipe_unknown", name=name_or_path, known=", ".join(recipes()))
     values = _read_toml(path)
     mixture = load_mixture(MIXTURES / f"{values.get('mixture')}.toml", path)
+    words = values.pop("card", {})
+    if unknown := sorted(set(words) - set(WORDS)):
+        raise InputError("recipe_unread", file=path.name, reason=f"unknown field card.{unknown[0]}")
+    mixture = replace(mixture, **words)
     values |= {"name": path.stem, "mixture": mixture, "betas": tuple(values.get("betas", ()))}
     return _construct(Recipe, values, path)
 

@@ -12,11 +12,12 @@ import torch
 
 import models
 from models.training.card import write_card
-from models.training.data import TrainingData, prepare
+from models.training.data import AnyData, prepare
 from models.training.evaluate import total
-from models.training.pairs import PairData
+from models.training.evaluate_translations import evaluate_translations
 from models.training.recipe import Recipe
 from models.training.trainer import Progress, Trainer, bf16_is_native
+from models.training.translations import TranslationData
 
 SAVE_EVERY = 180.0  # seconds
 SAY_EVERY = 15.0  # seconds
@@ -87,7 +88,7 @@ def _line(trainer: Trainer, progress: Progress, speed: float) -> str:
     )
 
 
-def write_model(trainer: Trainer, data: TrainingData | PairData, out: Path) -> None:
+def write_model(trainer: Trainer, data: AnyData, out: Path) -> None:
     """Write weights (bf16), config, tokenizer, history.json and CARD.md; scores are of the file's weights."""
     models.save(trainer.model, data.tokenizer, out)
     written = models.load(out)
@@ -105,10 +106,18 @@ def write_model(trainer: Trainer, data: TrainingData | PairData, out: Path) -> N
         },
         "seconds": round(trainer.seconds, 1),
         "validation": {"all": total(scores).to_dict()} | {file: score.to_dict() for file, score in scores.items()},
+        **_further(data, written),
         "curve": [asdict(row) for row in trainer.history],
     }
     (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     write_card(trainer.recipe, data.shares, history, written, out)
+
+
+def _further(data: AnyData, written: models.Loaded) -> dict:
+    """What an objective measures beside the loss."""
+    if isinstance(data, TranslationData):
+        return {"translations": evaluate_translations(written, data)}
+    return {}
 
 
 def describe_processor() -> str:

@@ -21,10 +21,9 @@ from models.errors import InputError
 from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
 from models.training import checkpoint
-from models.training.data import TrainingData
+from models.training.data import AnyData
 from models.training.evaluate import total
 from models.training.muon import Muon
-from models.training.pairs import PairData
 from models.training.recipe import Recipe
 
 CURVE_POINTS = 200  # rows of history, besides those of the evaluations
@@ -81,7 +80,7 @@ class Trainer:
     it was resumed with another budget than it began with.
     """
 
-    def __init__(self, recipe: Recipe, model: nn.Module, data: TrainingData | PairData) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, data: AnyData) -> None:
         self.recipe = recipe
         self.model = model
         self.data = data

@@ -19,44 +19,12 @@ from models.objectives.causal import causal
 from models.training import checkpoint
 from models.training.__main__ import main
 from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData, prepare
-from models.training.evaluate import evaluate
+from models.training.evaluate import evaluate, windows
 from models.training.muon import Muon, orthogonalised
-from models.training.recipe import CorpusShare, Mixture, Recipe, load_recipe, recipes
+from models.training.recipe import CorpusShare
 from models.training.run import StopRequest, train
 from models.training.trainer import Trainer, learning_rate
-
-STORIES = [f"Once there was a dog. It had {i} bones and {i * 7} friends. The end." for i in range(300)]
-MIXTURE = Mixture(name="m", corpora=(CorpusShare(file="a.txt", passes=9),), vocab_size=300, tokenizer_name="t")
-RECIPE = Recipe(
-    name="little",
-    preset="llama-mini",
-    mixture=MIXTURE,
-    objective="causal",
-    seed=3,
-    tokens=6 * 64,
-    batch_tokens=64,
-    sequence_length=16,
-    peak_lr=5e-3,
-    warmup_fraction=0.2,
-    final_lr_fraction=0.1,
-    momentum=0.95,
-    betas=(0.9, 0.98),
-    weight_decay=0.1,
-    clip_norm=1.0,
-    evaluations=2,
-)
-CONFIG = models.ModelConfig(
-    vocab_size=257,
-    max_seq_len=16,
-    d_model=16,
-    n_layers=2,
-    n_heads=2,
-    d_ff=24,
-    position="learned",
-    norm="layernorm",
-    biases=("q", "norm"),
-    tie_embeddings=True,
-)
+from tests.models.little_training import CONFIG, MIXTURE, RECIPE, STORIES
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +169,7 @@ def test_masked_places_do_not_count(data, monkeypatch):
 def test_validation_score_counts_every_token_and_byte(data):
     model = models.build(CONFIG)
     ids = np.array([256, *b"One dog. Two dogs, three dogs.", 256, *b"End"])
-    score = evaluate(model, ids, 16, np.array([1] * 256 + [0]))
+    score = evaluate(model, windows(ids, 16), np.array([1] * 256 + [0]), pad=0)
     assert (score.tokens, score.bytes) == (len(ids) - 1, len(ids) - 2)
     rows = [ids[0:17], ids[16:33], ids[32:]]
     nats = sum(
@@ -239,70 +207,6 @@ def test_muon_in_bf16_steps_in_the_same_direction():
         Muon([matrix], lr=0.1, products=products).step()
         steps[products] = matrix.detach().flatten()
     assert F.cosine_similarity(*steps.values(), dim=0) > 0.999
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("objective", "telepathy"),
-        ("seed", -1),
-        ("seed", True),
-        ("tokens", 63),
-        ("batch_tokens", 63),
-        ("sequence_length", 1),
-        ("peak_lr", 0),
-        ("peak_lr", "fast"),
-        ("warmup_fraction", 1.0),
-        ("final_lr_fraction", 1.5),
-        ("momentum", 1),
-        ("betas", (0.9,)),
-        ("weight_decay", -0.1),
-        ("clip_norm", math.nan),
-        ("evaluations", 0),
-    ],
-)
-def test_impossible_recipes_are_refused_by_field(field, value):
-    with pytest.raises(InputError) as refusal:
-        replace(RECIPE, **{field: value})
-    assert refusal.value.params["field"] == field
-
-
-def test_impossible_mixtures_are_refused_by_field():
-    for field, value in (("alphabet_share", 1), ("plain_marks", "yes"), ("vocab_size", 256)):
-        with pytest.raises(InputError) as refusal:
-            replace(MIXTURE, **{field: value})
-        assert refusal.value.params["field"] == field
-
-
-def test_recipe_files_are_refused_in_words(tmp_path):
-    with pytest.raises(InputError, match="gpt1-mini, gpt2-mini, gpt3-mini, llama-mini"):
-        load_recipe("gpt5-mini")
-    path = tmp_path / "r.toml"
-    path.write_text("tokens = ")
-    with pytest.raises(InputError, match=r"r\.toml"):
-        load_recipe(path)
-    path.write_text('mixture = "simple-stories"\nspeed = 3\n')
-    with pytest.raises(InputError, match="unknown field speed"):
-        load_recipe(path)
-    path.write_text('mixture = "simple-stories"\n')
-    with pytest.raises(InputError, match="missing"):
-        load_recipe(path)
-    path.write_text('mixture = "nowhere"\n')
-    with pytest.raises(InputError, match=r"no mixture nowhere\.toml"):
-        load_recipe(path)
-
-
-def test_shipped_models_differ_in_architecture_only():
-    """Of the decoders data, order, budget and the parameters that a token uses are alike; a learning rate may suit the
-    architecture."""
-    everything = [load_recipe(name) for name in recipes()]
-    known = [recipe for recipe in everything if (recipe.objective, recipe.mixture.name) == ("causal", "simple-stories")]
-    assert {"gpt2-mini", "llama-mini"} <= {recipe.preset for recipe in known}
-    for recipe in known:
-        assert replace(recipe, name="", preset="", peak_lr=1e-3) == replace(known[0], name="", preset="", peak_lr=1e-3)
-    sizes = [models.account(models.preset(recipe.preset)).active_params for recipe in known]
-    assert max(sizes) <= 4_000_000
-    assert max(sizes) / min(sizes) < 1.1
 
 
 def test_interrupted_run_keeps_its_state_and_goes_on(small_preset, corpus, tmp_path):

@@ -1,0 +1,37 @@
+"""A training small enough for a test: its texts, recipe and model."""
+
+import models
+from models.training.recipe import CorpusShare, Mixture, Recipe
+
+STORIES = [f"Once there was a dog. It had {i} bones and {i * 7} friends. The end." for i in range(300)]
+MIXTURE = Mixture(name="m", corpora=(CorpusShare(file="a.txt", passes=9),), vocab_size=300, tokenizer_name="t")
+RECIPE = Recipe(
+    name="little",
+    preset="llama-mini",
+    mixture=MIXTURE,
+    objective="causal",
+    seed=3,
+    tokens=6 * 64,
+    batch_tokens=64,
+    sequence_length=16,
+    peak_lr=5e-3,
+    warmup_fraction=0.2,
+    final_lr_fraction=0.1,
+    momentum=0.95,
+    betas=(0.9, 0.98),
+    weight_decay=0.1,
+    clip_norm=1.0,
+    evaluations=2,
+)
+CONFIG = models.ModelConfig(
+    vocab_size=257,
+    max_seq_len=16,
+    d_model=16,
+    n_layers=2,
+    n_heads=2,
+    d_ff=24,
+    position="learned",
+    norm="layernorm",
+    biases=("q", "norm"),
+    tie_embeddings=True,
+)

@@ -1,0 +1,109 @@
+"""Recipes and mixtures: what they may say, and that the shipped ones are comparable and trainable."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+import models
+from models.errors import InputError
+from models.objectives import MARKS, marks_of
+from models.training.recipe import load_recipe, recipes
+from models.training.run import StopRequest, train
+from tests.models.little_training import MIXTURE, RECIPE, STORIES
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("objective", "telepathy"),
+        ("seed", -1),
+        ("seed", True),
+        ("tokens", 63),
+        ("batch_tokens", 63),
+        ("sequence_length", 1),
+        ("peak_lr", 0),
+        ("peak_lr", "fast"),
+        ("warmup_fraction", 1.0),
+        ("final_lr_fraction", 1.5),
+        ("momentum", 1),
+        ("betas", (0.9,)),
+        ("weight_decay", -0.1),
+        ("clip_norm", math.nan),
+        ("evaluations", 0),
+    ],
+)
+def test_impossible_recipes_are_refused_by_field(field, value):
+    with pytest.raises(InputError) as refusal:
+        replace(RECIPE, **{field: value})
+    assert refusal.value.params["field"] == field
+
+
+def test_impossible_mixtures_are_refused_by_field():
+    for field, value in (("alphabet_share", 1), ("plain_marks", "yes"), ("vocab_size", 256)):
+        with pytest.raises(InputError) as refusal:
+            replace(MIXTURE, **{field: value})
+        assert refusal.value.params["field"] == field
+
+
+def test_recipe_files_are_refused_in_words(tmp_path):
+    with pytest.raises(InputError, match="gpt1-mini, gpt2-mini, gpt3-mini, llama-mini"):
+        load_recipe("gpt5-mini")
+    path = tmp_path / "r.toml"
+    path.write_text("tokens = ")
+    with pytest.raises(InputError, match=r"r\.toml"):
+        load_recipe(path)
+    path.write_text('mixture = "simple-stories"\nspeed = 3\n')
+    with pytest.raises(InputError, match="unknown field speed"):
+        load_recipe(path)
+    path.write_text('mixture = "simple-stories"\n')
+    with pytest.raises(InputError, match="missing"):
+        load_recipe(path)
+    path.write_text('mixture = "simple-stories"\n[card]\nspeed = 3\n')
+    with pytest.raises(InputError, match=r"unknown field card\.speed"):
+        load_recipe(path)
+    path.write_text('mixture = "nowhere"\n')
+    with pytest.raises(InputError, match=r"no mixture nowhere\.toml"):
+        load_recipe(path)
+
+
+def test_shipped_models_differ_in_architecture_only():
+    """Of the decoders data, order, budget and the parameters that a token uses are alike; a learning rate may suit the
+    architecture."""
+    everything = [load_recipe(name) for name in recipes()]
+    known = [recipe for recipe in everything if (recipe.objective, recipe.mixture.name) == ("causal", "simple-stories")]
+    assert {"gpt2-mini", "llama-mini"} <= {recipe.preset for recipe in known}
+    for recipe in known:
+        assert replace(recipe, name="", preset="", peak_lr=1e-3) == replace(known[0], name="", preset="", peak_lr=1e-3)
+    sizes = [models.account(models.preset(recipe.preset)).active_params for recipe in known]
+    assert max(sizes) <= 4_000_000
+    assert max(sizes) / min(sizes) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("preset", "objective", "prompt"),
+    [("t5-mini", "span_corruption", "Once <extra_id_0> a dog."), ("glm-mini", "blank_infilling", "Once [MASK] a dog.")],
+)
+def test_models_that_fill_in_blanks_are_trained_and_answer_in_their_card(
+    preset, objective, prompt, corpus, tmp_path, monkeypatch
+):
+    sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2, "n_kv_heads": 2, "d_head": 8, "d_ff": 24}
+    n_marks = len(MARKS[objective])
+    small = models.preset(preset).replace(**sizes, vocab_size=300 + n_marks)
+    monkeypatch.setattr(models, "preset", lambda name: small)
+    recipe = replace(RECIPE, objective=objective, mixture=replace(MIXTURE, prompt=prompt), batch_tokens=64)
+    assert train(recipe, corpus, tmp_path / "work", tmp_path / "out", StopRequest(), lambda text: None)
+    written = models.load(tmp_path / "out")
+    assert written.tokenizer.vocab_size == 300 + n_marks
+    assert marks_of(written.tokenizer).specials >= set(range(300, 300 + n_marks))
+    card = (tmp_path / "out/CARD.md").read_text()
+    assert f"“{prompt}”".replace("<", r"\<") in card
+    assert "What the model writes for the blanks" in card
