@@ -90,6 +90,17 @@ training texts, or one of the five commonest; of a pair, the answer that is righ
 {rows}
 """
 
+EXPERTS = """## Experts
+
+Where the tokens of the held-out texts go, layer by layer: each expert's share of the choices, the busiest's and the
+idlest's over the mean, experts that no token went to, and choices lost because an expert was full. Information is that of
+the expert about the token (mutual information), beside that of a random router with the same load.
+
+| layer | load of the experts | busiest | idlest | dead | lost | information | random |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+{rows}
+"""
+
 LIMITS = """## Limits
 
 {limits}
@@ -106,6 +117,7 @@ def write_card(
         _training(recipe, history),
         _texts(recipe, shares, history),
         _pairs_validation(shares, history) if is_paired else _validation(shares, history),
+        *([_experts(history)] if "routing" in history else []),
         sample(recipe, written),
         LIMITS.format(limits=recipe.mixture.limits.strip()),
     )
@@ -181,6 +193,15 @@ def _translations(titles: dict[str, str], history: dict) -> str:
         for file, score in history.get("translations", {}).items()
     ]
     return TRANSLATIONS.format(rows="\n".join(rows)) if rows else ""
+
+
+def _experts(history: dict) -> str:
+    rows = [
+        f"| `{name}` | {' '.join(f'{share:.1%}' for share in layer['load'])} | {layer['most']:.2f} | {layer['least']:.2f} "
+        f"| {layer['dead']} | {layer['left_out']:.1%} | {layer['bits']:.2f} bits | {layer['random_bits']:.2f} bits |"
+        for name, layer in history["routing"].items()
+    ]
+    return EXPERTS.format(rows="\n".join(rows))
 
 
 def _pairs_validation(shares: tuple[CorpusShare, ...], history: dict) -> str:

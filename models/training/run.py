@@ -11,11 +11,13 @@ from pathlib import Path
 import torch
 
 import models
+from models.objectives import marks_of
 from models.training.card import write_card
 from models.training.data import AnyData, prepare
 from models.training.evaluate import total
 from models.training.evaluate_translations import evaluate_translations
 from models.training.recipe import Recipe
+from models.training.routing import measure_routing
 from models.training.trainer import Progress, Trainer, bf16_is_native
 from models.training.translations import TranslationData
 
@@ -106,18 +108,23 @@ def write_model(trainer: Trainer, data: AnyData, out: Path) -> None:
         },
         "seconds": round(trainer.seconds, 1),
         "validation": {"all": total(scores).to_dict()} | {file: score.to_dict() for file, score in scores.items()},
-        **_further(data, written),
+        **_further(trainer.recipe, data, written),
         "curve": [asdict(row) for row in trainer.history],
     }
     (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     write_card(trainer.recipe, data.shares, history, written, out)
 
 
-def _further(data: AnyData, written: models.Loaded) -> dict:
-    """What an objective measures beside the loss."""
+def _further(recipe: Recipe, data: AnyData, written: models.Loaded) -> dict:
+    """What is measured beside the loss, where the objective or the architecture has more to say."""
+    found: dict = {}
     if isinstance(data, TranslationData):
-        return {"translations": evaluate_translations(written, data)}
-    return {}
+        found["translations"] = evaluate_translations(written, data)
+    if written.config.moe is not None:
+        examples = [example for several in data.held_out_examples(recipe).values() for example in several]
+        layers = measure_routing(written.model, examples, marks_of(data.tokenizer).pad)
+        found["routing"] = {name: layer.to_dict() for name, layer in layers.items()}
+    return found
 
 
 def describe_processor() -> str:

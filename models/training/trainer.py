@@ -136,7 +136,8 @@ class Trainer:
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
         made = batch(self.data.examples(recipe, self.step, chance), self._pad)
         paid = made.targets != IGNORED  # (B, T)
-        with self.precision:
+        with self.precision, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed * 1_000_003 + self.step)  # of routers that choose with noise
             out = self.model(**made.arguments, logits_at=paid)
         loss = F.cross_entropy(out.logits.float(), made.targets[paid])
         (loss + self._side_losses(out, made)).backward()
