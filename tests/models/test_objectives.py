@@ -152,6 +152,19 @@ class TestNextSentence:
                 assert pair.second[0] - pair.first[-1] == 1
             assert len(pair.first) + len(pair.second) + next_sentence.N_MARKS <= 35
 
+    def test_what_was_drawn_tells_how_each_pair_came_about(self):
+        drawn = list(next_sentence.draw_pairs(self.DOCUMENTS, 35, chance(4)))
+        assert [one.pair for one in drawn] == self.made(4)
+        for one in drawn:
+            own, other = self.DOCUMENTS[one.document], self.DOCUMENTS[one.other] if one.other is not None else None
+            assert one.whole.first == tuple(sum(own[one.place : one.place + one.n_first], []))
+            follows = one.throw is not None and one.throw < 0.5
+            assert one.pair.is_next == follows == (other is None)
+            source = own[one.place + one.n_first : one.end] if follows else other[one.other_place : one.other_end]
+            assert one.whole.second == tuple(sum(source, []))
+            assert next_sentence.cut(one.whole, one.cuts) == one.pair
+            assert len(one.whole.first + one.whole.second) - len(one.cuts) == len(one.pair.first + one.pair.second)
+
     def test_the_longer_side_is_cut(self):
         cut = next_sentence.truncated(Pair(tuple(range(10)), (50, 51), True), 6, chance())
         assert len(cut.first) == 4
