@@ -211,6 +211,10 @@ MESSAGES: dict[str, str] = {
     "nothing_to_mask": "There is no text to mask, only special tokens. Type at least one word.",
     "text_too_short": "The text has {tokens} tokens; this objective needs at least {minimum}. Type more.",
     "too_few_documents": "There are {documents} documents with sentences; pairs need at least {minimum}.",
+    "pair_no_sentence": "There is no sentence with a token in this text. Type a few sentences, each ended by a full stop.",
+    "pair_part_empty": "Text {part} has no token. Type at least one word into it.",
+    "pair_no_judge": "{model} fills in masked words only; it has no head for sentence pairs. These have one: {able}.",
+    "pair_no_language": "The vocabulary of {model} has no words for the held-out texts, which are English and Chinese.",
     "too_few_sentinels": "The text needs {wanted} sentinels; the tokenizer has {available}. Take a shorter text.",
     "corpus_too_few_pairs": "The files hold {pairs} pairs of sentences to train on; a batch takes {minimum}. Add more "
     "pairs, or make batch_tokens smaller.",

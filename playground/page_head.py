@@ -12,9 +12,10 @@ NAMES = {"en": "English", "zh": "中文"}  # every language under its own name
 
 
 def page_head(tabs: Iterable[str], scripts: Iterable[str]) -> str:
-    """The markup: `lineage.css` and one stylesheet a tab, then `page.js` and `scripts`."""
-    styles = ["lineage.css", *(f"{tab}.css" for tab in tabs if (STATIC / f"{tab}.css").is_file())]
+    """The markup: `lineage.css` and the stylesheets that bear the names of a tab or script; `page.js` and `scripts`."""
     code = ["page.js", *dict.fromkeys(scripts)]
+    named = dict.fromkeys([*tabs, *(script.removesuffix(".js") for script in code)])
+    styles = ["lineage.css", *(f"{name}.css" for name in named if (STATIC / f"{name}.css").is_file())]
     start = f"const lineage = window.lineage = {{ boot: {_script_json(_boot())} }};"
     return f"<style>{_read(styles)}</style><script>{start}\n{_read(code)}</script>"
 

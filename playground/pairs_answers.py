@@ -1,3 +1,90 @@
 """What the script of the section "pairs" asks of the server."""
 
-ANSWERS = []
+from dataclasses import asdict
+from functools import cache
+
+from models.errors import InputError
+from playground import services
+from playground.answering import answering
+from playground.i18n import say
+from playground.objective_models import masked_models
+from playground.pair_building import building, drawn_pairs, whole_number
+from playground.pair_documents import COLLECTIONS, GROUPS, OWN, documents_of, texts_of
+from playground.pair_judging import hold_judge, judge, typed_pair
+from playground.pair_score import languages_of, scoreboard, summary
+from playground.session import LIMITS
+
+
+@answering
+def pairs_opening(asked: dict, lang: str) -> dict:
+    """The collections of documents to choose from, how long a pair may be, and for each model an example to ask about."""
+    low, high = LIMITS["pair_tokens"]
+    names = [{"name": name, "title": say(lang, f"pairs.collection.{name}")} for name in (*COLLECTIONS, OWN)]
+    examples = {one.name: example_for(one.name) for one in masked_models() if one.judges_pairs}
+    return {"collections": names, "tokens": {"low": low, "high": high}, "examples": examples}
+
+
+@cache
+def example_for(model: str) -> tuple[str, str]:
+    """The first two sentences of the first held-out text in a language that the model reads."""
+    from models.objectives.sentences import sentences
+
+    readable = languages_of(hold_judge(model)[1].tokenizer)
+    first, second, *_ = sentences(texts_of(GROUPS[readable[0] if readable else "en"][0])[0])
+    return first, second
+
+
+@answering
+def pairs_build(asked: dict, lang: str) -> dict:
+    """The documents as sentences, and what was drawn for each pair."""
+    _, loaded = hold_judge(asked.get("model"))
+    with services.turn():
+        documents, drawn = _drawn(asked, loaded)
+        return building(documents, drawn, loaded.tokenizer, asked["tokens"])
+
+
+@answering
+def pairs_judge(asked: dict, lang: str) -> dict:
+    """What the model says of pair number `at` of those that `pairs_build` gives for the same request."""
+    _, loaded = hold_judge(asked.get("model"))
+    with services.turn():
+        _, drawn = _drawn(asked, loaded)
+        at = whole_number("at", asked.get("at"), (0, len(drawn) - 1))
+        return asdict(judge(loaded, drawn[at].pair))
+
+
+def _drawn(asked: dict, loaded) -> tuple[list, list]:
+    documents = documents_of(asked.get("documents"), asked.get("text"), loaded.tokenizer)
+    return documents, drawn_pairs(documents, asked.get("seed"), asked.get("tokens"))
+
+
+@answering
+def pairs_ask(asked: dict, lang: str) -> dict:
+    """What the model says of two typed texts."""
+    _, loaded = hold_judge(asked.get("model"))
+    pair = typed_pair(asked.get("first"), asked.get("second"), loaded.tokenizer)
+    with services.turn():
+        return asdict(judge(loaded, pair))
+
+
+@answering
+def pairs_score(asked: dict, lang: str) -> dict:
+    """The score of the model on the held-out pairs of one language, as it is after their parts 0 to `part`.
+
+    Without a part: the whole score where it is known already, else only how many pairs there are.
+    """
+    found, loaded = hold_judge(asked.get("model"))
+    readable = languages_of(loaded.tokenizer)
+    if not readable:
+        raise InputError("pair_no_language", model=found.title)
+    wanted = asked.get("texts", lang)
+    board = scoreboard(found.name, wanted if wanted in readable else readable[0])
+    about = {"texts": board.lang, "readable": readable, "parts": board.n_parts, "n_pairs": len(board.pairs)}
+    if asked.get("part") is None and not board.is_known:
+        return about
+    last = board.n_parts - 1
+    part = last if asked.get("part") is None else whole_number("part", asked["part"], (0, last))
+    return {**about, "part": part, **summary(board.pairs, board.upto(part))}
+
+
+ANSWERS = [pairs_opening, pairs_build, pairs_judge, pairs_ask, pairs_score]

@@ -45,6 +45,8 @@ TRAINED = ("byte-bpe", "sp-bpe", "unigram", "wordpiece", "characters")
 TOKENIZERS = "byte-bpe-8k,wordpiece-8k,unigram-8k,characters-8k"
 TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
 OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
+BLANKS = ("short", "long")
+PAIRS_FROM = ("stories", "books", "chinese", "own")
 FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask|random|keep|leave|\d{1,2})){0,127}")
 MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
 MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
@@ -72,9 +74,20 @@ LIMITS: dict[str, tuple[float, float]] = {
     "mask_share": (1, 60),
     "mask_part": (0, 999),
     "mask_at": (0, 999),
+    "pair_tokens": (16, 128),
+    "pair_at": (0, 59),
+    "pair_step": (0, 7),
+    "side_denoiser": (0, 6),
 }
 # How many characters of a text are read.
-TEXTS = {"text": MAX_PROMPT, "tok_text": 2_000, "tok_word": 64, "obj_text": 20_000}
+TEXTS = {
+    "text": MAX_PROMPT,
+    "tok_text": 2_000,
+    "tok_word": 64,
+    "obj_text": 20_000,
+    "pair_first": 2_000,
+    "pair_second": 2_000,
+}
 
 
 @dataclass(frozen=True)
@@ -147,6 +160,14 @@ class Session:
     mask_at: int = 0  # the position that is looked at
     mask_head: str = "0.mean"  # the layer and head whose attention is shown
     mask_two: str = ""  # the two positions that are predicted together
+    pair_from: str = "stories"  # the documents that sentence pairs are built from
+    pair_tokens: int = 64  # that a pair may have
+    pair_at: int = 0  # the pair that is looked at, and the step of its making
+    pair_step: int = 0
+    pair_first: str = ""  # the texts that were typed in place of that pair's
+    pair_second: str = ""
+    side_blank: str = "short"  # which blanks GLM's objective has, side by side with others
+    side_denoiser: int = 0  # and which of UL2's denoisers is shown there
     problems: tuple[Problem, ...] = ()
 
     @classmethod
@@ -301,6 +322,8 @@ _READERS = {
     "train_with": _read_name(TRAINED),
     "obj_section": _read_name(OBJECTIVE_SECTIONS),
     "obj_model": _read_one_name,
+    "side_blank": _read_name(BLANKS),
+    "pair_from": _read_name(PAIRS_FROM),
     "mask_words": _read_flag,
     "mask_fates": _read_matching(FATE_LIST),
     "mask_head": _read_matching(MASK_HEAD),

@@ -86,11 +86,15 @@ class EngineTokenizer(Tokenizer):
 
     def save(self, folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        text = self._engine.to_str()
-        whole = hf.Tokenizer.from_str(undisguised(text) if self._disguise else text)
+        whole = hf.Tokenizer.from_str(self.to_json())
         if self._post_processor is not None:
             whole.post_processor = self._post_processor
         whole.save(str(Path(folder) / FILE))
+
+    def to_json(self) -> str:
+        """The tokenizer as its tokenizer.json has it, without what comes after encoding."""
+        text = self._engine.to_str()
+        return undisguised(text) if self._disguise else text
 
     def bare(self) -> hf.Tokenizer:
         """The library's own tokenizer, for measurements and explanations; it is shared, so do not change it."""

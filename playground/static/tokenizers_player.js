@@ -21,7 +21,7 @@ const StepPlayer = (() => {
     function go(to) {
       step = Math.min(Math.max(to, 0), last);
       slider.value = String(step);
-      told.textContent = lineage.fill(words.step_of, { step, last });
+      told.textContent = lineage.fill(words.step_of, { step, last, number: step + 1, count });
       for (const back of [first, previous]) back.disabled = step === 0;
       for (const forward of [next, end]) forward.disabled = step === last;
       show(step);

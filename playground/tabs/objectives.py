@@ -6,10 +6,22 @@ Everything is drawn in the browser (static/objectives.js and a file for each sec
 import gradio as gr
 
 from playground import masking_answers, objective_opening, pairs_answers, sides_answers
+from playground.pair_api import next_sentence
+from playground.side_api import objectives
 from playground.tab import Page, Tab, TabParts
 from playground.views.objectives_page import template
 
-SCRIPTS = ("asking.js", "masking.js", "pairs.js", "sides.js", "objectives.js")
+SCRIPTS = (
+    "asking.js",
+    "tokenizers_player.js",
+    "masking.js",
+    "pairs_steps.js",
+    "pairs_score.js",
+    "pairs.js",
+    "sides_tokens.js",
+    "sides.js",
+    "objectives.js",
+)
 ANSWERS = [
     *objective_opening.ANSWERS,
     *masking_answers.ANSWERS,
@@ -26,6 +38,8 @@ def layout(page: Page) -> TabParts:
         elem_id="objectives-view",
         apply_default_css=False,
     )
+    page.endpoint(next_sentence, "next_sentence")
+    page.endpoint(objectives, "objectives")
     return TabParts(scripts=SCRIPTS)
 
 

@@ -63,6 +63,7 @@ SAME = re.compile(
     r"|part\.paper\.\w+\.\w+"
     r"|tokenizers\.(algorithm\.(bpe|sp_bpe|wordpiece|unigram)|shipped_title|back\.(join|quoted))"
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
+    r"|sides\.view\.(row_)?join"
 )
 
 
