@@ -24,7 +24,7 @@ def sides_make(asked: dict, lang: str) -> dict:
         "spellings": {token_id: tokenizer.token(token_id) for token_id in sorted(used)},
         "special": sorted(token_id for token_id in used if tokenizer.kind_of(token_id) == "special"),
         "unknown": sum(tokenizer.kind_of(token_id) == "unknown" for token_id in shown.ids),
-        "suited": {objective: [family.title[lang] for family in suited(objective)] for objective in SUITS},
+        "suited": {side.objective: [family.title[lang] for family in suited(side.objective)] for side in shown.sides},
     }
 
 
