@@ -32,6 +32,14 @@ def browser_path() -> str | None:
     return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """All browser tests go to one of the two processes, so that one browser and one server do for all."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """The running browser."""

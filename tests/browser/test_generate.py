@@ -13,7 +13,7 @@ import models
 from playground import services
 from playground.tabs import generate as tab
 from playground.views import generation as payload
-from tests.browser.generating import SLOW, TINY, WIDE, generate
+from tests.browser.generating import SLOW, SLOWEST, TINY, WIDE, generate
 
 NASTY = "<script>hacked=1</script> ${hacked=1} {{hacked}} <img src=x onerror=hacked=1>"
 DONE = ".generate-story[aria-busy=false]"
@@ -192,7 +192,7 @@ def test_a_change_of_language_keeps_the_text(visit):
 
 
 def test_a_text_cut_off_by_a_change_of_language_has_an_end(visit):
-    visitor = visit(f"lang=en&model={SLOW}&max_new_tokens=500&prompt=Once")
+    visitor = visit(f"lang=en&model={SLOWEST}&max_new_tokens=500&prompt=Once")
     page = visitor.page
     page.wait_for_selector(".generate-notes p")
     page.click("#generate-run")
