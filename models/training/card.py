@@ -28,7 +28,7 @@ EXCEPT_RATES = " (learning rates too, but for the steps around the change of bud
 
 TRAINING = """## Training
 
-{tokens:,} tokens in {steps:,} steps of {batch_tokens:,} (rows of {sequence_length}); {minutes:.0f} minutes of wall
+{tokens:,} tokens in {steps:,} steps of {batch_tokens:,} (rows of {lengths}); {minutes:.0f} minutes of wall
 time on {processor}, beside other work on the same machine.
 """
 
@@ -155,7 +155,10 @@ def _training(recipe: Recipe, history: dict) -> str:
         "rows": recipe.rows,
         "pairs": recipe.steps * recipe.rows,
         "warmup_steps": recipe.warmup_steps,
+        "lengths": recipe.sequence_length,
     }
+    if recipe.short_length is not None:
+        values["lengths"] = f"{recipe.short_length} for {recipe.short_fraction:.0%} of them, then {recipe.sequence_length}"
     budgets = history["budgets"]
     changes = "".join(
         CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)

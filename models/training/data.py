@@ -123,9 +123,10 @@ class TrainingData:
         """What step 0, 1, … of a recipe learns from."""
         marks, objective = marks_of(self.tokenizer), OBJECTIVES[recipe.objective]
         stretch = torch.from_numpy(self.stream.read(step * recipe.batch_tokens, recipe.batch_tokens + 1))
+        length = recipe.length_at(step)
         # The last id of a row is the first of the next: it is predicted in one and read in the other.
-        rows = stretch.unfold(0, recipe.sequence_length + 1, recipe.sequence_length)  # (B, T + 1)
-        assert rows.shape == (recipe.rows, recipe.sequence_length + 1)
+        rows = stretch.unfold(0, length + 1, length)  # (B, T + 1)
+        assert rows.shape == (recipe.batch_tokens // length, length + 1)
         return [objective(row, marks, chance) for row in rows]
 
     def held_out_examples(self, recipe: Recipe) -> dict[str, list[Example]]:

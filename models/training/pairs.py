@@ -103,19 +103,23 @@ class PairStream:
 class PairData:
     """Everything a trainer reads, where the objective takes pairs of sentences.
 
-    held_out: masked examples by file, always the same ones; commonest: the five commonest ids of the training texts.
+    stream: the pairs; short_stream: those of a recipe's short rows. held_out: masked examples by file, always the same
+    ones; commonest: the five commonest ids of the training texts.
     """
 
     tokenizer: Tokenizer
     shares: tuple[CorpusShare, ...]
     stream: PairStream
+    short_stream: PairStream | None
     held_out: dict[str, list[Example]]
     commonest: tuple[int, ...]
 
     def examples(self, recipe: Recipe, step: int, chance: torch.Generator) -> list[Example]:
         """What step 0, 1, … of a recipe learns from."""
-        marks = marks_of(self.tokenizer)
-        return [masked_pair(pair, marks, chance) for pair in self.stream.read(step * recipe.rows, recipe.rows)]
+        marks, length = marks_of(self.tokenizer), recipe.length_at(step)
+        stream = self.stream if length == recipe.sequence_length else self.short_stream
+        n_rows = recipe.batch_tokens // length
+        return [masked_pair(pair, marks, chance) for pair in stream.read(step * n_rows, n_rows)]
 
     def held_out_examples(self, recipe: Recipe) -> dict[str, list[Example]]:
         """What the scores are of, by file; the same each time."""
@@ -148,5 +152,8 @@ def prepare_pairs(
     counts = Counter(
         token_id for file in training for document in file.documents for sentence in document for token_id in sentence
     )
-    stream = PairStream(training, [share.passes for share in shares], seed, recipe.sequence_length)
-    return PairData(tokenizer, shares, stream, held_out, tuple(token_id for token_id, _ in counts.most_common(5)))
+    commonest = tuple(token_id for token_id, _ in counts.most_common(5))
+    passes = [share.passes for share in shares]
+    stream = PairStream(training, passes, seed, recipe.sequence_length)
+    short = None if recipe.short_length is None else PairStream(training, passes, seed, recipe.short_length)
+    return PairData(tokenizer, shares, stream, short, held_out, commonest)

@@ -80,7 +80,9 @@ class Recipe:
     `tokens` counts predicted tokens; a step sees `batch_tokens` of them in rows of `sequence_length`. The learning
     rate rises linearly over `warmup_fraction` of the steps, then falls along a cosine to `final_lr_fraction` of its
     peak. `momentum` is Muon's (the layers' matrices, which alone feel `weight_decay`), `betas` are AdamW's (all
-    else). Raises InputError("recipe_field") for a field that cannot be.
+    else). The first `short_fraction` of the steps read rows of `short_length` instead, as BERT's did (Devlin et al., 2019,
+    appendix A.2): among few tokens attention soon finds the one that matters. `first_positions` is how a table of learned
+    positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. Raises InputError("recipe_field") for a field that cannot be.
     """
 
     name: str
@@ -99,6 +101,9 @@ class Recipe:
     weight_decay: float
     clip_norm: float
     evaluations: int
+    short_length: int | None = None
+    short_fraction: float = 0.0
+    first_positions: str = "random"
 
     def __post_init__(self) -> None:
         _check(self, "objective", self.objective in SUITS, "one of " + ", ".join(SUITS))
@@ -116,6 +121,16 @@ class Recipe:
         _check(self, "weight_decay", _real(self.weight_decay, lambda v: v >= 0), "at least 0")
         _check(self, "clip_norm", _real(self.clip_norm, lambda v: v > 0), "more than 0")
         _check(self, "evaluations", _whole(self.evaluations, 1), "a whole number of at least 1")
+        if self.short_length is not None:
+            divides = _whole(self.short_length, 2) and self.batch_tokens % self.short_length == 0
+            fits = divides and self.short_length < self.sequence_length
+            allowed = f"a divisor of batch_tokens = {self.batch_tokens} below sequence_length = {self.sequence_length}"
+            _check(self, "short_length", fits, allowed)
+        least = 0 if self.short_length is None else 1e-9
+        allowed = "0 without a short_length, from above 0 to 1 with one"
+        most = 0 if self.short_length is None else 1
+        _check(self, "short_fraction", _real(self.short_fraction, lambda v: least <= v <= most), allowed)
+        _check(self, "first_positions", self.first_positions in ("random", "sinusoidal"), "random or sinusoidal")
 
     @property
     def steps(self) -> int:
@@ -125,6 +140,11 @@ class Recipe:
     def rows(self) -> int:
         """Sequences in a step."""
         return self.batch_tokens // self.sequence_length
+
+    def length_at(self, step: int) -> int:
+        """How long the rows of step 0, 1, … are."""
+        is_short = self.short_length is not None and step < self.short_fraction * self.steps
+        return self.short_length if is_short else self.sequence_length
 
     @property
     def warmup_steps(self) -> int:

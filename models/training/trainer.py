@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from models.errors import InputError
 from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
+from models.parts.positions import SinusoidalPosition
 from models.training import checkpoint
 from models.training.data import AnyData
 from models.training.evaluate import total
@@ -73,6 +74,14 @@ def bf16_is_native() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+@torch.no_grad()
+def begin_with_waves(position: nn.Module) -> None:
+    """Fill a table of learned positions, (N, D), with sinusoids as large as the random numbers that it begins with."""
+    places = torch.arange(len(position.weight))
+    waves = SinusoidalPosition(position.weight.shape[1]).embed(torch.zeros_like(position.weight), places)
+    position.weight.copy_(waves * position.weight.std() / waves.std())
+
+
 class Trainer:
     """A model, its optimizers, and how far they are along the recipe.
 
@@ -93,6 +102,8 @@ class Trainer:
             suiting = ", ".join(name for name, structures in SUITS.items() if model.config.structure in structures)
             raise InputError("recipe_field", field="objective", value=recipe.objective, allowed=f"one of {suiting}")
         self._pad = marks_of(data.tokenizer).pad
+        if recipe.first_positions == "sinusoidal":
+            begin_with_waves(model.position)
         self.precision: AbstractContextManager = nullcontext()
         products = torch.float32
         if bf16_is_native():
