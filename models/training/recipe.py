@@ -82,7 +82,8 @@ class Recipe:
     peak. `momentum` is Muon's (the layers' matrices, which alone feel `weight_decay`), `betas` are AdamW's (all
     else). The first `short_fraction` of the steps read rows of `short_length` instead, as BERT's did (Devlin et al., 2019,
     appendix A.2): among few tokens attention soon finds the one that matters. `first_positions` is how a table of learned
-    positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. Raises InputError("recipe_field") for a field that cannot be.
+    positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. Raises
+    InputError("recipe_field") for a field that cannot be.
     """
 
     name: str

@@ -104,6 +104,15 @@ def test_both_objectives_are_learnt(trainer, data):
     assert (after.masked, after.pairs) == (before.masked, before.pairs)
 
 
+def test_short_pairs_come_first(tokenizer):
+    recipe = replace(RECIPE, short_length=20, short_fraction=0.25)
+    data = prepare_pairs(recipe, tokenizer, SHARES, [CORPUS])
+    for step, length in ((0, 20), (9, 20), (10, 40)):
+        examples = data.examples(recipe, step, torch.Generator().manual_seed(1))
+        assert len(examples) == recipe.batch_tokens // length
+        assert 0.8 * length < max(len(example.inputs) for example in examples) <= length
+
+
 def test_what_is_counted(data, tokenizer):
     """A model that always names one token first, and always says the same of a pair."""
     marks = marks_of(tokenizer)

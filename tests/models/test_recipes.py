@@ -39,12 +39,23 @@ def corpus(tmp_path):
         ("weight_decay", -0.1),
         ("clip_norm", math.nan),
         ("evaluations", 0),
+        ("short_length", 16),
+        ("short_length", 5),
+        ("short_fraction", 0.5),
+        ("first_positions", "straight"),
     ],
 )
 def test_impossible_recipes_are_refused_by_field(field, value):
     with pytest.raises(InputError) as refusal:
         replace(RECIPE, **{field: value})
     assert refusal.value.params["field"] == field
+
+
+def test_the_first_steps_may_read_short_rows():
+    recipe = replace(RECIPE, short_length=8, short_fraction=0.5)
+    assert [recipe.length_at(step) for step in range(recipe.steps)] == [8, 8, 8, 16, 16, 16]
+    with pytest.raises(InputError, match="short_fraction"):
+        replace(RECIPE, short_length=8)
 
 
 def test_impossible_mixtures_are_refused_by_field():

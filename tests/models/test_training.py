@@ -178,6 +178,15 @@ def test_masked_places_do_not_count(data, monkeypatch):
     assert steps.advance().loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_table_of_positions_may_begin_as_waves(data):
+    trainer = Trainer(replace(RECIPE, first_positions="sinusoidal"), models.build(CONFIG), data)
+    table = trainer.model.position.weight
+    assert table.std().item() == pytest.approx(models.build(CONFIG).position.weight.std().item())
+    alike = F.cosine_similarity(table[:-1], table[1:])  # neighbours differ by one and the same rotation
+    assert alike.max() - alike.min() < 1e-5
+    assert alike.min() > 0.9
+
+
 def test_validation_score_counts_every_token_and_byte(data):
     model = models.build(CONFIG)
     ids = np.array([256, *b"One dog. Two dogs, three dogs.", 256, *b"End"])
