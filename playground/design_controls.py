@@ -45,7 +45,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     + ("vision_tower.d_model", "vision_tower.n_heads", "vision_tower.d_ff", "d_projection", "text_end_id"),
 }
 FIELDS = tuple(name for group in GROUPS.values() for name in group)
-CARRIED = ("vision_tower",)  # what values hold besides, without a control: the tower that some controls change
 
 FLAGS = ("pooler", "qk_norm", "scale_scores", "sparse.like_transformers", "norm_bias", "final_norm", "embed_norm")
 FLAGS += ("moe.normalise_weights", "tie_embeddings", "scale_embeddings", "scale_logits", "image.bias")

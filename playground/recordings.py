@@ -122,4 +122,4 @@ def main(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(services.trained_models())
+    main(name for name in services.trained_models() if writes(models.preset(name)))

@@ -350,12 +350,10 @@ def _tokenizer_for(config: ModelConfig) -> Tokenizer:
 
 @cache
 def _house_tokenizer(masks: bool) -> Tokenizer | None:
-    """The tokenizer of the shipped models that write text, or (`masks`) one that has BERT's [MASK]."""
+    """The tokenizer of the shipped decoders, or (`masks`) one that has BERT's [MASK]."""
     if masks:
         return load_named(MASKING_TOKENIZER)
-    writers = (name for name in trained_models() if models.preset(name).head == "lm")
-    name = next(writers, None)
-    return models.load(name).tokenizer if name else None
+    return models.load(DEFAULT_MODEL).tokenizer if DEFAULT_MODEL in trained_models() else None
 
 
 @lru_cache(maxsize=512)

@@ -24,7 +24,7 @@ def test_loading_and_generating_leaves_torchs_compiler_out():
     """Its import takes seconds; torch brings it when weights are drawn, or tensors joined, on the meta device."""
     code = """
 import sys, models
-model = models.load(models.zoo()[0]).model if models.zoo() else models.build(models.preset("llama-mini"))
+model = models.load("llama-mini").model
 models.build(models.preset("gpt2-mini"))
 print(len(list(models.generate(model, [1, 2, 3], max_new_tokens=2))), "torch._dynamo" in sys.modules)
 """
