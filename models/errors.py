@@ -293,6 +293,18 @@ MESSAGES: dict[str, str] = {
     "design_too_long": "The description of the model has {length} characters; at most {limit} are read.",
     "design_not_readable": "The part {part} of the model's description is not of the form field=value.",
     "busy": "The machine is busy with other visitors; try again in a moment.",
+    # Playground: objectives
+    "mask_none_left": "No position is left to predict; draw at least one.",
+    "mask_fates": (
+        "{value} does not set fates; write {{7: \"mask\"}} and the like, with mask, random, keep, leave, or how many times "
+        "the dice are thrown again."
+    ),
+    "mask_position": "Position {position} holds no text that could be masked; there are the positions 0 to {last}.",
+    "mask_two_alike": "Choose two different positions.",
+    "fill_mask_none": "The text has no [MASK]; write [MASK] where a word is to be filled in.",
+    "fill_mask_too_long": (
+        "The text has {n_tokens} tokens with its marks; this model reads at most {max_seq_len}. Shorten it."
+    ),
     # Playground: tokenizers
     "token_how_many": "Name {least} to {most} different tokenizers.",
     "token_text_too_long": "That is too long: {size}; at most {limit} can be taken.",

@@ -1,3 +1,55 @@
-"""What the script of the section "masking" asks of the server."""
+"""What the script of the section "BERT, step by step" asks of the server."""
 
-ANSWERS = []
+from playground import services
+from playground.answering import answering
+
+N_TOGETHER = 6  # likeliest tokens at each of two places
+
+
+@answering
+def mask_steps(asked: dict, lang: str) -> dict:
+    """Every step of a text on its way through the model."""
+    from playground import masking_pass, masking_payload
+    from playground.masking_request import masked_text, two_places
+
+    listed, loaded, made = masked_text(asked)
+    with services.turn():
+        run = masking_pass.run(loaded.model, made)
+    reply = masking_payload.steps(listed, loaded.tokenizer, asked["text"], made, run, lang)
+    return {**reply, "two": two_places(asked.get("two"), made, loaded.tokenizer)}
+
+
+@answering
+def mask_looks(asked: dict, lang: str) -> dict:
+    """Each position that pays loss, seen, masked and replaced, in the text as fine-tuning has it: without any [MASK]."""
+    from models.mask_filling import looks
+    from playground import masking_payload
+    from playground.masking_request import masked_text
+
+    _, loaded, made = masked_text(asked)
+    with services.turn():
+        found = [
+            looks(loaded.model, made.ids, made.segments, one.fate.position, made.marks.mask, one.fate.drawn)
+            for one in made.thrown
+        ]
+    return masking_payload.looks(loaded.tokenizer, made, found)
+
+
+@answering
+def mask_joint(asked: dict, lang: str) -> dict:
+    """Two masked positions, predicted alone and one after the other."""
+    from models.errors import InputError
+    from models.mask_filling import joint
+    from playground import masking_payload
+    from playground.masking_request import masked_text, two_places
+
+    _, loaded, made = masked_text(asked)
+    places = two_places(asked.get("two"), made, loaded.tokenizer)
+    if places is None:
+        raise InputError("mask_two_alike")
+    with services.turn():
+        found = joint(loaded.model, made.ids, made.segments, places, made.marks.mask, N_TOGETHER)
+    return masking_payload.joint(loaded.tokenizer, made, places, found)
+
+
+ANSWERS = [mask_steps, mask_looks, mask_joint]

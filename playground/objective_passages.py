@@ -30,3 +30,8 @@ def passages(lang: str) -> list[dict]:
         for name, values in _listed().items()
     ]
     return sorted(found, key=lambda passage: passage["lang"] != lang)
+
+
+def twos() -> list[str]:
+    """The words of all passages that are worth masking together."""
+    return [values["two"] for values in _listed().values() if "two" in values]

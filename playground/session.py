@@ -48,6 +48,7 @@ OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
 BLANKS = ("short", "long")
 PAIRS_FROM = ("stories", "books", "chinese", "own")
 FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask|random|keep|leave|\d{1,2})){0,127}")
+MAX_THROWS = 99  # of the dice of one position
 MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
 MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told

@@ -14,6 +14,10 @@ from playground.views.objectives_page import template
 SCRIPTS = (
     "asking.js",
     "tokenizers_player.js",
+    "masking_parts.js",
+    "masking_steps.js",
+    "masking_answers.js",
+    "masking_why.js",
     "masking.js",
     "pairs_steps.js",
     "pairs_score.js",

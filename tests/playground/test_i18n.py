@@ -64,6 +64,7 @@ SAME = re.compile(
     r"|tokenizers\.(algorithm\.(bpe|sp_bpe|wordpiece|unigram)|shipped_title|back\.(join|quoted))"
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
     r"|sides\.view\.(row_)?join"
+    r"|masking\.view\.comma"
 )
 
 
