@@ -124,7 +124,7 @@ def masking(
     ids, segments = _joined(chosen, n_first, marks)
     groups = words(tokenizer, ids.tolist())
     drawn = draw(ids, marks, chance, share, groups if whole_words else None)
-    n_text = sum(token_id not in marks.specials for token_id in ids.tolist())
+    n_text = sum(map(len, read))
     thrown, lost = _settled(drawn, by_hand or {}, ids, marks, seed)
     if not thrown:
         raise InputError("mask_none_left")
@@ -175,7 +175,8 @@ def _settled(
 def _throw(position: int, times: int, marks: Marks, seed: int) -> Fate:
     """The dice of one position, thrown for the `times`-th time again."""
     chance = torch.Generator().manual_seed((seed * 1_000_003 + position) * 101 + times)
-    text = [token_id for token_id in range(marks.vocab_size) if token_id not in marks.specials]
+    specials = marks.specials
+    text = [token_id for token_id in range(marks.vocab_size) if token_id not in specials]
     throw = float(torch.rand((), generator=chance))
     return Fate(position, throw, text[int(torch.randint(len(text), (), generator=chance))])
 

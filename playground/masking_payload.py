@@ -3,6 +3,7 @@
 import random
 
 from models.mask_filling import Joint, Looks
+from models.objectives.next_sentence import N_MARKS
 from models.tokenizers import Tokenizer
 from playground import services
 from playground.i18n import say
@@ -91,7 +92,7 @@ def notes(listed: MaskedModel, tokenizer: Tokenizer, text: str, made: Masking, l
         found.append(("piece" if made.part.cut else "part", "part", values))
     if not any(character.isalnum() for character in text):
         found.append(("no_letters", "passage", {}))
-    elif made.n_text and len([word for word in made.words if int(made.ids[word[0]]) not in made.marks.specials]) == 1:
+    elif len(made.words) - N_MARKS + (len(made.part.sentences) == 1) == 1:
         found.append(("one_word", "passage", {}))
     elif len(made.part.sentences) == 1 and not made.part.cut:
         found.append(("one_sentence", "passage", {}))

@@ -29,7 +29,8 @@ def masked_text(asked: dict) -> "tuple[MaskedModel, models.Loaded, Masking]":
 def two_places(wanted: object, made: Masking, tokenizer) -> tuple[int, int] | None:
     """The two positions of a request ("5,6") where both are text; else two that are worth it: those of a passage, or a
     drawn one and its neighbour. None in a text of one token."""
-    text = [position for position, token_id in enumerate(made.ids.tolist()) if token_id not in made.marks.specials]
+    specials = made.marks.specials
+    text = [position for position, token_id in enumerate(made.ids.tolist()) if token_id not in specials]
     if isinstance(wanted, str) and wanted.count(",") == 1:
         asked = [int(place) for place in wanted.split(",") if place.isdecimal()]
         if len(set(asked)) == 2 and set(asked) <= set(text):

@@ -1,7 +1,6 @@
 """The models that the tab of objectives asks: those that were trained to fill in masked words."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from models.config import ModelConfig
@@ -53,7 +52,6 @@ def hold_masked(name: object) -> "tuple[MaskedModel, models.Loaded]":
     return found, services.hold(found.name)
 
 
-@cache
 def best_reader(text: str) -> str:
     """The name of the model whose vocabulary has most of `text`: the fewest unknown tokens, then the fewest tokens."""
 

@@ -6,6 +6,7 @@ Everything is drawn in the browser (static/objectives.js and a file for each sec
 import gradio as gr
 
 from playground import masking_answers, objective_opening, pairs_answers, sides_answers
+from playground.masking_api import fill_mask, mask
 from playground.pair_api import next_sentence
 from playground.side_api import objectives
 from playground.tab import Page, Tab, TabParts
@@ -42,6 +43,8 @@ def layout(page: Page) -> TabParts:
         elem_id="objectives-view",
         apply_default_css=False,
     )
+    page.endpoint(mask, "mask")
+    page.endpoint(fill_mask, "fill_mask")
     page.endpoint(next_sentence, "next_sentence")
     page.endpoint(objectives, "objectives")
     return TabParts(scripts=SCRIPTS)

@@ -10,6 +10,7 @@ DRAWN = {
     "lineage": "#lineage-steps .step > :not([hidden]) h3",
     "context": "#kv-context .kv-plot svg",
     "tokenizers": ".toks-column .tok",
+    "objectives": ".mask-content .mtok",
 }
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]

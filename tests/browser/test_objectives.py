@@ -1,0 +1,156 @@
+"""BERT, step by step, in a real browser: walking, dice set by hand, guesses before answers, and the address."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+STEPS = ["tokens", "pair", "draw", "dice", "input", "guess", "answer", "attention", "looks", "joint"]
+CONTENT = ".mask-content[data-step='{}'] .mtok"
+
+
+def opened(visit, more: str = "", **context):
+    visitor = visit(f"lang=en&tab=objectives&obj_seed=3{more}", **context)
+    visitor.page.wait_for_selector(".mask-content h2")
+    return visitor
+
+
+def go(visitor, step: str) -> None:
+    visitor.page.locator(f".mask-steps button[value={step}]").click()
+    visitor.page.wait_for_selector(CONTENT.format(step))
+
+
+def sentence(visitor):
+    return visitor.page.locator(".mask-content .obj-sentence").first
+
+
+def type_text(visitor, text: str) -> None:
+    visitor.page.locator("#mask-text").fill(text)
+
+
+def test_the_steps_are_walked_forwards_backwards_and_by_key(visit):
+    visitor = opened(visit)
+    asked = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    for step in STEPS[:8]:
+        visitor.page.wait_for_selector(CONTENT.format(step))
+        assert asked == [], step  # one answer of the server has these steps
+        visitor.page.locator(".mask-next").click()
+    visitor.page.wait_for_selector(CONTENT.format("looks"))
+    expect(visitor.page.locator(".mask-chart polyline")).to_have_count(2)
+    visitor.page.locator(".mask-back").click()
+    visitor.page.wait_for_selector(CONTENT.format("attention"))
+    heads = visitor.page.locator(".mask-head")
+    was = sentence(visitor).text_content()
+    heads.nth(9).click()
+    expect(sentence(visitor)).not_to_have_text(was)
+    expect(visitor.page.locator(".mask-head[aria-pressed=true]")).to_be_focused()
+    visitor.page.locator(".mask-steps [aria-current]").focus()
+    visitor.page.keyboard.press("End")
+    visitor.page.wait_for_selector(CONTENT.format("joint"))
+    expect(visitor.page.locator(".mask-next")).to_be_disabled()
+    visitor.page.get_by_role("button", name="difference").click()
+    assert visitor.page.locator(".mask-cell").count() >= 36
+    assert visitor.errors == []
+    assert visitor.strangers == []
+
+
+def test_fates_are_set_by_hand_and_the_address_brings_them_back(visit):
+    visitor = opened(visit)
+    go(visitor, "dice")
+    first = visitor.page.locator(".mask-content tbody tr").first
+    place = int(first.locator("th").text_content())
+    first.locator("select").select_option("random")
+    expect(first).to_contain_text("set by hand")
+    visitor.wait_for_address(f"mask_fates={place}:random")
+    became = first.locator(".mtok").nth(1).text_content()
+    assert became != "[MASK]"
+    visitor.page.locator(".mask-content tbody tr").nth(1).get_by_role("button").click()
+    expect(visitor.page.locator(".mask-content tbody tr").nth(1)).to_contain_text("thrown again (1 ×)")
+    go(visitor, "draw")
+    free = visitor.page.locator(".mask-content .mtok[aria-pressed=false]").first
+    count = visitor.page.locator(".mask-content .mtok[aria-pressed=true]").count()
+    free.click()
+    expect(visitor.page.locator(".mask-content .mtok[aria-pressed=true]")).to_have_count(count + 1)
+    expect(visitor.page.locator(".mask-content")).to_contain_text("By hand: 1 added")
+    go(visitor, "dice")
+    rows = visitor.page.locator(".mask-content tbody").first.inner_text()
+    visitor.page.wait_for_timeout(400)  # for the address, which is written when the choice has settled
+    again = visit(visitor.page.url.partition("?")[2])
+    again.page.wait_for_selector(CONTENT.format("dice"))
+    assert again.page.locator(".mask-content tbody").first.inner_text() == rows
+    again.page.get_by_role("button", name="Another seed", exact=True).click()
+    expect(again.page.locator("#mask-reset")).to_have_count(0)
+    assert visitor.errors == again.errors == []
+
+
+def test_nothing_is_revealed_before_the_guess(visit):
+    visitor = opened(visit, "&obj_text=The%20zebra%20slept.%20It%20was%20late.&mask_fates=2:mask&mask_step=5")
+    visitor.page.wait_for_selector(".mask-guess")
+    expect(visitor.page.locator("#mask-text")).to_be_hidden()
+    assert not re.search(r"nats|%|zebra", visitor.page.locator(".mask-content").inner_text())
+    for form in visitor.page.locator(".mask-guess").all():
+        form.locator("button").first.click()
+        expect(form.locator("button[aria-pressed=true]")).to_have_count(1)
+    visitor.page.locator(".mask-guess input").first.fill("<b>horse</b>")
+    expect(visitor.page.locator(".mask-guess").first.locator("button[aria-pressed=true]")).to_have_count(0)
+    visitor.page.locator("#mask-reveal").click()
+    visitor.page.wait_for_selector(".mask-bars")
+    expect(visitor.page.locator(".mask-content table")).to_contain_text("<b>horse</b> ✗")
+    expect(sentence(visitor)).to_contain_text(re.compile(r"The loss is [\d.]+ nats in all"))
+    expect(visitor.page.locator("#mask-text")).to_be_visible()
+    assert visitor.errors == []
+
+
+def test_odd_texts_get_a_sentence_and_a_way_on(visit):
+    visitor = opened(visit)
+    notes = visitor.page.locator(".mask-notes")
+    type_text(visitor, "word")
+    expect(notes).to_contain_text("only one word")
+    type_text(visitor, "")
+    expect(visitor.page.locator(".obj-error")).to_contain_text("no text to mask")
+    expect(visitor.page.locator(".mask-content")).to_contain_text("Type some")
+    type_text(visitor, "<img src=x onerror=alert(1)>")
+    expect(visitor.page.locator(".mask-content")).to_contain_text("onerror")
+    assert visitor.page.locator(".mask-content img").count() == 0
+    visitor.page.locator("#mask-text").evaluate(
+        "(area) => { area.value = 'a\\ud800'; area.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    expect(visitor.page.locator(".obj-error")).to_contain_text("half of a surrogate pair")
+    type_text(visitor, "The dog ran home. " * 200)
+    expect(notes).to_contain_text("part 1 of")
+    visitor.page.get_by_role("button", name="Next part").click()
+    expect(notes).to_contain_text("part 2 of")
+    type_text(visitor, "?!")
+    expect(notes).to_contain_text("punctuation")
+    notes.get_by_role("button").click()
+    expect(notes).not_to_contain_text("punctuation")
+    expect(visitor.page.locator("#mask-text")).to_have_value(re.compile("old man"))
+    assert visitor.errors == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_step_fits_a_phone_and_can_be_read_in_the_dark(visit, lang):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    visitor = visit(f"lang={lang}&tab=objectives", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    rules = [
+        "color-contrast",
+        "button-name",
+        "label",
+        "select-name",
+        "aria-allowed-attr",
+        "scrollable-region-focusable",
+    ]
+    for step in STEPS:
+        go(visitor, step)
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390, step
+        wide = (
+            "[...document.querySelectorAll('.objs *')].filter((e) => !e.closest('.obj-scroll') && e.checkVisibility()"
+        )
+        wide += " && e.getBoundingClientRect().right > 391).map((e) => e.tagName + e.className)"
+        assert visitor.page.evaluate(wide) == [], step
+        if lang == "en":
+            options = {"runOnly": {"type": "rule", "values": rules}}
+            result = axe.Axe().run(visitor.page, context=".mask-content", options=options)
+            assert result.violations_count == 0, f"{step}: {result.generate_report()}"
+    assert visitor.errors == []
