@@ -182,7 +182,7 @@ const Masking = (() => {
         } else if (way === "passage") {
           const passage = shared.opening.passages[0];
           offer(fill(words.take_passage, { title: passage.title }), () => {
-            Asking.keepText("obj_text", passage.text);
+            shared.setText(passage.text);
             write({ obj_model: passage.model, mask_part: 0, ...ANEW });
             built.controls.refresh();
             update();

