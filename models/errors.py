@@ -296,7 +296,7 @@ MESSAGES: dict[str, str] = {
     # Playground: objectives
     "mask_none_left": "No position is left to predict; draw at least one.",
     "mask_fates": (
-        "{value} does not set fates; write {{7: \"mask\"}} and the like, with mask, random, keep, leave, or how many times "
+        '{value} does not set fates; write {{7: "mask"}} and the like, with mask, random, keep, leave, or how many times '
         "the dice are thrown again."
     ),
     "mask_position": "Position {position} holds no text that could be masked; there are the positions 0 to {last}.",
