@@ -1,5 +1,6 @@
 """What a layer needs to know of the pass it takes part in, beside the residual stream."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ class Context:
     views: what queries may see, one for each entry of the mask pattern; angles: what the position part turns queries and
     keys by; is_token (B, T): False at padding; is_global (B, T): tokens that see and are seen by all (Longformer);
     memory (B, S_enc, D): what an encoder has read, seen through `memory_view`. Sparse layers leave in `routings` where
-    their tokens went, from which `models.parts.balancing` computes the losses of training.
+    their tokens went, from which `models.parts.balancing` computes the losses of training: a deque, because of a list
+    PyTorch's FSDP would give each layer a copy.
     """
 
     views: Sequence[Visibility] = (Visibility(),)
@@ -30,7 +32,7 @@ class Context:
     is_global: Tensor | None = None
     memory: Tensor | None = None
     memory_view: Visibility = Visibility()
-    routings: list["Routing"] = field(default_factory=list)
+    routings: deque["Routing"] = field(default_factory=deque)
 
     def view(self, layer: int) -> Visibility:
         """What queries may see in layer `layer`, of the keys that its cache still holds."""

@@ -216,6 +216,9 @@ MESSAGES: dict[str, str] = {
     "pair_no_judge": "{model} fills in masked words only; it has no head for sentence pairs. These have one: {able}.",
     "pair_no_language": "The vocabulary of {model} has no words for the held-out texts, which are English and Chinese.",
     "too_few_sentinels": "The text needs {wanted} sentinels; the tokenizer has {available}. Take a shorter text.",
+    "device_missing": "There is no device “{device}” here that PyTorch can use. Choose cpu, or auto.",
+    "rows_not_divisible": "A batch has {rows} rows, which {processes} processes cannot share evenly. Start as many "
+    "processes as divide it.",
     "corpus_too_few_pairs": "The files hold {pairs} pairs of sentences to train on; a batch takes {minimum}. Add more "
     "pairs, or make batch_tokens smaller.",
     "corpus_too_short": "The corpora yield {available} training tokens; the recipe asks for {wanted}. Raise the passes.",

@@ -1,5 +1,6 @@
 """Multi-token prediction: a module after the stack that looks one token further (DeepSeek-V3, arXiv:2412.19437, 2.2)."""
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import torch
@@ -51,7 +52,7 @@ class MultiTokenPrediction(nn.ModuleList):
         The last k tokens have no successor to look at, and drop out. The arguments are those of the main pass.
         """
         answers: list[Tensor] = []
-        routings: list[Routing] = []
+        routings: deque[Routing] = deque()
         for depth, further in enumerate(self, start=1):
             n_left = hidden.shape[1] - 1
             if n_left < 1:

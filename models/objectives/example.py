@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Generator, Tensor
@@ -48,6 +49,11 @@ class Batch:
     arguments: dict[str, Tensor]
     targets: Tensor
     is_next: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Self:
+        """The batch on a device."""
+        arguments = {name: tensor.to(device) for name, tensor in self.arguments.items()}
+        return Batch(arguments, self.targets.to(device), None if self.is_next is None else self.is_next.to(device))
 
 
 def batch(examples: Sequence[Example], pad: int | None = None) -> Batch:

@@ -91,14 +91,6 @@ def train_byte_bpe(texts: Iterable[str], vocab_size: int, name: str = "byte-bpe"
     return ByteLevelTokenizer(engine, name=name, algorithm="byte-level BPE")
 
 
-def with_marks(tokenizer: ByteLevelTokenizer, marks: Iterable[str]) -> ByteLevelTokenizer:
-    """A tokenizer with the same ids, and after them one for each of `marks`, special tokens that text is never cut into."""
-    engine = hf.Tokenizer.from_str(tokenizer.bare().to_str())
-    engine.add_special_tokens(list(marks))
-    end = END_OF_TEXT if tokenizer.eos_id is None else tokenizer.token(tokenizer.eos_id)
-    return ByteLevelTokenizer(engine, tokenizer.name, tokenizer.algorithm, end)
-
-
 def _checked(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         yield check_text(text)

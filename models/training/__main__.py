@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from models.errors import InputError
+from models.training.processes import Processes, device_named
 from models.training.recipe import load_recipe, recipes
 from models.training.run import StopRequest, train
 
@@ -19,8 +20,9 @@ INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m models.training",
-        description="Train a model from a recipe, on the processor. Ctrl-C stops it and keeps its state; the same "
-        "command goes on where it stopped. Writes weights, config, tokenizer, loss curve and card.",
+        description="Train a model from a recipe, on a GPU where there is one. Ctrl-C stops it and keeps its state; the "
+        "same command goes on where it stopped. Writes weights, config, tokenizer, loss curve and card. Several "
+        "processes, also on several machines, share the work: torchrun --nproc-per-node 2 -m models.training RECIPE",
     )
     known = ", ".join(recipes())
     parser.add_argument("recipe", help=f"a shipped recipe ({known}), or the path of a .toml file")
@@ -49,6 +51,12 @@ def arguments() -> argparse.ArgumentParser:
         help="another token budget than the recipe's; a training under way goes on with the learning rates of the new "
         "budget, and the card says so",
     )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to compute (default: a GPU if there is one)",
+    )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all cores)")
     return parser
 
@@ -64,7 +72,10 @@ def main(argv: list[str] | None = None) -> int:
         if options.tokens is not None:
             recipe = replace(recipe, tokens=options.tokens)
         out = options.out or ROOT / "assets" / "zoo" / recipe.name
-        finished = train(recipe, options.corpus, options.work, out, stop, say=partial(print, flush=True))
+        processes = Processes.of_torchrun(device_named(options.device))
+        say = partial(print, flush=True)
+        finished = train(recipe, options.corpus, options.work, out, stop, say, processes)
+        processes.close()
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

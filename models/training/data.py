@@ -21,7 +21,8 @@ from models import tokenizers
 from models.errors import InputError
 from models.objectives import MARKS, OBJECTIVES, Example, marks_of
 from models.tokenizers import Tokenizer
-from models.tokenizers.byte_level import ByteLevelTokenizer, with_marks
+from models.tokenizers.byte_level import ByteLevelTokenizer
+from models.tokenizers.extended import with_special_tokens
 from models.tokenizers.train import train
 from models.training.corpora import Corpus, find_files, read_corpus
 from models.training.evaluate import byte_counts_of, evaluate, windows
@@ -228,7 +229,7 @@ def _tokenizer(recipe: Recipe, mixture: Mixture, corpora: list[Corpus], folder: 
             learnt.save(draft)
     tokenizer = tokenizers.load(folder)
     if recipe.objective in MARKS and isinstance(tokenizer, ByteLevelTokenizer):
-        return with_marks(tokenizer, MARKS[recipe.objective])
+        return with_special_tokens(tokenizer, MARKS[recipe.objective])
     return tokenizer
 
 

@@ -71,7 +71,12 @@ def byte_counts_of(tokenizer: Tokenizer) -> np.ndarray:
     return np.array([len(tokenizer.bytes_of(token_id)) for token_id in range(tokenizer.vocab_size)])
 
 
-@torch.inference_mode()
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+@torch.no_grad()  # inference mode would make the weights that processes put together useless for training
 def evaluate(
     model: nn.Module,
     examples: Sequence[Example],
@@ -83,13 +88,13 @@ def evaluate(
     model.eval()
     score = Score(0.0, 0, 0)
     for first in range(0, len(examples), ROWS_AT_ONCE):
-        made = batch(examples[first : first + ROWS_AT_ONCE], pad)
+        made = batch(examples[first : first + ROWS_AT_ONCE], pad).to(device_of(model))
         paid = made.targets != IGNORED  # (B, T)
         targets = made.targets[paid]  # (N,)
         with precision or nullcontext():
             logits = model(**made.arguments, logits_at=paid).logits  # (N, V)
         nats = F.cross_entropy(logits.float(), targets, reduction="sum").item()
-        score += Score(nats, len(targets), int(byte_counts[targets.numpy()].sum()))
+        score += Score(nats, len(targets), int(byte_counts[targets.cpu().numpy()].sum()))
     return score
 
 

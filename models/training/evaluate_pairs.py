@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.objectives import IGNORED, Example, batch
+from models.training.evaluate import device_of
 
 ROWS_AT_ONCE = 16
 
@@ -51,7 +52,7 @@ class PairScore:
         return asdict(self) | {"loss": self.loss, "perplexity": self.perplexity}
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def evaluate_pairs(
     model: nn.Module,
     examples: Sequence[Example],
@@ -65,7 +66,7 @@ def evaluate_pairs(
     answers: Counter[int] = Counter()
     paid = []
     for start in range(0, len(examples), ROWS_AT_ONCE):
-        made = batch(examples[start : start + ROWS_AT_ONCE], pad)
+        made = batch(examples[start : start + ROWS_AT_ONCE], pad).to(device_of(model))
         with precision or nullcontext():
             out = model(**made.arguments)
         chosen = made.targets != IGNORED

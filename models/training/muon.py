@@ -12,6 +12,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from models.training.processes import sliced_like, whole
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -59,6 +61,8 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        direction = orthogonalised(parameter.grad.lerp(average, group["momentum"]).to(self.products))
+        # Where processes share the matrix, each puts it together, and keeps its slice of what comes out.
+        update = whole(parameter.grad.lerp(average, group["momentum"]))
+        direction = sliced_like(orthogonalised(update.to(self.products)), parameter)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(direction, alpha=-group["lr"] * 0.2 * max(parameter.shape[-2:]) ** 0.5)

@@ -16,9 +16,10 @@ from models.training.card import write_card
 from models.training.data import AnyData, prepare
 from models.training.evaluate import total
 from models.training.evaluate_translations import evaluate_translations
+from models.training.processes import Processes
 from models.training.recipe import Recipe
 from models.training.routing import measure_routing
-from models.training.trainer import Progress, Trainer, bf16_is_native
+from models.training.trainer import Progress, Trainer
 from models.training.translations import TranslationData
 
 SAVE_EVERY = 180.0  # seconds
@@ -40,17 +41,30 @@ class StopRequest:
         self.asked = True
 
 
-def train(recipe: Recipe, corpus: Path, work: Path, out: Path, stop: StopRequest, say: Say = print) -> bool:
+def train(
+    recipe: Recipe,
+    corpus: Path,
+    work: Path,
+    out: Path,
+    stop: StopRequest,
+    say: Say = print,
+    processes: Processes | None = None,
+) -> bool:
     """Train `recipe`, going on from its checkpoint under `work` where there is one, and write `out`.
 
-    Returns False where `stop` ended it early: the state is kept, and the same call goes on. A call for a finished
-    training only writes the folder again. Raises InputError as `prepare` and `Trainer.resume` do.
+    Of several `processes`, all call this, and the first one speaks and writes. Returns False where `stop` ended it early:
+    the state is kept, and the same call goes on. A call for a finished training only writes the folder again. Raises
+    InputError as `prepare` and `Trainer.resume` do.
     """
+    processes = processes or Processes()
+    if not processes.is_first:
+        say = _nothing
     config = models.preset(recipe.preset)
     say(f"{recipe.name}: reading the corpora")
-    data = prepare(recipe, corpus, work)
+    with processes.after_first():
+        data = prepare(recipe, corpus, work)
     say(f"{recipe.name}: {data.stream.n_tokens:,} tokens of text, vocabulary of {data.tokenizer.vocab_size:,}")
-    trainer = Trainer(recipe, models.build(config, seed=recipe.seed), data)
+    trainer = Trainer(recipe, models.build(config, seed=recipe.seed), data, processes)
     state = work / recipe.name / "checkpoint.safetensors"
     if state.is_file():
         trainer.resume(state)
@@ -74,10 +88,11 @@ def _steps(trainer: Trainer, state: Path, stop: StopRequest, say: Say) -> bool:
         if now - said > SAY_EVERY:
             say(_line(trainer, progress, (progress.tokens - first) / (now - began)))
             said = now
-        if now - saved > SAVE_EVERY or stop.asked or trainer.finished:
+        due, stopping = trainer.processes.any(now - saved > SAVE_EVERY, stop.asked)
+        if due or stopping or trainer.finished:
             trainer.save(state)
             saved = now
-        if stop.asked:
+        if stopping:
             return trainer.finished
     return True
 
@@ -92,13 +107,16 @@ def _line(trainer: Trainer, progress: Progress, speed: float) -> str:
 
 def write_model(trainer: Trainer, data: AnyData, out: Path) -> None:
     """Write weights (bf16), config, tokenizer, history.json and CARD.md; scores are of the file's weights."""
-    models.save(trainer.model, data.tokenizer, out)
+    model = trainer.on_processor()
+    if not trainer.processes.is_first:
+        return
+    models.save(model, data.tokenizer, out)
     written = models.load(out)
     scores = data.scores(trainer.recipe, written.model)
     read = data.stream.tokens_by_file(trainer.tokens)
     history = {
         "recipe": trainer.recipe.to_dict(),
-        "processor": describe_processor(),
+        "processor": describe_processor(trainer.processes),
         "params": sum(parameter.numel() for parameter in written.model.parameters()),
         "tokens": trainer.tokens,
         "budgets": [{"from_step": first, "tokens": tokens} for first, tokens in trainer.budgets],
@@ -127,13 +145,21 @@ def _further(recipe: Recipe, data: AnyData, written: models.Loaded) -> dict:
     return found
 
 
-def describe_processor() -> str:
-    """The processor, threads and precision in words."""
+def _nothing(text: str) -> None:
+    """What the processes beside the first one say."""
+
+
+def describe_processor(processes: Processes | None = None) -> str:
+    """What computes, in how many threads or processes, and the precision in words."""
+    processes = processes or Processes()
+    several = f"{processes.n_processes} processes, " if processes.n_processes > 1 else ""
+    precision = "bf16 autocast" if processes.bf16 else "fp32"
+    if processes.device.type == "cuda":
+        return f"{torch.cuda.get_device_name(processes.device)}, {several}{precision}"
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     threads = torch.get_num_threads()
-    precision = "bf16 autocast" if bf16_is_native() else "fp32"
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}, {precision}"
+    return f"{name}, {several}{threads} thread{'s' if threads > 1 else ''}, {precision}"

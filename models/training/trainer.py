@@ -9,7 +9,6 @@ import math
 import re
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.building import allocate
 from models.errors import InputError
 from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
@@ -25,6 +25,7 @@ from models.training import checkpoint
 from models.training.data import AnyData
 from models.training.evaluate import total
 from models.training.muon import Muon
+from models.training.processes import Processes, sliced_like, whole
 from models.training.recipe import Recipe
 
 CURVE_POINTS = 200  # rows of history, besides those of the evaluations
@@ -69,11 +70,6 @@ def is_layer_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim >= 2 and "layers." in name and not name.endswith(("router.weight", "noise_weight"))
 
 
-def bf16_is_native() -> bool:
-    """Whether this processor multiplies bf16 itself; elsewhere bf16 is emulated and slower than fp32."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
 @torch.no_grad()
 def begin_with_waves(position: nn.Module) -> None:
     """Fill a table of learned positions, (N, D), with sinusoids as large as the random numbers that it begins with."""
@@ -89,9 +85,10 @@ class Trainer:
     it was resumed with another budget than it began with.
     """
 
-    def __init__(self, recipe: Recipe, model: nn.Module, data: AnyData) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, data: AnyData, processes: Processes | None = None) -> None:
         self.recipe = recipe
         self.model = model
+        self.processes = processes or Processes()
         self.data = data
         self.step = 0
         self.seconds = 0.0
@@ -104,11 +101,9 @@ class Trainer:
         self._pad = marks_of(data.tokenizer).pad
         if recipe.first_positions == "sinusoidal":
             begin_with_waves(model.position)
-        self.precision: AbstractContextManager = nullcontext()
-        products = torch.float32
-        if bf16_is_native():
-            products = torch.bfloat16
-            self.precision = torch.autocast("cpu", dtype=products)
+        self.precision = self.processes.precision()
+        products = torch.bfloat16 if self.processes.bf16 else torch.float32
+        self.processes.share_out(model)
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         matrices = [p for name, p in self._named.items() if is_layer_matrix(name, p)]
         others = [p for name, p in self._named.items() if not is_layer_matrix(name, p)]
@@ -145,13 +140,16 @@ class Trainer:
         recipe = self.recipe
         self.model.train()
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
-        made = batch(self.data.examples(recipe, self.step, chance), self._pad)
+        examples = self.data.examples(recipe, self.step, chance)
+        n_paid = sum(example.n_paid for example in examples)
+        made = batch(self.processes.own_rows(examples), self._pad).to(self.processes.device)
         paid = made.targets != IGNORED  # (B, T)
         with self.precision, torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed * 1_000_003 + self.step)  # of routers that choose with noise
             out = self.model(**made.arguments, logits_at=paid)
-        loss = F.cross_entropy(out.logits.float(), made.targets[paid])
-        (loss + self._side_losses(out, made)).backward()
+        loss = F.cross_entropy(out.logits.float(), made.targets[paid], reduction="sum") / n_paid
+        # Of several processes the gradients are averaged, where each has a part of the sum.
+        (loss * self.processes.n_processes + self._side_losses(out, made)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
@@ -159,7 +157,7 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._balance_experts(out)
-        return loss.item()
+        return self.processes.sum(loss.detach()).item()
 
     def _side_losses(self, out: ModelOutput, made: Batch) -> Tensor | float:
         """What training minimises beside the loss that is reported: the answer about a pair of sentences (the two count
@@ -181,7 +179,7 @@ class Trainer:
             return
         routers = [module for module in self.model.modules() if hasattr(module, "update_selection_bias")]
         for router, routing in zip(routers, out.routings, strict=True):
-            router.update_selection_bias(routing.counts())
+            router.update_selection_bias(self.processes.sum(routing.counts()))
 
     def _ends_stretch(self) -> bool:
         return self._ends_part(CURVE_POINTS) or self._ends_part(self.recipe.evaluations)
@@ -205,13 +203,13 @@ class Trainer:
         return total(self.data.scores(self.recipe, self.model, self.precision)).loss
 
     def save(self, path: Path) -> None:
-        """Write everything that resuming needs."""
-        tensors = {f"model.{name}": parameter.detach() for name, parameter in self._named.items()}
+        """Write everything that resuming needs, on whichever device and in however many processes."""
+        tensors = {f"model.{name}": whole(parameter.detach()) for name, parameter in self._named.items()}
         tensors |= {f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()}
         for optimizer in self._optimizers:
             for name, parameter in self._named.items():
                 for key, value in optimizer.state.get(parameter, {}).items():
-                    tensors[f"optimizer.{name}.{key}"] = value
+                    tensors[f"optimizer.{name}.{key}"] = whole(value)
         state = {
             "recipe": self.recipe.to_dict(),
             "texts": self.data.stream.fingerprint(),
@@ -221,7 +219,19 @@ class Trainer:
             "budgets": self.budgets,
             "history": [asdict(row) for row in self.history],
         }
-        checkpoint.write(path, tensors, state)
+        if self.processes.is_first:
+            checkpoint.write(path, tensors, state)
+
+    def on_processor(self) -> nn.Module:
+        """The model as one process has it on the processor: itself, or a copy put together from the slices of all."""
+        if self.processes.n_processes == 1 and self.processes.device.type == "cpu":
+            return self.model
+        copy = allocate(self.model.config)
+        theirs = dict(self.model.state_dict())
+        with torch.no_grad():
+            for name, tensor in copy.state_dict().items():
+                tensor.copy_(whole(theirs[name]))
+        return copy
 
     def resume(self, path: Path) -> None:
         """Go on from a file of `save`; where only the budget differs, along the new budget's learning rates.
@@ -235,14 +245,15 @@ class Trainer:
                 raise InputError("checkpoint_differs", file=path.name, field=field)
         with torch.no_grad():
             for name, parameter in self._named.items():
-                parameter.copy_(tensors.pop(f"model.{name}"))
+                parameter.copy_(sliced_like(tensors.pop(f"model.{name}"), parameter))
             for name, buffer in self.model.named_buffers():
                 buffer.copy_(tensors.pop(f"buffer.{name}"))
         for name, value in tensors.items():
             _, name, key = re.fullmatch(r"(optimizer)\.(.+)\.(\w+)", name).groups()
             parameter = self._named[name]
             owner = next(o for o in self._optimizers if any(parameter is p for p in o.param_groups[0]["params"]))
-            owner.state[parameter][key] = value
+            of_all = value.shape == parameter.shape
+            owner.state[parameter][key] = sliced_like(value, parameter) if of_all else value.to(parameter.device)
         self.step, self.seconds, self._losses = state["step"], state["seconds"], state["losses"]
         self.history = [Row(**row) for row in state["history"]]
         self.budgets = [(first, tokens) for first, tokens in state["budgets"]]

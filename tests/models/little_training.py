@@ -1,6 +1,10 @@
 """A training small enough for a test: its texts, recipe and model."""
 
+import numpy as np
+
 import models
+from models import tokenizers
+from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData
 from models.training.recipe import CorpusShare, Mixture, Recipe
 
 STORIES = [f"Once there was a dog. It had {i} bones and {i * 7} friends. The end." for i in range(300)]
@@ -35,3 +39,12 @@ CONFIG = models.ModelConfig(
     biases=("q", "norm"),
     tie_embeddings=True,
 )
+
+
+def story_data() -> TrainingData:
+    """The stories as bytes; the first of them serve as held out."""
+    tokenizer = tokenizers.bytes_tokenizer()
+    rows = [[256, *tokenizer.encode(story)] for story in STORIES]
+    file = TokenFile(np.array(sum(rows, []), dtype=np.uint16), np.cumsum([0, *map(len, rows)]))
+    held_out = (HeldOut("a.txt", file.ids[:200]),)
+    return TrainingData(tokenizer, MIXTURE.corpora, TokenStream([file], [1], seed=3), held_out)

@@ -9,7 +9,8 @@ from models.objectives import marked_ids, marks_of
 from models.objectives.blank_infilling import Blanks, fill_in
 from models.prompts import prompt_for
 from models.reading import Blank
-from models.tokenizers.byte_level import bytes_tokenizer, with_marks
+from models.tokenizers.byte_level import bytes_tokenizer
+from models.tokenizers.extended import with_special_tokens
 
 GLM_MARKS = ("[MASK]", "[gMASK]", "<|startofpiece|>", "<|endofpiece|>")
 SIZES = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_kv_heads": 2, "d_head": 8, "d_ff": 24}
@@ -17,13 +18,13 @@ SIZES = {"d_model": 16, "n_layers": 2, "n_heads": 2, "n_kv_heads": 2, "d_head": 
 
 @pytest.fixture(scope="module")
 def glm():
-    tokenizer = with_marks(bytes_tokenizer(), GLM_MARKS)
+    tokenizer = with_special_tokens(bytes_tokenizer(), GLM_MARKS)
     config = models.preset("glm-mini").replace(vocab_size=tokenizer.vocab_size, n_positions=40, max_seq_len=40, **SIZES)
     return models.build(config, seed=4), tokenizer
 
 
 def test_marks_come_after_the_ids_that_were_there():
-    tokenizer = with_marks(bytes_tokenizer(), ["<extra_id_0>", "<extra_id_1>"])
+    tokenizer = with_special_tokens(bytes_tokenizer(), ["<extra_id_0>", "<extra_id_1>"])
     assert tokenizer.vocab_size == 259
     assert marks_of(tokenizer).sentinels == (257, 258)
     assert tokenizer.encode("<extra_id_0>") == [*b"<extra_id_0>"]
@@ -31,7 +32,7 @@ def test_marks_come_after_the_ids_that_were_there():
 
 
 def test_marks_that_are_spelled_out_are_read_as_marks():
-    tokenizer = with_marks(bytes_tokenizer(), GLM_MARKS)
+    tokenizer = with_special_tokens(bytes_tokenizer(), GLM_MARKS)
     assert marked_ids("a [MASK] b", tokenizer) == [*b"a", 257, *b" b"]
     assert marked_ids("[gMASK][MASK]", tokenizer) == [258, 257]
     assert marked_ids("a [mask]", tokenizer) == [*b"a [mask]"]

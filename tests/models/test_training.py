@@ -12,28 +12,23 @@ import torch
 import torch.nn.functional as F
 
 import models
-from models import tokenizers
 from models.errors import InputError
 from models.objectives import IGNORED, OBJECTIVES
 from models.objectives.causal import causal
 from models.training import checkpoint
 from models.training.__main__ import main
-from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData, prepare
+from models.training.data import TokenStream, prepare
 from models.training.evaluate import evaluate, windows
 from models.training.muon import Muon, orthogonalised
 from models.training.recipe import CorpusShare
 from models.training.run import StopRequest, train
 from models.training.trainer import Trainer, learning_rate
-from tests.models.little_training import CONFIG, MIXTURE, RECIPE, STORIES
+from tests.models.little_training import CONFIG, MIXTURE, RECIPE, STORIES, story_data
 
 
 @pytest.fixture(scope="module")
 def data():
-    tokenizer = tokenizers.bytes_tokenizer()
-    rows = [[256, *tokenizer.encode(story)] for story in STORIES]
-    file = TokenFile(np.array(sum(rows, []), dtype=np.uint16), np.cumsum([0, *map(len, rows)]))
-    held_out = (HeldOut("a.txt", file.ids[:200]),)
-    return TrainingData(tokenizer, MIXTURE.corpora, TokenStream([file], [1], seed=3), held_out)
+    return story_data()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import models
 from models.errors import InputError
 from models.objectives import IGNORED, marks_of
 from models.objectives.translation import SIMPLIFIED, TRADITIONAL, script_of, translation
-from models.tokenizers.byte_level import bytes_tokenizer, with_marks
+from models.tokenizers.byte_level import bytes_tokenizer
+from models.tokenizers.extended import with_special_tokens
 from models.training.chrf import chrf
 from models.training.evaluate_translations import looked_up
 from models.training.recipe import CorpusShare, Mixture, Recipe
@@ -52,7 +53,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return with_marks(bytes_tokenizer(), [TRADITIONAL])
+    return with_special_tokens(bytes_tokenizer(), [TRADITIONAL])
 
 
 @pytest.fixture(scope="module")
