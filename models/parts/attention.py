@@ -1,18 +1,18 @@
 """Attention: each token asks others, and reads from those that answer."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.attend import attend
 from models.config import LayerConfig, ModelConfig
 from models.context import Context
 from models.parts.linear import FusedLinear, Linear
 from models.parts.near import attend_near
+from models.parts.no_position import NoPosition
 from models.parts.norms import RMSNorm
-from models.parts.positions import NoPosition
-from models.taps import Tap
+from models.parts.watched import WatchedAttention
 
 
-class Attention(nn.Module):
+class Attention(WatchedAttention):
     """Multi-head attention with n_kv_heads key-value heads (Vaswani et al. 2017, section 3.2).
 
     n_kv_heads = n_heads is multi-head, 1 is multi-query (Shazeer 2019, arXiv:1911.02150), anything between is
@@ -33,20 +33,13 @@ class Attention(nn.Module):
         scale: float | None = None,
         index: int = 0,
     ):
-        super().__init__()
+        super().__init__(index, d_head**-0.5 if scale is None else scale, position)
         self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
-        self.scale = d_head**-0.5 if scale is None else scale
-        self.index = index
         widths = {"q_proj": n_heads * d_head, "k_proj": n_kv_heads * d_head, "v_proj": n_kv_heads * d_head}
         self.qkv_proj = FusedLinear(d_model, widths, biased=[f"{name}_proj" for name in biases if name in ("q", "k", "v")])
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
         self.q_norm = RMSNorm(d_head, qk_norm) if qk_norm is not None else None
         self.k_norm = RMSNorm(d_head, qk_norm) if qk_norm is not None else None
-        # The stack owns the position part; attention only uses it, so it is not registered here a second time.
-        self._rotate = position.rotate
-        self.q, self.k, self.v = Tap("q"), Tap("k"), Tap("v")
-        self.scores, self.probs = Tap("scores"), Tap("probs")
-        self.head_out, self.out = Tap("head_out"), Tap("out")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D); with a cache, T new tokens read the cached ones too."""
@@ -66,11 +59,10 @@ class Attention(nn.Module):
         q, k, v = self.q(q), self.k(k), self.v(v)
         view = ctx.view(self.index)
         attended = attend_near(q, k, v, view, self.scale, self.scores, self.probs)  # (B, H, T, d_head)
-        merged = self.head_out(attended).transpose(1, 2).reshape(n_batch, n_new, -1)  # (B, T, H·d_head)
-        return self.out(self.o_proj(merged))
+        return self.joined(attended)
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(WatchedAttention):
     """Attention of a decoder to what its encoder has read (Vaswani et al. 2017, section 3.2.3).
 
     Queries come from the decoder's tokens, keys and values from `ctx.memory`; neither carries positions. With a cache,
@@ -87,17 +79,12 @@ class CrossAttention(nn.Module):
         scale: float | None = None,
         index: int = 0,
     ):
-        super().__init__()
+        super().__init__(index, d_head**-0.5 if scale is None else scale)
         self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
-        self.scale = d_head**-0.5 if scale is None else scale
-        self.index = index
         widths = {"k_proj": n_kv_heads * d_head, "v_proj": n_kv_heads * d_head}
         self.q_proj = Linear(d_model, n_heads * d_head, bias="q" in biases)
         self.kv_proj = FusedLinear(d_model, widths, biased=[f"{name}_proj" for name in biases if name in ("k", "v")])
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
-        self.q, self.k, self.v = Tap("q"), Tap("k"), Tap("v")
-        self.scores, self.probs = Tap("scores"), Tap("probs")
-        self.head_out, self.out = Tap("head_out"), Tap("out")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D), read from `ctx.memory` (B, S, D)."""
@@ -106,8 +93,7 @@ class CrossAttention(nn.Module):
         k, v = self._memory(ctx)  # (B, K, S, d_head)
         q, k, v = self.q(q), self.k(k), self.v(v)
         attended = attend(q, k, v, ctx.memory_view, self.scale, self.scores, self.probs)  # (B, H, T, d_head)
-        merged = self.head_out(attended).transpose(1, 2).reshape(n_batch, n_new, -1)  # (B, T, H·d_head)
-        return self.out(self.o_proj(merged))
+        return self.joined(attended)
 
     def _memory(self, ctx: Context) -> tuple[Tensor, Tensor]:
         known = ctx.cache.cross(self.index) if ctx.cache is not None else None

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.attend import attend
 from models.config import LayerConfig, ModelConfig
@@ -18,10 +18,10 @@ from models.context import Context
 from models.parts.linear import FusedLinear, Linear
 from models.parts.masks import Visibility
 from models.parts.no_position import NoPosition
-from models.taps import Tap
+from models.parts.watched import WatchedAttention
 
 
-class LSHAttention(nn.Module):
+class LSHAttention(WatchedAttention):
     """Locality-sensitive hashing: tokens see those that fall into the same bucket (Kitaev et al. 2020, arXiv:2001.04451).
 
     Queries and keys are one projection; a key is its query brought to the length √d_head. In each of `n_hashes` rounds a
@@ -53,21 +53,14 @@ class LSHAttention(nn.Module):
         scale: float | None = None,
         index: int = 0,
     ):
-        super().__init__()
+        super().__init__(index, d_head**-0.5 if scale is None else scale, position)
         self.n_heads, self.d_head = n_heads, d_head
         self.n_hashes, self.n_buckets, self.chunk_size, self.seed = n_hashes, n_buckets, chunk_size, seed
         self.across_buckets = across_buckets
         self.padded_to = chunk_size if padded_to is None else padded_to
-        self.scale = d_head**-0.5 if scale is None else scale
-        self.index = index
         biased = [name for name, kinds in (("qk_proj", "qk"), ("v_proj", "v")) if any(kind in biases for kind in kinds)]
         self.qkv_proj = FusedLinear(d_model, {"qk_proj": n_heads * d_head, "v_proj": n_heads * d_head}, biased)
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
-        # The stack owns the position part; attention only uses it, so it is not registered here a second time.
-        self._rotate = position.rotate
-        self.q, self.k, self.v = Tap("q"), Tap("k"), Tap("v")
-        self.scores, self.probs = Tap("scores"), Tap("probs")
-        self.head_out, self.out = Tap("head_out"), Tap("out")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D); with a cache, T new tokens read the cached ones too."""
@@ -80,8 +73,7 @@ class LSHAttention(nn.Module):
         q, k, v = self.q(q), self.k(k), self.v(v)
         view = self._choose(k, n_new, ctx)
         attended = attend(q, k, v, view, self.scale, self.scores, self.probs)  # (B, H, T, d_head)
-        merged = self.head_out(attended).transpose(1, 2).reshape(n_batch, n_new, -1)  # (B, T, H·d_head)
-        return self.out(self.o_proj(merged))
+        return self.joined(attended)
 
     @property
     def settled_up_to(self) -> int:
@@ -146,7 +138,7 @@ class LSHAttention(nn.Module):
         return counts
 
 
-class RoutingAttention(nn.Module):
+class RoutingAttention(WatchedAttention):
     """Clusters of queries and keys: a query sees the keys nearest to its own centroid (Roy et al. 2020, arXiv:2003.05997).
 
     Queries and keys are layer-normed without weights. A query belongs to the centroid μ of its head with the largest μ·q,
@@ -170,19 +162,12 @@ class RoutingAttention(nn.Module):
         scale: float | None = None,
         index: int = 0,
     ):
-        super().__init__()
+        super().__init__(index, d_head**-0.5 if scale is None else scale, position)
         self.n_heads, self.d_head, self.window, self.decay = n_heads, d_head, window, decay
-        self.scale = d_head**-0.5 if scale is None else scale
-        self.index = index
         widths = dict.fromkeys(("q_proj", "k_proj", "v_proj"), n_heads * d_head)
         self.qkv_proj = FusedLinear(d_model, widths, biased=[f"{name}_proj" for name in biases if name in "qkv"])
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
         self.register_buffer("centroids", torch.randn(n_heads, n_clusters, d_head))
-        # The stack owns the position part; attention only uses it, so it is not registered here a second time.
-        self._rotate = position.rotate
-        self.q, self.k, self.v = Tap("q"), Tap("k"), Tap("v")
-        self.scores, self.probs = Tap("scores"), Tap("probs")
-        self.head_out, self.out = Tap("head_out"), Tap("out")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D); with a cache, T new tokens read the cached ones too."""
@@ -198,8 +183,7 @@ class RoutingAttention(nn.Module):
         attended = attend(q, k, v, view, self.scale, self.scores, self.probs)  # (B, H, T, d_head)
         if self.training:
             self.update_centroids(q, k, ctx.is_token)
-        merged = self.head_out(attended).transpose(1, 2).reshape(n_batch, n_new, -1)  # (B, T, H·d_head)
-        return self.out(self.o_proj(merged))
+        return self.joined(attended)
 
     @torch.no_grad()
     def clusters(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Longformer's attention: a band for most tokens, and maps of their own for the few that see and are seen by all."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.attend import attend, probabilities
 from models.config import LayerConfig, ModelConfig
@@ -10,10 +10,10 @@ from models.parts.linear import FusedLinear, Linear
 from models.parts.masks import Visibility
 from models.parts.near import attend_near
 from models.parts.no_position import NoPosition
-from models.taps import Tap
+from models.parts.watched import WatchedAttention
 
 
-class GlobalAttention(nn.Module):
+class GlobalAttention(WatchedAttention):
     """Multi-head attention with a second set of projections for global tokens (Beltagy et al. 2020, arXiv:2004.05150,
     section 3.1).
 
@@ -36,18 +36,11 @@ class GlobalAttention(nn.Module):
         scale: float | None = None,
         index: int = 0,
     ):
-        super().__init__()
+        super().__init__(index, d_head**-0.5 if scale is None else scale, position)
         self.n_heads, self.d_head, self.n_global = n_heads, d_head, n_global
-        self.scale = d_head**-0.5 if scale is None else scale
-        self.index = index
         self.qkv_proj = _projections(d_model, n_heads * d_head, biases, "{}_proj")
         self.qkv_global_proj = _projections(d_model, n_heads * d_head, biases, "{}_global_proj")
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
-        # The stack owns the position part; attention only uses it, so it is not registered here a second time.
-        self._rotate = position.rotate
-        self.q, self.k, self.v = Tap("q"), Tap("k"), Tap("v")
-        self.scores, self.probs = Tap("scores"), Tap("probs")
-        self.head_out, self.out = Tap("head_out"), Tap("out")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D)."""
@@ -64,8 +57,7 @@ class GlobalAttention(nn.Module):
             of_global = self._heads(self.qkv_global_proj(x), ctx)
             compute = self._explicit if self.scores.watched or self.probs.watched else self._fused
             attended = compute((q, k, v), of_global, view, is_global.expand(n_batch, -1))  # (B, H, T, d_head)
-        merged = self.head_out(attended).transpose(1, 2).reshape(n_batch, n_tokens, -1)  # (B, T, H·d_head)
-        return self.out(self.o_proj(merged))
+        return self.joined(attended)
 
     def _heads(self, projected: Tensor, ctx: Context) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (B, H, T, d_head) of projections (B, T, 3·H·d_head)."""

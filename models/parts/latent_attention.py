@@ -2,20 +2,20 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.attend import attend, probabilities
 from models.config import LayerConfig, ModelConfig
 from models.context import Context
 from models.parts.linear import FusedLinear, Linear
 from models.parts.masks import Visibility
+from models.parts.no_position import NoPosition
 from models.parts.norms import RMSNorm
-from models.parts.positions import NoPosition
 from models.parts.rotary import softmax_factor
-from models.taps import Tap
+from models.parts.watched import WatchedAttention
 
 
-class MultiHeadLatentAttention(nn.Module):
+class MultiHeadLatentAttention(WatchedAttention):
     """Attention whose keys and values are projections of a latent (DeepSeek-V2, arXiv:2405.04434, section 2.1).
 
     A token is compressed to `kv_lora_rank` numbers, from which each head makes its key's `qk_nope_head_dim` and its value's
@@ -45,11 +45,9 @@ class MultiHeadLatentAttention(nn.Module):
         scale: float | None = None,
         index: int = 0,
     ):
-        super().__init__()
+        super().__init__(index, (qk_nope_head_dim + qk_rope_head_dim) ** -0.5 if scale is None else scale, position)
         self.n_heads, self.rank = n_heads, kv_lora_rank
         self.d_nope, self.d_rope, self.d_value = qk_nope_head_dim, qk_rope_head_dim, v_head_dim
-        self.scale = (qk_nope_head_dim + qk_rope_head_dim) ** -0.5 if scale is None else scale
-        self.index = index
         all_queries = n_heads * (qk_nope_head_dim + qk_rope_head_dim)
         compressed = {"kv_down_proj": kv_lora_rank + qk_rope_head_dim}
         if q_lora_rank is None:
@@ -62,11 +60,6 @@ class MultiHeadLatentAttention(nn.Module):
         self.kv_norm = RMSNorm(kv_lora_rank, norm_eps)
         self.kv_up_proj = Linear(kv_lora_rank, n_heads * (qk_nope_head_dim + v_head_dim), bias=False)
         self.o_proj = Linear(n_heads * v_head_dim, d_model, bias=o_bias)
-        # The model owns the position part; attention only uses it, so it is not registered here a second time.
-        self._rotate = position.rotate
-        self.q, self.k, self.v = Tap("q"), Tap("k"), Tap("v")
-        self.scores, self.probs = Tap("scores"), Tap("probs")
-        self.head_out, self.out = Tap("head_out"), Tap("out")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D); with a cache, T new tokens read the cached ones too."""
@@ -84,8 +77,7 @@ class MultiHeadLatentAttention(nn.Module):
         q = self.q(torch.cat((q_nope, q_rope), dim=-1))
         watched = any(tap.watched for tap in (self.k, self.v, self.scores, self.probs))
         attend_to = self._naive if watched or self._naive_is_cheaper(n_new, latent.shape[2]) else self._absorbed
-        head_out = self.head_out(attend_to(q, latent, k_rope, ctx.view(self.index)))  # (B, H, T, d_value)
-        return self.out(self.o_proj(head_out.transpose(1, 2).reshape(n_batch, n_new, -1)))
+        return self.joined(attend_to(q, latent, k_rope, ctx.view(self.index)))
 
     @property
     def _q_width(self) -> int:
