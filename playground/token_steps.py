@@ -1,6 +1,7 @@
 """What the step views ask for: an algorithm on a small text, every step computed by `models.tokenizers.steps`."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from models.errors import InputError
 from models.tokenizers import steps
@@ -24,26 +25,43 @@ ENCODERS = {
 def training_steps(algorithm: object, text: object) -> dict:
     """The training of an algorithm ("bpe", "wordpiece" or "unigram") on a small text, as lanes of steps.
 
-    WordPiece has two lanes: merging by count, as the library does, and by the score of the textbooks.
+    WordPiece has two lanes: merging by count, as the library does, and by the score of the textbooks. "unigram-library"
+    says how far the library's own trainer agrees with the outcome of "unigram".
     """
     if not isinstance(algorithm, str) or algorithm not in TRAININGS:
         raise InputError("not_a_choice", field="algorithm", value=algorithm, allowed=", ".join(TRAININGS))
-    return {"kind": algorithm, "lanes": TRAININGS[algorithm](_small(text, "tok_text"))}
+    return _trained(algorithm, _small(text, "tok_text"))
 
 
-def _bpe(text: str) -> list[list[dict]]:
-    return [view.merge_lane(steps.bpe_training(text, MERGES))]
+@lru_cache(maxsize=32)
+def _trained(algorithm: str, text: str) -> dict:
+    return {"kind": algorithm, **TRAININGS[algorithm](text)}
 
 
-def _wordpiece(text: str) -> list[list[dict]]:
-    return [view.merge_lane(steps.wordpiece_training(text, MERGES, rule)) for rule in ("count", "score")]
+def _bpe(text: str) -> dict:
+    return {"lanes": [view.merge_lane(steps.bpe_training(text, MERGES))]}
 
 
-def _unigram(text: str) -> list[list[dict]]:
-    return [view.prune_lane(steps.unigram_pruning(text, PIECES))]
+def _wordpiece(text: str) -> dict:
+    return {"lanes": [view.merge_lane(steps.wordpiece_training(text, MERGES, rule)) for rule in ("count", "score")]}
 
 
-TRAININGS: dict[str, Callable[[str], list[list[dict]]]] = {"bpe": _bpe, "wordpiece": _wordpiece, "unigram": _unigram}
+def _unigram(text: str) -> dict:
+    return {"lanes": [view.prune_lane(steps.unigram_pruning(text, PIECES))]}
+
+
+def _library(text: str) -> dict:
+    """Which of the pieces that Unigram's steps end with the trainer of the library ends with, too."""
+    learnt = [piece for piece, *_ in steps.unigram_pruning(text, PIECES)[-1].pieces]
+    return view.agreement(learnt, steps.library_pieces(text, PIECES))
+
+
+TRAININGS: dict[str, Callable[[str], dict]] = {
+    "bpe": _bpe,
+    "wordpiece": _wordpiece,
+    "unigram": _unigram,
+    "unigram-library": _library,
+}
 
 
 def encoding_steps(named: Named, word: object) -> dict:

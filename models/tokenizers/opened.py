@@ -1,10 +1,9 @@
 """Tokenizers that a visitor brings: a file, or the name of a repository on the hub."""
 
-import re
-from importlib.util import find_spec
 from pathlib import Path
 
 from models.errors import InputError
+from models.hub import is_hub_id, snapshot
 from models.tokenizers.files import READERS, load, load_file
 from models.tokenizers.interface import Tokenizer
 
@@ -12,8 +11,6 @@ MAX_FILE_BYTES = 25_000_000
 """The largest published file, Mistral's tekken.json, has 19 million."""
 
 HUB_FILES = (*READERS, "*.tiktoken", "vocab.json", "merges.txt", "tokenizer_config.json")
-HUB_SECONDS = 10  # to wait for the hub's first answer
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def open_file(path: str | Path, filename: str) -> Tokenizer:
@@ -39,31 +36,12 @@ def open_hub(hub_id: str) -> Tokenizer:
     `files.load` raises.
     """
     hub_id = hub_id.strip()
-    if not HUB_ID.fullmatch(hub_id):
+    if not is_hub_id(hub_id):
         raise InputError("tokenizer_hub_id", name=hub_id)
-    if find_spec("huggingface_hub") is None:
-        raise InputError("tokenizer_no_hub", name=hub_id)
-    folder = _fetched(hub_id)
+    folder = snapshot(hub_id, HUB_FILES, "tokenizer_no_hub", "tokenizer_hub_failed")
     for path in folder.iterdir():
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError("tokenizer_too_large", file=path.name, n_bytes=path.stat().st_size, limit=MAX_FILE_BYTES)
     tokenizer = load(folder)
     tokenizer.name = hub_id
     return tokenizer
-
-
-def _fetched(hub_id: str) -> Path:
-    from huggingface_hub import errors, snapshot_download
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=list(HUB_FILES), etag_timeout=HUB_SECONDS))
-    except (
-        errors.HfHubHTTPError,
-        errors.HFValidationError,
-        errors.LocalEntryNotFoundError,
-        errors.OfflineModeIsEnabled,
-        OSError,
-    ) as error:
-        lines = str(error).strip().splitlines()
-        reason = lines[0] if lines else type(error).__name__
-        raise InputError("tokenizer_hub_failed", name=hub_id, reason=reason) from error

@@ -9,6 +9,7 @@ import torch
 from models.building import allocate
 from models.config import ModelConfig
 from models.errors import InputError
+from models.hub import is_hub_id
 from models.installed import INSTALLABLE, installed_file
 from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
@@ -16,7 +17,7 @@ from models.transformer import Transformer
 from models.weights.converted import converted, tokenizer_problem
 from models.weights.files import CONFIG, FORMAT, PICKLES, own_config, read_config, read_tensors
 from models.weights.gguf_file import SUFFIX as GGUF
-from models.weights.hub import fetch, is_hub_id
+from models.weights.hub import fetch
 from models.weights.layouts import LAYOUTS, layout_of
 from models.weights.layouts.layout import Layout
 from models.weights.tensors import assign

@@ -16,23 +16,39 @@ const TokenSteps = (() => {
 
   // ---- learning ------------------------------------------------------------------------------------------------------
 
-  function learning(place, reply, words) {
+  function learning(place, reply, words, library) {
     const count = Math.max(...reply.lanes.map((lane) => lane.length));
     const lanes = reply.lanes.map((lane, index) => {
       const title = reply.lanes.length > 1 ? element("h3", {}, words[index ? "rule_score" : "rule_count"]) : "";
       const body = element("div", {});
       return { lane, body, section: element("section", {}, title, body) };
     });
+    let here = 0;
+    let known = null;
     const player = StepPlayer.controls(count, words, (step) => {
+      here = step;
       lineage.write("tok_step", step);
       for (const { lane, body } of lanes) {
         const at = Math.min(step, lane.length - 1);
-        body.replaceChildren(...(reply.kind === "unigram" ? pruned(lane, at, words) : merged(lane, at, words)));
+        body.replaceChildren(...(reply.kind === "unigram" ? pruned(lane, at, known, words) : merged(lane, at, words)));
       }
     });
     const about = element("p", { class: "toks-about" }, words[`about_${reply.kind}`]);
     place.replaceChildren(about, player.row, element("div", { class: `toks-lanes lanes-${lanes.length}` }, ...lanes.map(({ section }) => section)));
     player.go(Number(lineage.state.tok_step) || 0);
+    library?.then((answer) => {
+      known = answer;
+      if (player.row.isConnected) player.go(here);
+    });
+  }
+
+  /** The words as they are cut at a step: each step holds those that it has changed. */
+  function wordsAt(lane, at) {
+    const words = [];
+    for (const step of lane.slice(0, at + 1)) {
+      for (const [place, pieces, count] of step.words) words[place] = [pieces, count];
+    }
+    return words;
   }
 
   /** A step of a training that merges pairs. */
@@ -41,7 +57,7 @@ const TokenSteps = (() => {
     const before = lane[at - 1];
     const made = before?.winner ? before.merged : null;
     const sentence = sentenceOf(step, made, words);
-    const wordList = element("ul", { class: "toks-words" }, ...step.words.map(([pieces, count]) => {
+    const wordList = element("ul", { class: "toks-words" }, ...wordsAt(lane, at).map(([pieces, count]) => {
       const item = element("li", {});
       pieces.forEach((piece, index) => {
         const joins = step.winner && piece === step.winner[0] && pieces[index + 1] === step.winner[1];
@@ -85,7 +101,7 @@ const TokenSteps = (() => {
   }
 
   /** A step of Unigram's training: what each piece is worth, and which go. */
-  function pruned(lane, at, words) {
+  function pruned(lane, at, library, words) {
     const step = lane[at];
     const gone = new Set(step.removed);
     const rows = step.pieces.map(([piece, logProb, loss]) => element("tr", { class: gone.has(piece) ? "gone" : "" },
@@ -94,11 +110,18 @@ const TokenSteps = (() => {
       element("td", {}, gone.has(piece) ? words.removed : loss === null ? words.needed : "")));
     const values = { count: grouped(step.n_pieces), loss: step.loss.toFixed(2), removed: grouped(step.removed.length) };
     const heads = [[words.piece], [words.log_prob, true], [words.loss_if, true], [words.fate]];
+    const sentences = [element("p", { class: "toks-sentence", "aria-live": "polite" }, fill(step.removed.length ? words.prune : words.prune_end, values))];
+    if (library && at === lane.length - 1) sentences.push(element("p", { class: "toks-about" }, besideTheLibrary(step, library, words)));
     return [
-      element("p", { class: "toks-sentence", "aria-live": "polite" }, fill(step.removed.length ? words.prune : words.prune_end, values)),
+      ...sentences,
       element("div", { class: "toks-scroll tall", tabindex: "0", role: "region", "aria-label": words.piece },
         table(heads, rows, step.n_pieces > rows.length ? fill(words.first_pieces, { count: rows.length }) : "")),
     ];
+  }
+
+  function besideTheLibrary(step, { same, instead }, words) {
+    const values = { same: grouped(same), count: grouped(step.n_pieces), instead: instead.map(shown).join(" ") };
+    return fill(instead.length ? words.prune_library : words.prune_library_same, values);
   }
 
   // ---- cutting a word --------------------------------------------------------------------------------------------------
@@ -191,7 +214,8 @@ const TokenSteps = (() => {
       const request = encodes ? { tokenizer: pick.value, word: word.value } : { algorithm: kind(), text: text.value };
       const reply = await tab.attempt(() => tab.ask("steps", request));
       if (!reply || mine !== latest) return;
-      (encodes ? cutting : learning)(view, reply, words);
+      const library = reply.kind === "unigram" ? tab.attempt(() => tab.ask("steps", { algorithm: "unigram-library", text: request.text })) : null;
+      (encodes ? cutting : learning)(view, reply, words, library);
     }
 
     function fillPick() {

@@ -1,30 +1,39 @@
 """Steps of tokenization algorithms as plain values for static/tokenizers_steps.js; of long lists only the beginning."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 MOST_PAIRS = 12  # of the pairs that compete for a merge
-MOST_PIECES = 80  # of the pieces that Unigram weighs
+MOST_PIECES = 400  # of the pieces that Unigram weighs
 MOST_EDGES = 200
 
 
 def merge_lane(steps: Sequence) -> list[dict]:
-    """Steps of a training that merges pairs; the vocabulary as what each step adds to it."""
-    lane, known = [], 0
+    """Steps of a training that merges pairs; the words and the vocabulary as what each step changes in them."""
+    lane, words, known = [], [], 0
     for step in steps:
         scores = getattr(step, "scores", None)
-        pairs = scores if scores is not None else [(pair, count, None) for pair, count in step.counts]
+        pairs = scores if scores is not None else [(pair, count, None) for pair, count in step.counts[:MOST_PAIRS]]
         lane.append(
             {
-                "words": [[list(pieces), count] for pieces, count in step.words],
+                "words": _changed(words, step.words),
                 "pairs": [[*pair, count, score] for pair, count, score in pairs[:MOST_PAIRS]],
-                "n_pairs": len(pairs),
+                "n_pairs": len(step.counts),
                 "winner": list(step.winner) if step.winner else None,
                 "merged": step.merged,
                 "added": step.vocabulary[known:],
             }
         )
-        known = len(step.vocabulary)
+        words, known = step.words, len(step.vocabulary)
     return lane
+
+
+def _changed(before: Sequence, after: Sequence) -> list[list]:
+    """The words that are cut otherwise than before: place, pieces, how often the word occurs."""
+    return [
+        [place, list(pieces), count]
+        for place, (pieces, count) in enumerate(after)
+        if place >= len(before) or before[place][0] != pieces
+    ]
 
 
 def prune_lane(steps: Sequence) -> list[dict]:
@@ -38,6 +47,11 @@ def prune_lane(steps: Sequence) -> list[dict]:
         }
         for step in steps
     ]
+
+
+def agreement(learnt: Sequence[str], library: Collection[str]) -> dict:
+    """How many of the pieces that the steps end with the library's own trainer ends with, and which it has instead."""
+    return {"same": len(set(learnt) & set(library)), "instead": [piece for piece in library if piece not in learnt]}
 
 
 def encoding(steps: Sequence) -> list[dict]:

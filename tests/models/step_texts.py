@@ -18,5 +18,17 @@ HUG = " ".join(["hug"] * 10 + ["pug"] * 5 + ["pun"] * 12 + ["bun"] * 4 + ["hugs"
 REPEATS = "aaaa aaaaa ababab aaa bbbb abab"
 
 
+def found_tokens(steps, unknown: str) -> list[str]:
+    """The tokens that WordPiece's steps end in: the found pieces, or `unknown` for a word in which a piece is missing."""
+    tokens: list[str] = []
+    of_word: list[str] = []
+    for i, step in enumerate(steps):
+        of_word.append(step.found or unknown)
+        if i + 1 == len(steps) or steps[i + 1].start == 0:
+            tokens += [unknown] if unknown in of_word else of_word
+            of_word = []
+    return tokens
+
+
 def library_tokens(tokenizer, text: str) -> list[str]:
     return [tokenizer.token(token_id) for token_id in tokenizer.encode(text)]

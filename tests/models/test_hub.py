@@ -7,7 +7,8 @@ import pytest
 
 import models
 from models import tokenizers
-from models.weights import hub, loading
+from models import hub
+from models.weights import loading
 from tests.models.test_weights import refusal, small
 
 
@@ -48,7 +49,7 @@ class TestHub:
             return folder
 
         monkeypatch.setattr(hugging_face, "snapshot_download", recorded)
-        assert hub.fetch("somebody/model") == folder
+        assert loading.fetch("somebody/model") == folder
         patterns = {name: asked[name] for name in ("allow_patterns", "ignore_patterns")}
         assert list(hugging_face.utils.filter_repo_objects(names + copies, **patterns)) == names
 

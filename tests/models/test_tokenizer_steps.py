@@ -14,9 +14,8 @@ from models.errors import InputError
 from models.tokenizers import bytes_tokenizer, load, steps
 from models.tokenizers.__main__ import SHIPPED
 from models.tokenizers.files import load_file
-from models.tokenizers.steps.wordpiece_encoding import found_tokens
 from models.tokenizers.train import wordpiece_parts
-from tests.models.step_texts import CHINESE, ENGLISH, HUG, REPEATS, TEXTS, WORDS, library_tokens
+from tests.models.step_texts import CHINESE, ENGLISH, HUG, REPEATS, TEXTS, WORDS, found_tokens, library_tokens
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "tokenizers"
 

@@ -2,14 +2,13 @@
 
 The functions return plain values (texts, numbers, tuples) that a page or a notebook can show forwards and backwards.
 They are there to be read and watched; the libraries do the work everywhere else, and tests hold these steps to the
-libraries' own results. A text of 2,000 characters or 200 merges takes some hundredths of a second, pruning a tenth; they
-set no limit of their own.
+libraries' own results. A text of 2,000 characters takes some hundredths of a second; they set no limit of their own.
 """
 
 from models.tokenizers.steps.bpe_encoding import EncodingStep, bpe_encoding
 from models.tokenizers.steps.bpe_training import MergeStep, bpe_training
 from models.tokenizers.steps.unigram_lattice import Edge, Lattice, unigram_lattice
-from models.tokenizers.steps.unigram_training import PruneStep, unigram_pruning
+from models.tokenizers.steps.unigram_training import PruneStep, library_pieces, unigram_pruning
 from models.tokenizers.steps.wordpiece_encoding import MatchStep, wordpiece_encoding
 from models.tokenizers.steps.wordpiece_training import WordPieceStep, wordpiece_training
 
@@ -23,6 +22,7 @@ __all__ = [
     "WordPieceStep",
     "bpe_encoding",
     "bpe_training",
+    "library_pieces",
     "unigram_lattice",
     "unigram_pruning",
     "wordpiece_encoding",

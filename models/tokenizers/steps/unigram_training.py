@@ -5,12 +5,13 @@ besides: expected counts below a half are dropped, and digamma takes the place o
 made of counts (a sparse prior: Liang & Klein, 2007, Structured Bayesian Nonparametric Models with Variational Inference).
 """
 
+import json
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from models.tokenizers.interface import check_text
-from models.tokenizers.steps.unigram_lattice import UNKNOWN_PENALTY, best_ways
+from models.tokenizers.steps.unigram_lattice import UNKNOWN_PENALTY
 
 SPACE = "▁"
 MAX_WORD = 50
@@ -20,11 +21,10 @@ MIN_EXPECTED = 0.5
 EM_ROUNDS = 2
 KEPT = 0.75
 """Share of the pieces that a round of pruning keeps."""
-SLACK = 1.1
-"""Rounds end when there are so many times the wanted pieces; the rest goes by probability."""
-
 UNKNOWN = 1
 """The token of what cannot be spelled is one of the wanted number."""
+NO_PIECE = ""
+UNKNOWN_NAME = "<unk>"
 
 LogProbs = dict[str, float]
 Span = tuple[int, int, str]
@@ -37,8 +37,8 @@ class PruneStep:
     pieces: (piece, log-probability in nats, loss), the most probable first. The loss is by how much the text's
         log-likelihood per word falls, by the approximation of SentencePiece, if the piece is removed: 0 where the best
         ways to cut the words do without it, None where the piece cannot be spelled otherwise, so that it stays.
-    removed: those that the next step lacks: the ones with the least loss, and in the last round, which has to get from a
-        few too many to the wanted number, those with the least probability; none in the last step.
+    removed: those that the next step lacks: the ones with the least loss; in the last round, which has to get from a few
+        too many to the wanted number, by the losses of the round before; none in the last step.
     loss: the negative log-likelihood of the text in nats per word, all ways to cut it taken together.
     """
 
@@ -52,8 +52,9 @@ def unigram_pruning(text: str, vocab_size: int = 60) -> list[PruneStep]:
     """The steps from all repeated parts of the words of `text` to `vocab_size` pieces.
 
     Words begin with ▁ for the space before them. Single characters are never removed, so a text with more different
-    ones keeps more pieces. Expectations and the first round of pruning are those of the `tokenizers` library's trainer to
-    the last digits; after several rounds the two may keep different pieces.
+    ones keeps more pieces. Every probability is that of the `tokenizers` library's trainer for the same pieces, to the
+    last digits. Which pieces go is mostly the same: its trainer ranks the losses of a few otherwise, so that the two may
+    end with some different ones; `library_pieces` tells which.
     A text without words has no step. Raises InputError("text_surrogate").
     """
     words = Counter(part for word in check_text(text).split() for part in _parts(SPACE + word))
@@ -69,7 +70,7 @@ def unigram_pruning(text: str, vocab_size: int = 60) -> list[PruneStep]:
         for _ in range(EM_ROUNDS):
             log_probs = _reestimated(words, spans, log_probs)
         losses = _losses(words, spans, log_probs)
-        if len(log_probs) + UNKNOWN <= int(SLACK * vocab_size):
+        if len(log_probs) + UNKNOWN <= _enough(vocab_size):
             break
         kept = _kept(log_probs, losses, vocab_size)
         if len(kept) == len(log_probs):  # nothing is left that could go
@@ -82,6 +83,31 @@ def unigram_pruning(text: str, vocab_size: int = 60) -> list[PruneStep]:
         losses = _losses(words, spans, final)
         steps.append(_step(len(steps), words, spans, final, losses, final))
     return steps
+
+
+def library_pieces(text: str, vocab_size: int) -> dict[str, float]:
+    """The pieces, with their log-probabilities, that the trainer of the `tokenizers` library learns from the words that
+    `unigram_pruning` reads, single characters and the unknown token included in `vocab_size` as there.
+
+    A text without words has none. Raises InputError("text_surrogate").
+    """
+    import tokenizers as hf
+
+    words = check_text(text).split()
+    if not words:
+        return {}
+    letters = set(SPACE.join(["", *words]))
+    engine = hf.Tokenizer(hf.models.Unigram())
+    engine.pre_tokenizer = hf.pre_tokenizers.Metaspace()
+    trainer = hf.trainers.UnigramTrainer(
+        vocab_size=max(vocab_size, len(letters) + UNKNOWN + 1),
+        show_progress=False,
+        unk_token=UNKNOWN_NAME,
+        special_tokens=[UNKNOWN_NAME],
+    )
+    engine.train_from_iterator(words, trainer)
+    learnt = json.loads(engine.to_str())["model"]["vocab"]
+    return {piece: log_prob for piece, log_prob in learnt if piece != UNKNOWN_NAME}
 
 
 def _parts(word: str) -> list[str]:
@@ -118,41 +144,37 @@ def _seed(words: Counter[str], spans: dict[str, list[Span]]) -> LogProbs:
     return {part: math.log(weight / total) for part, weight in [*order[0], *order[1]]}
 
 
-def _edges(spans: list[Span], log_probs: LogProbs, unknown: float) -> list[tuple[int, int, str, float]]:
-    """The spans that are pieces, with their log-probabilities; a character that is none has `unknown`."""
-    return [
-        (start, end, part, log_probs.get(part, unknown))
-        for start, end, part in spans
-        if part in log_probs or end == start + 1
-    ]
-
-
-def _through(edges: list[tuple[int, int, str, float]], length: int) -> tuple[list[float], list[float], list[float]]:
-    """Probabilities of reaching each place from the start, of reaching the end from it, and of each edge alone."""
-    alone = [math.exp(log_prob) for *_, log_prob in edges]
-    forward, backward = [1.0] + [0.0] * length, [0.0] * length + [1.0]
-    for (start, end, *_), probability in zip(edges, alone, strict=True):
-        forward[end] += forward[start] * probability
-    for (start, end, *_), probability in zip(reversed(edges), reversed(alone), strict=True):
-        backward[start] += backward[end] * probability
-    return forward, backward, alone
-
-
 def _unknown(log_probs: LogProbs) -> float:
     return min(log_probs.values()) - UNKNOWN_PENALTY
+
+
+def _likelihood(spans: list[Span], probabilities: dict[str, float], unknown: float, length: int) -> list[float]:
+    """The probability of reaching each place of a word from its start, all ways taken together."""
+    forward = [1.0] + [0.0] * length
+    for start, end, part in spans:
+        if part in probabilities:
+            forward[end] += forward[start] * probabilities[part]
+        elif end == start + 1:
+            forward[end] += forward[start] * unknown
+    return forward
 
 
 def _reestimated(words: Counter[str], spans: dict[str, list[Span]], log_probs: LogProbs) -> LogProbs:
     """One round of expectation-maximisation (Dempster et al., 1977) over all ways to cut each word."""
     expected = dict.fromkeys(log_probs, 0.0)
-    unknown = _unknown(log_probs)
+    probabilities = {part: math.exp(log_prob) for part, log_prob in log_probs.items()}
+    unknown = math.exp(_unknown(log_probs))
     for word, count in words.items():
-        edges = _edges(spans[word], log_probs, unknown)
-        forward, backward, alone = _through(edges, len(word))
-        share = count / forward[-1]
-        for (start, end, part, _), probability in zip(edges, alone, strict=True):
-            if part in expected:
-                expected[part] += share * forward[start] * probability * backward[end]
+        length = len(word)
+        forward = _likelihood(spans[word], probabilities, unknown, length)
+        backward = [0.0] * length + [count / forward[-1]]
+        for start, end, part in reversed(spans[word]):
+            if part in probabilities:
+                share = backward[end] * probabilities[part]
+                backward[start] += share
+                expected[part] += forward[start] * share
+            elif end == start + 1:
+                backward[start] += backward[end] * unknown
     kept = {part: count for part, count in expected.items() if count >= MIN_EXPECTED}
     total = digamma(sum(kept.values()))
     return {part: digamma(count) - total for part, count in kept.items()}
@@ -173,58 +195,74 @@ def digamma(x: float) -> float:
 def _losses(words: Counter[str], spans: dict[str, list[Span]], log_probs: LogProbs) -> dict[str, float | None]:
     """What the removal of each piece would cost, as in `PruneStep`."""
     unknown = _unknown(log_probs)
-    used: Counter[str] = Counter()  # how often each piece is in the best ways to cut the words
+    used: Counter[str] = Counter()  # how often each piece is in the best ways to cut the words; what is none, together
     for word, count in words.items():
-        for part in _best(spans[word], log_probs, unknown, len(word), 1)[0]:
-            used[part] += count
+        for start, end in _best(spans[word], log_probs, unknown, len(word)):
+            used[word[start:end] if word[start:end] in log_probs else NO_PIECE] += count
     total, n_words = sum(used.values()), words.total()
     losses: dict[str, float | None] = {}
     for part in log_probs:
-        ways = _best(_spans(part), log_probs, unknown, len(part), 2)
-        if len(ways) == 1:
+        length = len(part)
+        if length == 1:
             losses[part] = None
-        elif len(ways[0]) > 1 or not used[part]:
+            continue
+        others = [span for span in _spans(part) if span[2] != part]
+        second = _best(others, log_probs, unknown, length)
+        second_log_prob = sum(log_probs.get(part[start:end], unknown) for start, end in second)
+        if second_log_prob > log_probs[part] or not used[part]:
             losses[part] = 0.0
         else:
             # Its uses go to the pieces of the second-best way to spell it.
-            others = ways[1]
-            total_without = total + used[part] * (len(others) - 1)
-            without = sum(math.log((used[other] + used[part]) / total_without) for other in others)
-            losses[part] = used[part] / n_words * (math.log(used[part] / total) - without)
+            pieces = (part[start:end] for start, end in second)
+            counts = [used[piece if piece in log_probs else NO_PIECE] for piece in pieces]
+            log_total = math.log(total + used[part] * (len(counts) - 1))
+            without = sum(math.log(count + used[part]) - log_total for count in counts)
+            losses[part] = used[part] / n_words * (math.log(used[part]) - math.log(total) - without)
     return losses
 
 
-def _best(spans: list[Span], log_probs: LogProbs, unknown: float, length: int, n_best: int) -> list[list[str]]:
-    """The best ways to cut a word, each as its parts."""
-    edges = _edges(spans, log_probs, unknown)
-    ways = best_ways([(start, end, log_prob) for start, end, _, log_prob in edges], length, n_best)
-    result = []
-    for _, edge, rank in ways[-1]:
-        path = []
-        while edge is not None:
-            start, _, part, _ = edges[edge]
-            path.append(part)
-            _, edge, rank = ways[start][rank]
-        result.append(path[::-1])
-    return result
+def _best(spans: list[Span], log_probs: LogProbs, unknown: float, length: int) -> list[tuple[int, int]]:
+    """The best way to cut a word (Viterbi, 1967), as the places of its pieces; of equal ones that with the longest last."""
+    best = [0.0] + [-math.inf] * length
+    came_from = [0] * (length + 1)
+    for start, end, part in spans:
+        if part in log_probs:
+            log_prob = best[start] + log_probs[part]
+        elif end == start + 1:
+            log_prob = best[start] + unknown
+        else:
+            continue
+        if log_prob > best[end]:
+            best[end], came_from[end] = log_prob, start
+    way = []
+    end = length
+    while end:
+        way.append((came_from[end], end))
+        end = came_from[end]
+    return way[::-1]
 
 
 def _kept(log_probs: LogProbs, losses: dict[str, float | None], vocab_size: int) -> LogProbs:
     """The pieces without which the text cannot be spelled, then those with the greatest loss."""
-    limit = max(int(SLACK * vocab_size), int(KEPT * (len(log_probs) + UNKNOWN))) - UNKNOWN
+    limit = max(_enough(vocab_size), int(KEPT * (len(log_probs) + UNKNOWN))) - UNKNOWN
     needed = [part for part, loss in losses.items() if loss is None]
     costly = sorted((part for part, loss in losses.items() if loss), key=lambda part: -losses[part])
     return {part: log_probs[part] for part in [*needed, *costly[: max(0, limit - len(needed))]]}
 
 
+def _enough(vocab_size: int) -> int:
+    """How many pieces end the rounds: a tenth more than wanted."""
+    return vocab_size * 11 // 10
+
+
 def _final(log_probs: LogProbs, letters: set[str], vocab_size: int) -> LogProbs:
-    """All characters, then the most probable of the other pieces, `vocab_size` together."""
+    """All characters, then the other pieces in the order in which `_kept` has left them, `vocab_size` together."""
     least = min(log_probs.values())
     final = {letter: log_probs.get(letter, least) for letter in sorted(letters)}
-    for part in sorted(log_probs, key=lambda part: (-log_probs[part], part)):
+    for part, log_prob in log_probs.items():
         if len(final) + UNKNOWN >= vocab_size:
             break
-        final.setdefault(part, log_probs[part])
+        final.setdefault(part, log_prob)
     return final
 
 
@@ -236,11 +274,11 @@ def _step(
     losses: dict[str, float | None],
     kept: LogProbs,
 ) -> PruneStep:
-    unknown = _unknown(log_probs)
+    probabilities = {part: math.exp(log_prob) for part, log_prob in log_probs.items()}
+    unknown = math.exp(_unknown(log_probs))
     nats = 0.0
     for word, count in words.items():
-        forward, _, _ = _through(_edges(spans[word], log_probs, unknown), len(word))
-        nats -= count * math.log(forward[-1])
+        nats -= count * math.log(_likelihood(spans[word], probabilities, unknown, len(word))[-1])
     order = sorted(log_probs, key=lambda part: (-log_probs[part], part))
     return PruneStep(
         number=number,

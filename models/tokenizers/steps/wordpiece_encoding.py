@@ -41,18 +41,6 @@ def wordpiece_encoding(tokenizer: Tokenizer, word: str) -> list[MatchStep]:
     return [step for part in words for step in _matches(tokenizer, part)]
 
 
-def found_tokens(steps: list[MatchStep], unknown: str) -> list[str]:
-    """The tokens that the steps end in: the found pieces, or `unknown` for a word in which a piece is missing."""
-    tokens: list[str] = []
-    of_word: list[str] = []
-    for i, step in enumerate(steps):
-        of_word.append(step.found or unknown)
-        if i + 1 == len(steps) or steps[i + 1].start == 0:
-            tokens += [unknown] if unknown in of_word else of_word
-            of_word = []
-    return tokens
-
-
 @lru_cache(maxsize=8)
 def _vocabulary(tokenizer: Tokenizer) -> frozenset[str]:
     return frozenset(tokenizer.bare().get_vocab())
