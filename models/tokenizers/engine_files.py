@@ -12,12 +12,14 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from models.errors import InputError
 from models.tokenizers.byte_level import ByteLevelTokenizer
 from models.tokenizers.disguise import DISGUISE, disguised
-from models.tokenizers.failures import broken
+from models.tokenizers.failures import Fault, broken
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer
 from models.tokenizers.subwords import SubwordTokenizer, WordEndTokenizer, WordPieceTokenizer
 
 KINDS = "byte-level BPE, BPE, WordPiece, Unigram, characters"
 USUAL_ENDS = (END_OF_TEXT, "</s>")
+
+JSON_KINDS = {dict: "object", list: "array", str: "string"}
 
 BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNKNOWN = "[UNK]"
@@ -26,10 +28,11 @@ UNKNOWN = "[UNK]"
 def read_tokenizer_json(text: str, parts: dict, file: str, name: str, end_of_text: str | None = None) -> Tokenizer:
     """The tokenizer that the `text` of a tokenizer.json, parsed to `parts`, describes; refusals call it `file`.
 
-    Raises InputError: "tokenizer_broken", "tokenizer_kind" for a kind that is not wrapped here, "tokenizer_spelling" for a
-    byte-level vocabulary with other characters.
+    Raises InputError: "tokenizer_part" and what else `failures.broken` gives, "tokenizer_empty", "tokenizer_kind" for a kind
+    that is not wrapped here, "tokenizer_spelling" for a byte-level vocabulary with other characters.
     """
     with broken(file):
+        _check_parts(parts)
         model = parts["model"]
         kind = model.get("type") or "BPE"
         engine = hf.Tokenizer.from_str(disguised(parts) if kind == "Unigram" else text)
@@ -39,7 +42,7 @@ def read_tokenizer_json(text: str, parts: dict, file: str, name: str, end_of_tex
             for step in _steps(parts.get(part))
         )
         if not engine.get_vocab():
-            raise ValueError("the vocabulary is empty")
+            raise Fault("tokenizer_empty")
         if kind == "BPE" and byte_level and not model.get("end_of_word_suffix"):
             algorithm = "byte-level BPE" if model["merges"] else "bytes"
             return ByteLevelTokenizer(engine, name, algorithm, end_of_text or END_OF_TEXT)
@@ -56,6 +59,32 @@ def read_tokenizer_json(text: str, parts: dict, file: str, name: str, end_of_tex
         if kind == "WordLevel" and _single_characters(parts):
             return SubwordTokenizer(engine, name, "characters", end, model["unk_token"])
     raise InputError("tokenizer_kind", file=file, kind=f"byte-level {kind}" if byte_level else kind, known=KINDS)
+
+
+def _check_parts(parts: dict) -> None:
+    """Raises Fault("tokenizer_part") where a part of a tokenizer.json is not of the kind that its readers take it for."""
+    model = _of_kind(parts, "model", dict)
+    kind = _of_kind(model, "type", str, "model.", optional=True)
+    vocab = _of_kind(model, "vocab", list if kind == "Unigram" else dict, "model.")
+    if kind == "Unigram" and not all(isinstance(piece, list) and len(piece) == 2 for piece in vocab):
+        raise Fault("tokenizer_part", part="model.vocab", kind="array of pairs")
+    if kind in (None, "BPE"):
+        _of_kind(model, "merges", list, "model.")
+    if kind in ("WordPiece", "WordLevel"):
+        _of_kind(model, "unk_token", str, "model.")
+    for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        _of_kind(parts, name, dict, optional=True)
+    for number, token in enumerate(_of_kind(parts, "added_tokens", list, optional=True) or ()):
+        if not isinstance(token, dict):
+            raise Fault("tokenizer_part", part=f"added_tokens[{number}]", kind=JSON_KINDS[dict])
+        _of_kind(token, "content", str, f"added_tokens[{number}].")
+
+
+def _of_kind(holder: dict, name: str, kind: type, within: str = "", optional: bool = False) -> object:
+    value = holder.get(name)
+    if not isinstance(value, kind) and not (optional and value is None):
+        raise Fault("tokenizer_part", part=within + name, kind=JSON_KINDS[kind])
+    return value
 
 
 def _bpe(engine: hf.Tokenizer, model: dict, parts: dict, name: str, end: str | None) -> Tokenizer:
@@ -92,10 +121,10 @@ def wordpiece(tokens: list[str], name: str, settings: dict) -> Tokenizer:
     """A BERT tokenizer from the lines of its vocab.txt.
 
     settings: those of a tokenizer_config.json. Without `do_lower_case`, text is lower-cased if no token has a capital.
-    Raises ValueError for a file that is no such vocabulary.
+    Raises Fault("tokenizer_no_unknown") for a file that is no such vocabulary.
     """
     if UNKNOWN not in tokens:
-        raise ValueError(f"no line reads {UNKNOWN}")
+        raise Fault("tokenizer_no_unknown", unknown=UNKNOWN)
     vocab = {token: token_id for token_id, token in enumerate(tokens)}
     special = [token for token in BERT_SPECIAL if token in vocab]
     cased = any("A" <= character <= "Z" for token in vocab if token[0:1] not in "[<" for character in token)

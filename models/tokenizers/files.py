@@ -16,7 +16,7 @@ from models.tokenizers import ranks, sentencepieces
 from models.tokenizers.byte_level import SETTINGS, ByteLevelTokenizer
 from models.tokenizers.engine import FILE
 from models.tokenizers.engine_files import read_tokenizer_json, wordpiece
-from models.tokenizers.failures import broken
+from models.tokenizers.failures import Fault, broken
 from models.tokenizers.gguf_bpe import load_gguf
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer
 from models.tokenizers.subwords import WordEndTokenizer
@@ -103,7 +103,7 @@ def _merges(text: str) -> list[tuple[str, str]]:
     pairs = [tuple(line.split(" ")) for line in lines if line.strip()]
     wrong = next((pair for pair in pairs if len(pair) != 2), None)
     if wrong:
-        raise ValueError(f"the merge {' '.join(wrong)!r} is not of two tokens")
+        raise Fault("tokenizer_merge", merge=" ".join(wrong)[:40])
     return pairs
 
 
@@ -112,12 +112,10 @@ def _settings(folder: Path) -> dict:
     path = folder / SETTINGS
     if not path.is_file():
         return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("tokenizer_broken", file=path.name, reason=str(error)) from error
-    if not isinstance(settings, dict):
-        raise InputError("tokenizer_broken", file=path.name, reason="no object")
+    with broken(path.name):
+        settings = json.loads(_read(path, path.name).decode("utf-8"))
+        if not isinstance(settings, dict):
+            raise Fault("tokenizer_shape")
     return settings
 
 
@@ -127,7 +125,7 @@ def _end_of_text(folder: Path) -> str | None:
     # Older files describe the token by an object with its content.
     named = named.get("content") if isinstance(named, dict) else named
     if named is not None and not isinstance(named, str):
-        raise InputError("tokenizer_broken", file=SETTINGS, reason=f"eos_token is {named!r}")
+        raise InputError("tokenizer_part", file=SETTINGS, part="eos_token", kind="string")
     return named
 
 
@@ -143,7 +141,7 @@ def _read_json(data: bytes, shown: str, name: str, end_of_text: str | None = Non
         text = data.decode("utf-8")
         parts = json.loads(text)
     if not isinstance(parts, dict):
-        raise InputError("tokenizer_broken", file=shown, reason="no object")
+        raise InputError("tokenizer_shape", file=shown)
     if "model" in parts:
         return read_tokenizer_json(text, parts, shown, name, end_of_text)
     if "vocab" in parts and "config" in parts:

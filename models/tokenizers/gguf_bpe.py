@@ -10,7 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence,
 
 from models.errors import InputError
 from models.tokenizers.byte_level import ByteLevelTokenizer
-from models.tokenizers.failures import broken
+from models.tokenizers.failures import Fault, broken
 from models.tokenizers.gguf_metadata import read_metadata
 from models.tokenizers.interface import END_OF_TEXT
 
@@ -45,7 +45,8 @@ def from_gguf(values: Mapping, name: str) -> ByteLevelTokenizer:
     """The tokenizer in the metadata of a GGUF file called `name`.
 
     Control tokens are special: typed text never becomes one. Raises `InputError`: "tokenizer_missing", "gguf_tokenizer"
-    for another algorithm or way of cutting, "tokenizer_broken" and "tokenizer_spelling" for a wrong vocabulary.
+    for another algorithm or way of cutting, "tokenizer_broken", "tokenizer_shape" and "tokenizer_spelling" for a wrong
+    vocabulary.
     """
     algorithm, cutting = values.get(f"{PREFIX}model"), values.get(f"{PREFIX}pre", "gpt-2")
     tokens = values.get(f"{PREFIX}tokens")
@@ -55,11 +56,10 @@ def from_gguf(values: Mapping, name: str) -> ByteLevelTokenizer:
         kind = f"{algorithm}, {cutting}" if algorithm == "gpt2" else algorithm
         raise InputError("gguf_tokenizer", file=name, kind=kind, known=", ".join(f"gpt2, {key}" for key in CUTTINGS))
     kinds = values.get(f"{PREFIX}token_type") or [NORMAL] * len(tokens)
-    try:
+    with broken(name):
+        if len(kinds) != len(tokens):
+            raise Fault("tokenizer_shape")
         engine = _engine(tokens, kinds, values.get(f"{PREFIX}merges") or [], cutting)
-    # The library raises bare Exception for merges of unknown tokens.
-    except Exception as error:
-        raise InputError("tokenizer_broken", file=name, reason=str(error)) from error
     return ByteLevelTokenizer(engine, name, "byte-level BPE", _end(values, tokens))
 
 

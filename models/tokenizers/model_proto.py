@@ -5,6 +5,8 @@ The file is a protocol buffer (sentencepiece_model.proto): fields with a number 
 
 from collections.abc import Iterator
 
+from models.tokenizers.failures import Fault
+
 PIECES, TRAINER, MODEL_TYPE = 1, 2, 3
 UNIGRAM, BPE, WORD, CHARACTERS = 1, 2, 3, 4
 ALGORITHMS = {UNIGRAM: "Unigram", BPE: "SentencePiece BPE", CHARACTERS: "characters"}
@@ -13,14 +15,17 @@ VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 
 
 def algorithm_of(data: bytes) -> str:
-    """What made the model file `data`, as in `Tokenizer.algorithm`. Raises ValueError if it is no such file."""
+    """What made the model file `data`, as in `Tokenizer.algorithm`.
+
+    Raises ValueError if it is no such file, Fault("tokenizer_kind") if it holds whole words.
+    """
     model = dict(fields(data))
     if PIECES not in model:
         raise ValueError("it has no pieces")
     trainer = dict(fields(model.get(TRAINER, b"")))
     kind = trainer.get(MODEL_TYPE, UNIGRAM)
     if kind not in ALGORITHMS:
-        raise ValueError(f"model_type is {kind}")
+        raise Fault("tokenizer_kind", kind=f"model_type {kind}", known=", ".join(ALGORITHMS.values()))
     return ALGORITHMS[kind]
 
 

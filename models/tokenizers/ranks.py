@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from models.errors import InputError
 from models.tokenizers.alphabet import spelled
-from models.tokenizers.failures import broken, gave_up
+from models.tokenizers.failures import Fault, broken, gave_up
 from models.tokenizers.interface import Encoding, Tokenizer, check_text
 from models.tokenizers.normal_forms import normal_form, origins
 from models.tokenizers.offsets import byte_spans, characters_around, consecutive, placed
@@ -125,12 +125,17 @@ def is_rank_file(data: bytes) -> bool:
 def read_ranks(data: bytes, file: str, name: str) -> Tokenizer:
     """The tokenizer of a file of ranks; `file` is what refusals call it.
 
-    Raises InputError: "tokenizer_broken", "tokenizer_pattern" for a vocabulary that is not in `KNOWN`, "tokenizer_needs"
-    where the package is not installed.
+    Raises InputError: "tokenizer_rank", "tokenizer_ids" and "tokenizer_lacks_byte" for a wrong file, "tokenizer_pattern"
+    for a vocabulary that is not in `KNOWN`, "tokenizer_needs" where the package is not installed.
     """
-    with broken(file):
-        lines = (line.split() for line in data.splitlines() if line)
-        ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
+    ranks = {}
+    for number, line in enumerate(data.splitlines(), 1):
+        if line:
+            try:
+                token, rank = line.split()
+                ranks[base64.b64decode(token, validate=True)] = int(rank)
+            except ValueError as error:
+                raise InputError("tokenizer_rank", file=file, line=number) from error
     known = KNOWN.get(len(ranks))
     if known is None:
         raise InputError("tokenizer_pattern", file=file, n_tokens=len(ranks), known=_known_names())
@@ -143,7 +148,10 @@ def read_tekken(parts: dict, file: str, name: str) -> Tokenizer:
         config = parts["config"]
         n_special = config["default_num_special_tokens"]
         n_ranks = config["default_vocab_size"] - n_special
-        ranks = {base64.b64decode(token["token_bytes"]): token["rank"] for token in parts["vocab"][:n_ranks]}
+        try:
+            ranks = {base64.b64decode(token["token_bytes"]): token["rank"] for token in parts["vocab"][:n_ranks]}
+        except ValueError as error:
+            raise Fault("tokenizer_shape") from error
         listed = {token["rank"]: token["token_str"] for token in parts.get("special_tokens") or []}
         named = listed or dict(enumerate(TEKKEN_SPECIAL))
         special = {named.get(i, f"<SPECIAL_{i}>"): i for i in range(n_special)}
@@ -165,15 +173,15 @@ def _built(ranks: dict[bytes, int], file: str, name: str, known: RankFile, first
 
 
 def _check_ids(ids: dict[bytes, int], known: RankFile) -> None:
-    """Raises ValueError unless each id is that of one token, and every byte is one."""
+    """Raises `Fault` unless each id is that of one token, and every byte is one."""
     taken = {*ids.values(), *known.special.values()}
     if len(taken) != len(ids) + len(known.special):
-        raise ValueError("two tokens have the same id")
+        raise Fault("tokenizer_ids")
     if min(taken, default=0) < 0 or max(taken) > 2 * len(taken):
-        raise ValueError("the ids are not consecutive")
+        raise Fault("tokenizer_ids")
     lacking = [byte for byte in range(256) if bytes([byte]) not in ids]
     if lacking:
-        raise ValueError(f"the byte {lacking[0]:#04x} is no token")
+        raise Fault("tokenizer_lacks_byte", byte=f"{lacking[0]:#04x}")
 
 
 def _known_names() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from models.tokenizers.failures import broken
+from models.tokenizers.failures import Fault, broken
 from models.tokenizers.interface import UNKNOWN_TEXT, Encoding, Tokenizer, check_text
 from models.tokenizers.model_proto import algorithm_of
 from models.tokenizers.offsets import Spans, byte_spans, placed
@@ -39,7 +39,7 @@ class SentencePieceTokenizer(Tokenizer):
         own = range(processor.get_piece_size())
         self._further = {i: token for i, token in sorted((further or {}).items()) if i not in own}
         if self._further and max(self._further) >= len(own) + MAX_FURTHER:
-            raise InputError("tokenizer_broken", file=SETTINGS, reason=f"id {max(self._further)}")
+            raise InputError("tokenizer_ids", file=SETTINGS)
         n_ids = 1 + max([len(own) - 1, *self._further])
         self._tokens = [processor.id_to_piece(i) if i in own else self._further.get(i, "") for i in range(n_ids)]
         self._kinds = [self._kind(i) if i in own else "special" for i in range(n_ids)]
@@ -146,7 +146,10 @@ def read_sentencepiece(data: bytes, file: str, name: str, further: dict[int, str
     except ImportError as error:
         raise InputError("tokenizer_needs", file=file, command="pip install sentencepiece") from error
     with broken(file):
-        algorithm = algorithm_of(data)
+        try:
+            algorithm = algorithm_of(data)
+        except ValueError as error:
+            raise Fault("tokenizer_no_model") from error
         return SentencePieceTokenizer(SentencePieceProcessor(model_proto=data), name, algorithm, further)
 
 

@@ -93,6 +93,8 @@ setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a pa
 lineage.state = {};
 lineage.writing = false; // until the server has read the address, nothing may overwrite it
 lineage.timer = 0;
+lineage.APART = 200; // milliseconds between two changes of the address
+lineage.flushed = 0;
 
 /** What the page was opened with, as one string for the server. */
 lineage.arrival = () => {
@@ -132,8 +134,8 @@ lineage.write = (name, value) => {
   if (!lineage.writing) return;
   const emptied = value === null || value === undefined || (value === "" && name !== "prompt");
   lineage.state[name] = emptied ? lineage.boot.defaults[name] : String(value);
-  clearTimeout(lineage.timer);
-  lineage.timer = setTimeout(lineage.flush, 150); // browsers limit how often an address may change
+  // Soon, for a reload takes the address as it is; but browsers limit how often it may change.
+  lineage.timer ||= setTimeout(lineage.flush, Math.max(0, lineage.flushed + lineage.APART - performance.now()));
 };
 
 /** A value as an address can hold it: half a surrogate pair, which has no UTF-8, becomes U+FFFD. */
@@ -158,6 +160,8 @@ lineage.query = () => {
 lineage.flush = () => {
   if (!lineage.writing) return;
   clearTimeout(lineage.timer);
+  lineage.timer = 0;
+  lineage.flushed = performance.now();
   lineage.remember("sessionStorage", "prompt", lineage.tooLong() ? lineage.state.prompt : null);
   history.replaceState(history.state, "", `${location.pathname}?${lineage.query()}`);
 };

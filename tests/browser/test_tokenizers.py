@@ -130,7 +130,7 @@ def test_a_trained_one_is_compared_and_downloaded(visit):
     assert download.value.suggested_filename.endswith(".zip")
     visitor.page.get_by_role("button", name="Compare it").click()
     expect(columns(visitor).last.locator("h3")).to_contain_text("Yours: byte-bpe")
-    visitor.page.wait_for_timeout(500)  # for the address, which is written when the choice has settled
+    visitor.wait_for_address(",own-")
     visitor.page.reload()
     expect(columns(visitor).last.locator("h3")).to_contain_text("Yours: byte-bpe")
     assert visitor.errors == []

@@ -51,8 +51,8 @@ class TestTokenizer:
         ("changes", "code"),
         [
             ({"merges": ["Ġ never-seen"]}, "tokenizer_broken"),
-            ({"merges": ["a b c"]}, "tokenizer_broken"),
-            ({"token_type": [1, 1]}, "tokenizer_broken"),
+            ({"merges": ["a b c"]}, "tokenizer_shape"),
+            ({"token_type": [1, 1]}, "tokenizer_shape"),
             ({"tokens": ["a", "从"], "token_type": [1, 1], "merges": []}, "tokenizer_spelling"),
             ({"tokens": 5}, "tokenizer_missing"),
         ],

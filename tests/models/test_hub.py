@@ -6,8 +6,7 @@ import sys
 import pytest
 
 import models
-from models import tokenizers
-from models import hub
+from models import hub, tokenizers
 from models.weights import loading
 from tests.models.test_weights import refusal, small
 

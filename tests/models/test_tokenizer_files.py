@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import re
 import sys
 
 import pytest
@@ -13,9 +14,16 @@ from models.tokenizers.files import load_any, load_file
 from models.tokenizers.opened import open_file, open_hub
 from models.tokenizers.rank_files import RankFile
 from models.tokenizers.ranks import is_rank_file
+from playground.i18n import LANGUAGES, explain
 from tests.models.tokenizer_texts import SMALL, STORIES, TEXTS, check_encoding, tekken_parts
 
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "dog", "##s", "从", "d", "é", "\u2028"]
+
+BROKEN = ("tokenizer_broken", "tokenizer_not_text", "tokenizer_not_json", "tokenizer_shape", "tokenizer_part")
+PYTHON = re.compile(
+    r"object has no|NoneType|subscriptable|'(str|int|list|dict)'|Error|invalid literal|argument|unpack|codec|padding"
+)
+"""What is said to programmers: no part of a sentence for visitors."""
 
 
 def code_of(refused, *arguments) -> str:
@@ -51,8 +59,8 @@ class TestVocabTxt:
 
     def test_prose_is_no_vocabulary(self, tmp_path):
         (tmp_path / "vocab.txt").write_text("Once upon a time\nthere was a dog\n")
-        assert code_of(load, tmp_path) == "tokenizer_broken"
-        assert code_of(open_file, tmp_path / "vocab.txt", "vocab.txt") == "tokenizer_broken"
+        assert code_of(load, tmp_path) == "tokenizer_no_unknown"
+        assert code_of(open_file, tmp_path / "vocab.txt", "vocab.txt") == "tokenizer_no_unknown"
 
 
 class TestVocabAndMerges:
@@ -72,11 +80,14 @@ class TestVocabAndMerges:
         (tmp_path / "vocab.bpe").write_text("#version\n" + "\n".join(" ".join(pair) for pair in parts["merges"]))
         assert load_any(tmp_path).encode("the dog") == train_byte_bpe(STORIES, 300).encode("the dog")
 
-    @pytest.mark.parametrize("merges", ["a b c\n", "t never\n", "\xff"])
-    def test_wrong_merges(self, tmp_path, merges):
+    @pytest.mark.parametrize(
+        ("merges", "code"),
+        [("a b c\n", "tokenizer_merge"), ("t never\n", "tokenizer_broken"), ("\xff", "tokenizer_not_text")],
+    )
+    def test_wrong_merges(self, tmp_path, merges, code):
         (tmp_path / "vocab.json").write_text(json.dumps({"t": 0, "h": 1}))
         (tmp_path / "merges.txt").write_bytes(merges.encode("latin-1"))
-        assert code_of(load, tmp_path) == "tokenizer_broken"
+        assert code_of(load, tmp_path) == code
 
 
 @pytest.fixture
@@ -122,20 +133,20 @@ class TestRanks:
             open_file(path, "x.tiktoken")
 
     @pytest.mark.parametrize(
-        "change",
+        ("change", "code"),
         [
-            lambda lines: [*lines[:-1], lines[0]],
-            lambda lines: [*lines[1:], base64.b64encode(b"zz") + b" 0"],
-            lambda lines: [*lines[:-1], base64.b64encode(b"zz") + b" 5"],
-            lambda lines: [*lines[:-1], base64.b64encode(b"zz") + b" 999999999"],
-            lambda lines: [*lines[:-1], base64.b64encode(b"zz") + b" -1"],
-            lambda lines: [*lines[:-1], b"no base64 at all"],
+            (lambda lines: [*lines[:-1], lines[0]], "tokenizer_pattern"),
+            (lambda lines: [*lines[1:], base64.b64encode(b"zz") + b" 0"], "tokenizer_lacks_byte"),
+            (lambda lines: [*lines[:-1], base64.b64encode(b"zz") + b" 5"], "tokenizer_ids"),
+            (lambda lines: [*lines[:-1], base64.b64encode(b"zz") + b" 999999999"], "tokenizer_ids"),
+            (lambda lines: [*lines[:-1], base64.b64encode(b"zz") + b" -1"], "tokenizer_ids"),
+            (lambda lines: [*lines[:-1], b"no base64 at all"], "tokenizer_rank"),
         ],
     )
-    def test_wrong_lines(self, ranks, tmp_path, change):
+    def test_wrong_lines(self, ranks, tmp_path, change, code):
         path = tmp_path / "x.tiktoken"
         path.write_bytes(b"\n".join(change(ranks)))
-        assert code_of(load_file, path) in ("tokenizer_broken", "tokenizer_pattern")
+        assert code_of(load_file, path) == code
 
     def test_first_lines(self):
         assert is_rank_file(b"IQ== 0\nIg== 1\n")
@@ -151,9 +162,13 @@ class TestTekken:
         assert tokenizer.encode("the the") == [5 + 257, 5 + 258]
 
     def test_broken_ones(self, tmp_path):
-        for change in ({"config": {}}, {"vocab": [{"rank": 0}]}, {"vocab": []}, {"vocab": 5}):
+        shape = ({"config": {}}, {"vocab": [{"rank": 0}]}, {"vocab": 5})
+        for change, code in [
+            *((change, "tokenizer_shape") for change in shape),
+            ({"vocab": []}, "tokenizer_lacks_byte"),
+        ]:
             (tmp_path / "tekken.json").write_text(json.dumps(tekken_parts() | change))
-            assert code_of(load, tmp_path) == "tokenizer_broken"
+            assert code_of(load, tmp_path) == code
 
 
 class TestOpenFile:
@@ -166,16 +181,25 @@ class TestOpenFile:
     @pytest.mark.parametrize(
         ("name", "content", "code"),
         [
-            ("tokenizer.json", b"{", "tokenizer_broken"),
-            ("tokenizer.json", b"[1, 2]", "tokenizer_broken"),
-            ("tokenizer.json", b"\xff\xfe", "tokenizer_broken"),
-            ("tokenizer.json", b'{"model": {}}', "tokenizer_broken"),
-            ("tokenizer.json", b'{"model": null}', "tokenizer_broken"),
+            ("tokenizer.json", b"{", "tokenizer_not_json"),
+            ("tokenizer.json", b"[1, 2]", "tokenizer_shape"),
+            ("tokenizer.json", b"[" * 100_000, "tokenizer_shape"),
+            ("tokenizer.json", b"\xff\xfe", "tokenizer_not_text"),
+            ("tokenizer.json", b'{"model": {}}', "tokenizer_part"),
+            ("tokenizer.json", b'{"model": null}', "tokenizer_part"),
+            ("tokenizer.json", b'{"model": "<img src=x>"}', "tokenizer_part"),
+            ("tokenizer.json", b'{"model": {"type": 5, "vocab": {}}}', "tokenizer_part"),
+            ("tokenizer.json", b'{"model": {"type": "WordPiece", "vocab": {"a": 0}}}', "tokenizer_part"),
+            ("tokenizer.json", b'{"model": {"type": "BPE", "vocab": {"a": "b"}, "merges": []}}', "tokenizer_broken"),
+            ("tokenizer.json", b'{"model": {"type": "BPE", "vocab": {}, "merges": []}}', "tokenizer_empty"),
+            ("tokenizer.json", b'{"model": {"vocab": {}, "merges": []}, "added_tokens": [5]}', "tokenizer_part"),
             ("vocab.json", b'{"the": 0}', "tokenizer_half"),
-            ("tokenizer.model", b"not a model", "tokenizer_broken"),
-            ("tokenizer.model", b"", "tokenizer_broken"),
+            ("tokenizer.model", b"not a model", "tokenizer_no_model"),
+            ("tokenizer.model", b"", "tokenizer_no_model"),
+            ("tokenizer.model", b"\x0a\x00\x12\x02\x18\x03", "tokenizer_kind"),
             ("x.tiktoken", b"", "tokenizer_pattern"),
-            ("vocab.txt", b"\xff", "tokenizer_broken"),
+            ("vocab.txt", b"\xff", "tokenizer_not_text"),
+            ("vocab.txt", b"the\na\n", "tokenizer_no_unknown"),
             ("tokenizer.pkl", b"cos\nsystem\n", "tokenizer_suffix"),
             ("tokenizer", b"", "tokenizer_suffix"),
         ],
@@ -183,6 +207,10 @@ class TestOpenFile:
     def test_refusals(self, tmp_path, name, content, code):
         (tmp_path / "upload").write_bytes(content)
         assert code_of(open_file, tmp_path / "upload", name) == code
+        with pytest.raises(InputError) as refusal:
+            open_file(tmp_path / "upload", name)
+        for lang in LANGUAGES:
+            assert not PYTHON.search(explain(lang, refusal.value))
 
     def test_missing_and_oversized_files(self, tmp_path, monkeypatch):
         assert code_of(open_file, tmp_path / "none", "vocab.txt") == "file_unreadable"
@@ -199,7 +227,7 @@ class TestOpenFile:
         """Whatever is changed in a file, it is read, or refused in a sentence."""
         draw = random.Random(4)
         path = tmp_path / "upload"
-        codes = set()
+        codes, sentences = set(), []
         for kind in ("WordPiece", "Unigram", "byte-level"):
             SMALL[kind]().save(tmp_path)
             whole = (tmp_path / "tokenizer.json").read_bytes()
@@ -212,8 +240,10 @@ class TestOpenFile:
                     open_file(path, "tokenizer.json").encode_with_offsets("The dog")
                 except InputError as error:
                     codes.add(error.code)
-        assert codes <= {"tokenizer_broken", "tokenizer_kind", "tokenizer_half", "tokenizer_spelling"}
-        assert "tokenizer_broken" in codes
+                    sentences.append(explain("zh", error))
+        assert [sentence for sentence in sentences if PYTHON.search(sentence)] == []
+        assert {"tokenizer_not_json", "tokenizer_broken"} <= codes
+        assert codes <= {*BROKEN, "tokenizer_kind", "tokenizer_half", "tokenizer_spelling"}
 
     def test_a_pattern_without_end_is_given_up(self, tmp_path):
         """A split pattern that backtracks for ever stops at the library's limit, and it is said."""
@@ -225,6 +255,14 @@ class TestOpenFile:
         assert tokenizer.decode(tokenizer.encode("the dog")) == "the dog"
         for refused in (tokenizer.encode, tokenizer.encode_with_offsets):
             assert code_of(refused, "a" * 60 + "b") == "tokenizer_gave_up"
+
+    def test_a_vocabulary_without_its_own_unknown_token_is_given_up(self, tmp_path):
+        model = {"type": "WordPiece", "vocab": {"the": 0}, "unk_token": "[UNK]"}
+        model |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+        (tmp_path / "upload").write_text(json.dumps({"version": "1.0", "model": model}))
+        tokenizer = open_file(tmp_path / "upload", "tokenizer.json")
+        for refused in (tokenizer.encode, tokenizer.encode_with_offsets):
+            assert code_of(refused, "the dog") == "tokenizer_gave_up"
 
     def test_a_missing_package_is_named(self, tmp_path, monkeypatch, ranks):
         monkeypatch.setitem(sys.modules, "tiktoken", None)
