@@ -14,16 +14,19 @@ from playground.session import LIMITS
 from playground.token_figures import LEAST, MAX_TEXT_BYTES, MOST, column, drawn_part, read_text, size_of
 from playground.token_passages import measured, passage, passages
 from playground.token_pieces import pieces
-from playground.token_shelf import Named, find, own, read_names
+from playground.token_shelf import Named, entries, find, licence_entry, own, read_names
 from playground.token_steps import encoding_steps, training_steps
 from playground.token_training import jobs, packed
 from playground.views.numbers import exact, short_bytes
-from playground.views.token_columns import column_payload, comparison_payload, refused_column
+from playground.views.token_columns import about, column_payload, comparison_payload, refused_column
 from playground.views.token_words import algorithm, title, title_of
 from playground.views.token_words import size_of as size_of_name
 
 MAX_TITLE = 40
 SURVEYED = ("chinese", "english")
+SURVEY = {"llama2": 32_000, "chatglm": 130_528, "bloom": 250_880}
+"""The survey's own vocabulary sizes; LLaMA's has a name in the catalogue."""
+SURVEY_TITLES = {"llama2": "LLaMA", "chatglm": "ChatGLM-6B", "bloom": "BLOOM"}
 WORDS = "tokenizers.view."
 
 
@@ -74,7 +77,8 @@ def _column(name: str, text: str, size, lang: str) -> dict:
         named = find(name)
         called = title_of(named, lang)
         with services.turn():
-            return column_payload(name, called, column(named.tokenizer, text, size), lang)
+            payload = column_payload(name, called, column(named.tokenizer, text, size), lang)
+        return payload | {"about": about(*licence_entry(name), named.tokenizer, lang)}
     except InputError as error:
         return refused_column(name, called, told(error, lang))
 
@@ -177,19 +181,37 @@ def download(asked: dict, lang: str) -> dict:
 
 @answering
 def survey(asked: dict, lang: str) -> dict:
-    """The chosen tokenizers on the bundled Chinese and English passages: the figures of a table that surveys print."""
+    """The table that a survey prints, beside the same measured here: on the bundled Chinese and English passages, of the
+    chosen tokenizers and of those that the survey has, where they are here."""
     names = read_names(asked.get("tokenizers"))
-    opened = [find(name) for name in names]
+    here = [name for name in SURVEY if name in entries() and available(entries()[name])]
+    opened = [find(name) for name in dict.fromkeys([*here, *names])]
     with services.turn():
         found = [measured(named, SURVEYED) for named in opened]
+    rows = [
+        {
+            "title": title_of(one.named, lang),
+            "printed": SURVEY.get(one.named.name),
+            "vocab_size": one.named.tokenizer.vocab_size,
+            **{name: [one.of[name].per_character, one.of[name].seconds_per_mb] for name in SURVEYED},
+        }
+        for one in found
+    ]
+    absent = [
+        {"title": SURVEY_TITLES[name], "printed": size, "remark": name}
+        for name, size in SURVEY.items()
+        if name not in here
+    ]
+    return {"characters": {name: size_of(passage(name)).characters for name in SURVEYED}, "rows": rows + absent}
+
+
+@answering
+def kinds(asked: dict, lang: str) -> dict:
+    """Tokens per character of the chosen tokenizers on every bundled passage: the chart's figures as a table."""
+    opened = [find(name) for name in read_names(asked.get("tokenizers"))]
+    with services.turn():
+        found = [measured(named) for named in opened]
     return {
-        "characters": {name: size_of(passage(name)).characters for name in SURVEYED},
-        "rows": [
-            {
-                "title": title_of(one.named, lang),
-                "vocab_size": one.named.tokenizer.vocab_size,
-                **{name: [one.of[name].per_character, one.of[name].seconds_per_mb] for name in SURVEYED},
-            }
-            for one in found
-        ],
+        "passages": [title for title, _ in passages(lang)],
+        "rows": [[title_of(one.named, lang), *(figures.per_character for figures in one.of.values())] for one in found],
     }

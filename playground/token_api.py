@@ -9,8 +9,8 @@ from playground.i18n import language
 from playground.session import TOKENIZERS
 from playground.tab import refusals
 from playground.token_figures import column, read_text, size_of
-from playground.token_shelf import Named, find, read_names
-from playground.views.token_words import comes_back, title_of
+from playground.token_shelf import Named, find, licence_entry, read_names
+from playground.views.token_words import comes_back, licence_of, source_of, title_of
 
 DEFAULT_TOKENIZERS = tuple(TOKENIZERS.split(","))
 MAX_LISTED = 200_000  # characters of a text whose tokens are listed one by one
@@ -26,7 +26,8 @@ def tokenize(text: str, tokenizer: str = "byte-bpe-8k", lang: str = "en") -> dic
         lang: "en" or "zh", the language of the sentences
 
     Returns:
-        tokenizer, algorithm, vocab_size: what did it
+        tokenizer, algorithm, vocab_size, source, licence: what did it
+        special_tokens: its special tokens with their ids; no text becomes one of them
         ids: the tokens' ids
         tokens: the tokens as the vocabulary spells them
         kinds: for each token "text", "byte" (a byte of a character that the vocabulary lacks), "unknown" or "special"
@@ -42,10 +43,14 @@ def tokenize(text: str, tokenizer: str = "byte-bpe-8k", lang: str = "en") -> dic
             encoding = named.tokenizer.encode_with_offsets(checked)
             back = round_trip(named.tokenizer, checked)
     tool = named.tokenizer
+    kept_as, licence = licence_entry(named.name)
     return {
         "tokenizer": named.name,
         "algorithm": tool.algorithm,
         "vocab_size": tool.vocab_size,
+        "source": source_of(kept_as, lang),
+        "licence": licence_of(kept_as, licence, lang),
+        "special_tokens": tool.special_tokens(),
         "ids": encoding.ids,
         "tokens": [tool.token(token_id) for token_id in encoding.ids],
         "kinds": [tool.kind_of(token_id) for token_id in encoding.ids],

@@ -76,9 +76,17 @@ def find(name: object) -> Named:
     return Named(name, known[name].title, load_named(name))
 
 
+def licence_entry(name: str) -> tuple[str, str]:
+    """The catalogue's name of a tokenizer and its licence; "yours" and none for what a visitor brought."""
+    entry = entries().get(name)
+    return ("yours", "") if entry is None else (entry.name, entry.licence)
+
+
 def warm_up() -> None:
     """Opens the tokenizers that the tab begins with, in the background, so that the first visitor need not wait."""
-    threading.Thread(target=lambda: [find(name) for name in TOKENIZERS.split(",")], name="tokenizers", daemon=True).start()
+    threading.Thread(
+        target=lambda: [find(name) for name in TOKENIZERS.split(",")], name="tokenizers", daemon=True
+    ).start()
 
 
 def read_names(names: object) -> list[str]:

@@ -17,6 +17,9 @@ from playground.views.token_page import template
 SCRIPTS = (
     "asking.js",
     "tokenizers_columns.js",
+    "tokenizers_pieces.js",
+    "tokenizers_table.js",
+    "tokenizers_picker.js",
     "tokenizers_player.js",
     "tokenizers_lattice.js",
     "tokenizers_steps.js",
@@ -30,6 +33,7 @@ ANSWERS = [
     token_answers.piece,
     token_answers.bring,
     token_answers.survey,
+    token_answers.kinds,
     token_answers.steps,
     token_answers.train,
     token_answers.trained,
@@ -52,6 +56,7 @@ def layout(page: Page) -> TabParts:
     accordion.expand(
         draw_chart, [page.lang, chosen], plot, js="(lang, names) => [lang, Tokenizers.chosen()]", **page.CPU
     )
+    chosen.input(draw_chart, [page.lang, chosen], plot, **page.CPU)
     page.endpoint(tokenize, "tokenize")
     page.endpoint(compare_tokenizers, "compare_tokenizers")
     return TabParts(scripts=SCRIPTS)

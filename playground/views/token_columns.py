@@ -6,8 +6,9 @@ Of each token travel its id, how many bytes of the text lie between it and the o
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from playground.views.token_words import algorithm, comes_back
+from playground.views.token_words import algorithm, comes_back, licence_of, source_of
 
+MOST_SPECIAL = 6
 KIND_LETTERS = {"text": "t", "byte": "b", "unknown": "u", "special": "s"}
 
 
@@ -33,6 +34,17 @@ def column_payload(name: str, title: str, column, lang: str) -> dict:
         "figures": {key: _rounded(value) for key, value in asdict(column.figures).items()},
         "exact": column.back.exact,
         "back": comes_back(column.back.exact, column.back.changes, lang),
+    }
+
+
+def about(name: str, licence: str, tokenizer, lang: str) -> dict:
+    """What a tokenizer is: source, licence and special tokens, of which the first ones are spelled out."""
+    special = list(tokenizer.special_tokens())
+    return {
+        "source": source_of(name, lang),
+        "licence": licence_of(name, licence, lang),
+        "special": special[:MOST_SPECIAL],
+        "n_special": len(special),
     }
 
 

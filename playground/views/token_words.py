@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from playground.i18n import say
+from playground.i18n import catalogue, say
 
 ALGORITHMS = {
     "byte-level BPE": "byte_bpe",
@@ -46,6 +46,23 @@ def title(name: str, known: str, algorithm_name: str, lang: str) -> str:
 def title_of(named, lang: str) -> str:
     """The same of a `playground.token_shelf.Named`."""
     return title(named.name, named.title, named.tokenizer.algorithm, lang)
+
+
+def source_of(name: str, lang: str) -> str:
+    """Who made a vocabulary, and from what text; `name` is the catalogue's, "yours" for a visitor's own."""
+    return say(lang, f"tokenizers.source.{_kept_under(name)}")
+
+
+def licence_of(name: str, licence: str, lang: str) -> str:
+    """The licence of a vocabulary, which the catalogue calls `licence`; names of licences are the same everywhere."""
+    key = f"tokenizers.licence.{_kept_under(name)}"
+    return say(lang, key) if key in catalogue() else licence
+
+
+def _kept_under(name: str) -> str:
+    if name == STORIES:
+        return "stories"
+    return "own" if size_of(name) else name.replace("-", "_")
 
 
 def size_of(name: str) -> str:

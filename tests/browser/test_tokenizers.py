@@ -81,7 +81,9 @@ def test_odd_texts_are_shown_or_refused_in_words(visit):
         ("x\ty\n", "x⇥y↵\n"),
     ]:
         type_text(visitor, text)
-        visitor.page.wait_for_function(f"seen => ({BARE})(document.querySelectorAll('.toks-text')[1]) === seen", arg=seen)
+        visitor.page.wait_for_function(
+            f"seen => ({BARE})(document.querySelectorAll('.toks-text')[1]) === seen", arg=seen
+        )
     visitor.page.locator("#toks-input").evaluate(
         "(area) => { area.value = 'a\\ud800'; area.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
@@ -112,6 +114,8 @@ def test_training_is_walked_without_the_server(visit):
     expect(visitor.page.locator(".toks-lanes h3")).to_have_text([re.compile("By count"), re.compile("By score")])
     visitor.page.get_by_role("button", name="Learn Unigram").click()
     expect(visitor.page.locator(".toks-lanes tr.gone").first).to_be_visible()
+    visitor.page.get_by_role("button", name="Last").click()
+    expect(visitor.page.locator(".toks-lanes")).to_contain_text("The trainer of the tokenizers library")
     visitor.wait_for_address("tok_steps=unigram")
     visitor.page.get_by_role("button", name="Cut a word").click()
     visitor.page.locator("#toks-with").select_option("unigram-8k")
@@ -145,7 +149,7 @@ def test_files_are_opened_or_refused_in_a_sentence(visit, tmp_path):
     expect(columns(visitor)).to_have_count(5)
     (tmp_path / "tokenizer.json").write_text(json.dumps({"model": "<img src=x>"}))
     visitor.page.locator("#toks-file").set_input_files(tmp_path / "tokenizer.json")
-    expect(visitor.page.locator(".toks-bring output")).to_contain_text("is not a tokenizer that can be read")
+    expect(visitor.page.locator(".toks-bring output")).to_contain_text("model is missing, or not what it has to be")
     assert visitor.page.locator(".toks img").count() == 0
     expect(columns(visitor)).to_have_count(5)
     assert visitor.errors == []
@@ -157,8 +161,16 @@ def test_the_chart_and_the_survey_come_when_they_are_opened(visit):
     visitor.page.locator("#tokenizers-chart button").first.click()
     expect(visitor.page.locator("#tokenizers-plot .js-plotly-plot .barlayer .trace")).to_have_count(4)
     visitor.page.locator(".toks-survey summary").click()
-    expect(visitor.page.locator(".toks-survey table").first.locator("tbody tr")).to_have_count(4)
-    expect(visitor.page.locator(".toks-survey .printed")).to_contain_text(re.compile("250.880"))
+    expect(visitor.page.locator(".toks-survey tbody")).to_contain_text(re.compile("250.880"))
+    expect(visitor.page.locator(".toks-survey table tbody tr")).to_have_count(7)
+    visitor.page.locator(".toks-kinds summary").click()
+    expect(visitor.page.locator(".toks-kinds tbody tr")).to_have_count(4)
+    expect(visitor.page.locator(".toks-kinds caption")).to_contain_text("Of Chinese")
+    visitor.page.locator(".toks-facts summary").click()
+    expect(visitor.page.locator(".toks-facts tbody tr").nth(1)).to_contain_text("[UNK]")
+    visitor.page.locator("[data-tokenizer=bytes]").check()
+    expect(visitor.page.locator("#tokenizers-plot .js-plotly-plot .barlayer .trace")).to_have_count(5)
+    expect(visitor.page.locator(".toks-kinds tbody tr")).to_have_count(5)
     assert visitor.errors == []
     assert visitor.strangers == []
 

@@ -17,10 +17,9 @@ from playground.i18n import LANGUAGES
 from playground.session import DEFAULTS, LIMITS, TOKENIZERS, Session
 from playground.token_api import compare_tokenizers, tokenize
 from playground.token_figures import MAX_TEXT_BYTES, SHOWN_CHARACTERS, column, drawn_part, read_text, size_of
-from playground.token_passages import PASSAGES, measured, passage
+from playground.token_passages import PASSAGES, passage
 from playground.token_pieces import Pieces
 from playground.token_shelf import Named, OwnTokenizers, find, read_names
-from playground.views.token_chart import passage_chart
 from playground.views.token_columns import column_payload
 from playground.views.token_words import ALGORITHMS, title, title_of
 
@@ -51,7 +50,12 @@ def test_the_figures_of_bytes_are_known_beforehand():
 
 def test_an_empty_text_has_no_ratios():
     figures = bytes_column("").figures
-    assert (figures.tokens, figures.per_character, figures.bytes_per_token, figures.seconds_per_mb) == (0, None, None, None)
+    assert (figures.tokens, figures.per_character, figures.bytes_per_token, figures.seconds_per_mb) == (
+        0,
+        None,
+        None,
+        None,
+    )
 
 
 def test_unknown_tokens_are_counted():
@@ -228,61 +232,6 @@ def test_a_file_is_opened_and_a_broken_one_refused(tmp_path):
     assert "refused" in ask("bring", hub=["x"])
 
 
-# ---- steps -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("algorithm", ["bpe", "wordpiece", "unigram"])
-def test_a_training_is_shown_step_by_step(algorithm):
-    reply = ask("steps", algorithm=algorithm, text=passage("english"))
-    assert len(reply["lanes"]) == (2 if algorithm == "wordpiece" else 1)
-    assert all(len(lane) > 3 for lane in reply["lanes"])
-
-
-def test_the_vocabulary_grows_by_what_is_merged():
-    lane = ask("steps", algorithm="bpe", text=DEFAULTS["tok_text"])["lanes"][0]
-    assert lane[0]["added"]
-    assert all(len(step["added"]) <= 1 for step in lane[1:])
-    assert [step["added"] for step in lane[1:4]] == [[step["merged"]] for step in lane[:3]]
-
-
-@pytest.mark.parametrize("name", ["byte-bpe-8k", "sp-bpe-8k", "wordpiece-8k", "unigram-8k", "characters-8k", "bytes"])
-@pytest.mark.parametrize("word", ["unhappiness", "分词器", f"<b>{FAMILY}", "a\0b"])
-def test_a_word_is_cut_as_the_tokenizer_cuts_it(name, word):
-    reply = ask("steps", tokenizer=name, word=word)
-    assert reply["ids"] == find(name).tokenizer.encode(word)
-    if reply["kind"] == "bpe":
-        assert reply["steps"][-1]["pieces"] == reply["tokens"]
-    if reply["kind"] == "unigram":
-        edges = [reply["lattice"]["edges"][edge] for edge in reply["lattice"]["best"]]
-        assert "".join(edge[2] for edge in edges) == reply["lattice"]["text"]
-
-
-@pytest.mark.parametrize("wrong", [{"algorithm": "gzip", "text": "a"}, {"algorithm": [], "text": "a"}, {"algorithm": "bpe"}])
-def test_odd_steps_are_refused(wrong):
-    assert ask("steps", **wrong)["refused"][-1] == "."
-    assert "empty" in ask("steps", algorithm="bpe", text=" \n")["refused"]
-    assert "at most 2000" in ask("steps", algorithm="bpe", text="a" * 2001)["refused"]
-    assert "at most 64" in ask("steps", tokenizer="bytes", word="a" * 65)["refused"]
-
-
-# ---- passages --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_the_chart_has_a_bar_for_each_passage(lang):
-    found = [measured(find(name)) for name in ("bytes", "byte-bpe-8k")]
-    figure = passage_chart(found, lang)
-    assert [len(trace.x) for trace in figure.data] == [6, 6]
-    text = passage("chinese")
-    assert figure.data[0].y[1] == pytest.approx(len(text.encode()) / len(text))
-
-
-def test_the_survey_is_measured_on_the_passages():
-    reply = ask("survey", tokenizers=["bytes", "byte-bpe-8k"])
-    assert reply["rows"][0]["chinese"][0] > 2.5
-    assert reply["characters"]["english"] == len(passage("english"))
-
-
 # ---- the endpoints -----------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +241,7 @@ def test_tokenize_lists_every_token():
     assert reply["byte_spans"] == [[0, 1], [1, 2], [2, 3], [3, 4]]
     assert reply["char_spans"] == [[0, 1], [1, 2], [1, 2], [1, 2]]
     assert (reply["exact"], reply["back"]) == (True, "A中")
+    assert (reply["special_tokens"], reply["licence"]) == ({"<|endoftext|>": 256}, "none needed")
     assert "完全相同" in tokenize("A中", "bytes", "zh")["sentence"]
 
 
@@ -333,7 +283,9 @@ def test_a_text_is_read_or_refused():
 
 
 def test_what_was_chosen_is_in_the_address():
-    session = Session.from_query({"tokenizers": "bytes,gpt2", "text": "a b", "tok_steps": "unigram", "train_size": "700"})
+    session = Session.from_query(
+        {"tokenizers": "bytes,gpt2", "text": "a b", "tok_steps": "unigram", "train_size": "700"}
+    )
     assert not session.problems
     assert "tokenizers=bytes,gpt2" in session.to_query()
     again = Session.from_query(dict(part.split("=") for part in session.to_query().split("&")))
