@@ -80,7 +80,7 @@ def column(tokenizer: Tokenizer, text: str, size: Size) -> Column:
     """Encodes a text that `read_text` has passed, and measures; `size` is the text's."""
     part = drawn_part(text)
     encoding = tokenizer.encode_with_offsets(part)
-    ids, seconds = _timed(tokenizer, text)
+    ids, seconds = timed(tokenizer, text)
     return Column(tokenizer, encoding, figures(tokenizer, ids, size, seconds), round_trip(tokenizer, part))
 
 
@@ -102,7 +102,7 @@ def figures(tokenizer: Tokenizer, ids: list[int], size: Size, seconds: float) ->
     )
 
 
-def _timed(tokenizer: Tokenizer, text: str) -> tuple[list[int], float]:
+def timed(tokenizer: Tokenizer, text: str) -> tuple[list[int], float]:
     """The ids, and the seconds that encoding took; of a short text the shortest of several times."""
     best, ids = float("inf"), []
     for _ in range(TIMINGS if len(text) <= SHORT_TEXT else 1):

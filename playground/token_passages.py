@@ -1,13 +1,12 @@
 """The passages that every tokenizer can be measured on: short texts of our own in `assets/texts/`."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from playground.i18n import say
-from playground.token_figures import Figures, figures, size_of
+from playground.token_figures import Figures, figures, size_of, timed
 from playground.token_shelf import Named
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "texts"
@@ -38,7 +37,6 @@ def measured(named: Named, names: Iterable[str] = PASSAGES) -> Measured:
     of = {}
     for name in names:
         text = passage(name)
-        start = time.perf_counter()
-        ids = named.tokenizer.encode(text)
-        of[name] = figures(named.tokenizer, ids, size_of(text), time.perf_counter() - start)
+        ids, seconds = timed(named.tokenizer, text)
+        of[name] = figures(named.tokenizer, ids, size_of(text), seconds)
     return Measured(named, of)

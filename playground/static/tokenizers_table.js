@@ -47,7 +47,7 @@ const TokenTable = (() => {
       return element("tr", {}, element("th", { scope: "row" }, title), element("td", {}, algorithm), special,
         element("td", {}, about.source), element("td", {}, about.licence));
     });
-    place.replaceChildren(element("table", { class: "ruled facts" }, element("thead", {}, element("tr", {}, ...heads)),
+    place.replaceChildren(element("table", { class: "ruled origins" }, element("thead", {}, element("tr", {}, ...heads)),
       element("tbody", {}, ...rows)));
   }
 
