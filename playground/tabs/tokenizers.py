@@ -56,7 +56,7 @@ def layout(page: Page) -> TabParts:
     accordion.expand(
         draw_chart, [page.lang, chosen], plot, js="(lang, names) => [lang, Tokenizers.chosen()]", **page.CPU
     )
-    chosen.input(draw_chart, [page.lang, chosen], plot, **page.CPU)
+    chosen.change(draw_chart, [page.lang, chosen], plot, **page.CPU)
     page.endpoint(tokenize, "tokenize")
     page.endpoint(compare_tokenizers, "compare_tokenizers")
     return TabParts(scripts=SCRIPTS)
