@@ -6,7 +6,15 @@ from models.hub import snapshot
 from models.weights.files import CONFIG, INDEX, TOKENIZER
 
 UNWANTED = ("*/*", "consolidated*")  # the same weights again, in other formats
-VOCABULARY = (TOKENIZER, "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model")
+VOCABULARY = (
+    TOKENIZER,
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
+)
 WANTED = (CONFIG, "*.safetensors", INDEX, *VOCABULARY)
 
 
