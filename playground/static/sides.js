@@ -108,7 +108,7 @@ const Sides = (() => {
         const rows = SideTokens.rowsOf(side).map((row) => SideTokens.tokens(row, payload, words));
         const twin = element("details", {}, element("summary", {}, words.as_table));
         twin.addEventListener("toggle", () => twin.children.length === 1 && twin.append(...SideTokens.table(side, payload, words)));
-        body.replaceChildren(element("p", { class: "obj-note" }, `${share} ${pair}`), element("div", { class: "side-picture" }, element("div", { class: "side-rows" }, ...rows), masks), twin);
+        body.replaceChildren(element("p", { class: "obj-note" }, `${share} ${pair}`), element("div", { class: `side-picture${side.masks.length > 1 ? " many" : ""}` }, element("div", { class: "side-rows" }, ...rows), masks), twin);
       };
       const pick = sides.length > 1 ? variants(objective, sides, () => {
         fillBody();

@@ -4,6 +4,7 @@ const SideTokens = (() => {
   const { element, fill } = lineage;
   const SVG = "http://www.w3.org/2000/svg";
   const CELL = 10;
+  const FINEST = 64; // places up to which lines between them can be told apart
 
   const svg = (name, attributes, ...children) => {
     const made = document.createElementNS(SVG, name);
@@ -57,9 +58,11 @@ const SideTokens = (() => {
   function mask(one, side, payload, words) {
     const [height, width] = [one.rows.length * CELL, one.columns * CELL];
     const seen = one.rows.flatMap((row, query) => row.map(([start, end]) => `M${start * CELL} ${query * CELL}h${(end - start) * CELL}v${CELL}h${(start - end) * CELL}z`)).join("");
+    const lines = (count, draw) => (count > FINEST ? "" : Array.from({ length: count - 1 }, (_, place) => draw((place + 1) * CELL)).join(""));
+    const lattice = lines(one.rows.length, (y) => `M0 ${y}h${width}`) + lines(one.columns, (x) => `M${x} 0v${height}`);
     const here = svg("rect", { class: "here", x: 0, width, height: CELL, visibility: "hidden" });
     const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "side-mask", "aria-hidden": "true" },
-      svg("rect", { class: "unseen", width, height }), svg("path", { class: "seen", d: seen }), here);
+      svg("rect", { class: "unseen", width, height }), svg("path", { class: "seen", d: seen }), svg("path", { class: "lattice", d: lattice }), here);
     const share = one.rows.flat().reduce((sum, [start, end]) => sum + end - start, 0) / (one.rows.length * one.columns);
     const name = words[`mask_${one.kind}`];
     const caption = element("figcaption", {}, fill(words.mask_caption, { name, rows: one.rows.length, columns: one.columns, share: Math.round(100 * share) }));

@@ -46,7 +46,7 @@ def test_a_pair_is_judged_by_the_visitor_before_the_model_answers(visit):
     assert visitor.strangers == []
 
 
-def test_any_two_texts_are_asked_about_and_odd_ones_are_told(visit):
+def test_any_two_texts_are_asked_about_and_held_out_pairs_are_scored(visit):
     visitor = opened(visit, "pairs")
     answer, said = visitor.page.locator(".pair-answer"), visitor.page.locator(".pair-answer .obj-sentence")
     expect(said).to_contain_text("says that B")
@@ -68,11 +68,6 @@ def test_any_two_texts_are_asked_about_and_odd_ones_are_told(visit):
     visitor.page.locator("#pair-from").select_option("own")
     put(visitor, "#pair-text", "one sentence without an end")
     expect(visitor.page.locator(".pair-steps > .obj-note").first).to_contain_text("only random pairs can be made")
-    assert visitor.errors == []
-
-
-def test_the_scoreboard_shows_its_progress_and_where_the_model_fails(visit):
-    visitor = opened(visit, "pairs")
     score = visitor.page.locator(".pair-score")
     score.get_by_role("button", name="Let the model judge them").click()
     expect(score.locator(".pair-result .obj-sentence")).to_contain_text(
@@ -121,11 +116,9 @@ def test_one_text_under_every_objective(visit):
     assert page.locator(".side-card i").count() == 0
     put(visitor, "#side-text", "Hi")
     expect(page.locator(".objs > .obj-error")).to_contain_text("at least 2")
+    page.set_viewport_size({"width": 390, "height": 844})
+    for section in ("Side by side", "Next sentence"):
+        page.get_by_role("button", name=section).click()
+        expect(page.locator(".side-card:visible, .pair-read:visible").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert visitor.errors == []
-
-
-def test_nothing_is_wider_than_a_phone(visit):
-    for section in ("pairs", "sides"):
-        visitor = opened(visit, section, viewport={"width": 390, "height": 844})
-        expect(visitor.page.locator(".pair-read, .side-card").first).to_be_visible()
-        assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
