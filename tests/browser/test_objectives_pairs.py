@@ -118,7 +118,7 @@ def test_one_text_under_every_objective(visit):
     expect(page.locator(".objs > .obj-error")).to_contain_text("at least 2")
     page.set_viewport_size({"width": 390, "height": 844})
     for section in ("Side by side", "Next sentence"):
-        page.get_by_role("button", name=section).click()
+        page.get_by_role("button", name=section, exact=True).click()
         expect(page.locator(".side-card:visible, .pair-read:visible").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert visitor.errors == []
