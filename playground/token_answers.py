@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from models.errors import InputError
-from models.tokenizers.catalogue import available, catalogue
+from models.tokenizers.catalogue import INSTALL_COMMAND, available, catalogue
 from models.tokenizers.opened import MAX_FILE_BYTES, open_file, open_hub
 from playground import services
 from playground.answering import answering, told
@@ -53,6 +53,7 @@ def opening(asked: dict, lang: str) -> dict:
     return {
         "words": words_under(WORDS, lang),
         "tokenizers": listed,
+        "install": INSTALL_COMMAND,
         "passages": [{"title": title, "text": text} for title, text in passages(lang)],
         "limits": limits,
         "limit_words": {"text": exact(MAX_TEXT_BYTES), "file": short_bytes(MAX_FILE_BYTES)},

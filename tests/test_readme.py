@@ -1,11 +1,14 @@
 """What the README shows works as it is shown."""
 
+import json
 import re
 import socket
 from pathlib import Path
 
 import models
 import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
+from models.tokenizers.catalogue import INSTALL_COMMAND
+from playground import token_answers
 from playground.shell import launch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,3 +43,9 @@ def test_every_file_and_folder_it_names_exists():
     assert named
     for path in filter(None, (name for pair in named for name in pair)):
         assert (ROOT / path).exists(), path
+
+
+def test_the_command_for_published_vocabularies_is_that_of_the_tab():
+    assert INSTALL_COMMAND in README
+    opening = json.loads(token_answers.opening("{}"))
+    assert opening["install"] == INSTALL_COMMAND

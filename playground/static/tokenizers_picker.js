@@ -46,7 +46,11 @@ const TokenPicker = (() => {
         const about = element("small", {}, [grouped(item.vocab_size ?? ""), item.licence].filter(Boolean).join(" · "));
         return element("li", {}, element("span", { class: "absent" }, item.title), " ", about, element("code", {}, item.command ?? ""));
       });
-      const details = element("details", {}, element("summary", {}, fill(words.group_absent, { count: absent.length })), element("ul", {}, ...rows));
+      const details = element("details", {}, element("summary", {}, fill(words.group_absent, { count: absent.length })));
+      if (absent.some(({ command }) => command && opening.install.includes(command.split(" ").at(-1)))) {
+        details.append(element("p", { class: "toks-note" }, words.install_all, element("code", {}, opening.install)));
+      }
+      details.append(element("ul", {}, ...rows));
       details.open = Boolean(open);
       parts.push(details);
     }
