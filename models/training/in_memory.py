@@ -1,0 +1,97 @@
+"""Training data from texts that are in memory: what `data.prepare` makes of files, without a corpus folder or a cache.
+
+For short trainings on little text. The tokenizer is given; texts are read as often as the recipe needs.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from models.errors import InputError
+from models.objectives import marks_of
+from models.objectives.next_sentence import masked_pair, pairs
+from models.tokenizers import Tokenizer
+from models.training.corpora import held_out
+from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData
+from models.training.pairs import PairData, PairStream, sentence_file
+from models.training.recipe import CorpusShare, Recipe
+
+HELD_OUT_SHARE = 0.05  # of little text, so that the score is of more than a few sentences
+N_COMMONEST = 5
+
+
+def split(documents: Sequence[str], fraction: float = HELD_OUT_SHARE) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Documents for training and held-out ones, by their own text; where that holds out all or none, the last is held out.
+
+    Raises InputError("corpus_not_held_out") with fewer than two documents.
+    """
+    if len(documents) < 2:
+        raise InputError("corpus_not_held_out", documents=len(documents))
+    kept = [document for document in documents if held_out(document, fraction)]
+    if not 0 < len(kept) < len(documents):
+        kept = [documents[-1]]
+    training = tuple(document for document in documents if document not in kept)
+    if not training:  # every document is the same
+        raise InputError("corpus_not_held_out", documents=1)
+    return training, tuple(kept)
+
+
+def in_memory(
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    training: Sequence[str],
+    validation: Sequence[str],
+    most_validated: int,
+) -> TrainingData | PairData:
+    """The data of a recipe from documents; of held-out text at most `most_validated` tokens are scored.
+
+    Raises InputError("corpus_too_short") where there is nothing to predict, and as the objectives do.
+    """
+    file = recipe.mixture.corpora[0].file
+    if recipe.objective == "masked_pairs":
+        return _pairs(recipe, tokenizer, training, validation, most_validated, file)
+    read = _token_file(training, tokenizer)
+    needed = recipe.steps * recipe.batch_tokens + 1
+    if read.n_tokens < 2:
+        raise InputError("corpus_too_short", available=read.n_tokens, wanted=needed)
+    passes = math.ceil(needed / read.n_tokens)
+    stream = TokenStream([read], [passes], recipe.seed)
+    scored = HeldOut(file, _token_file(validation, tokenizer).ids[:most_validated])
+    return TrainingData(tokenizer, (CorpusShare(file=file, passes=passes),), stream, (scored,))
+
+
+def _token_file(documents: Sequence[str], tokenizer: Tokenizer) -> TokenFile:
+    """The documents as tokens, each after the token that ends a text, where the vocabulary has one."""
+    first = [] if tokenizer.eos_id is None else [tokenizer.eos_id]
+    rows = [np.array([*first, *ids], dtype=np.uint16) for ids in tokenizer.encode_many(documents)]
+    rows = [row for row in rows if len(row)]
+    return TokenFile(
+        np.concatenate(rows) if rows else np.zeros(0, np.uint16), np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    )
+
+
+def _pairs(
+    recipe: Recipe,
+    tokenizer: Tokenizer,
+    training: Sequence[str],
+    validation: Sequence[str],
+    most_validated: int,
+    file: str,
+) -> PairData:
+    read, scored = (sentence_file(tuple(texts), tokenizer) for texts in (training, validation))
+    if len(read.documents) < 2:
+        raise InputError("too_few_documents", documents=len(read.documents), minimum=2)
+    marks, chance = marks_of(tokenizer), torch.Generator().manual_seed(recipe.seed)
+    held = {}
+    if len(scored.documents) > 1:
+        made = list(pairs(scored.documents, recipe.sequence_length, chance, short_share=0.0))
+        made = made[: max(1, most_validated // recipe.sequence_length)]
+        held = {file: [masked_pair(pair, marks, chance) for pair in made]}
+    counts = Counter(token_id for document in read.documents for sentence in document for token_id in sentence)
+    commonest = tuple(token_id for token_id, _ in counts.most_common(N_COMMONEST))
+    passes = math.ceil(recipe.tokens / max(1, read.n_tokens))
+    stream = PairStream([read], [passes], recipe.seed, recipe.sequence_length)
+    return PairData(tokenizer, (CorpusShare(file=file, passes=passes),), stream, held, commonest)
