@@ -326,6 +326,32 @@ MESSAGES: dict[str, str] = {
     "token_text_empty": "There is nothing to read: the text is empty.",
     "token_own_gone": "What was trained or opened here is kept for a while only, and is gone; make it again.",
     "token_piece_lost": "The request did not arrive whole; send it again.",
+    "model_here_gone": (
+        "A model that was trained or brought here is kept for a while only, and this one is gone. Train it again, or bring "
+        "the file that you downloaded."
+    ),
+    "train_kind": (
+        "A model with structure = {structure} and head = {head} is not trained here. Choose a decoder or a prefix decoder "
+        "that writes, or an encoder that fills masks."
+    ),
+    "train_too_large": "This design has {size} parameters; at most {limit} are trained here.",
+    "train_too_deep": "This design has {n_layers} layers; at most {limit} are trained here.",
+    "train_too_wide": "A step of this design needs {size} of memory; at most {limit} are given here. Make it narrower.",
+    "train_vocabulary": (
+        "The vocabulary of {vocab_size} ids fits no tokenizer here that this design can learn with; "
+        "allowed: {low} to {high}."
+    ),
+    "train_text_short": "The text has {size} characters; at least {least} are needed to train on it.",
+    "train_text_long": "The text has {size} bytes; at most {most} are read here.",
+    "train_full": "Too many visitors wait to train already. Try again in a few minutes.",
+    "train_gone": "This training is over and forgotten; begin it again.",
+    "train_race": "A race is run by {least} to {most} designs, not {count}.",
+    "train_no_experts": "This design has no router that sends tokens to experts, so there is no load to watch.",
+    "train_balance": "{balance} is no way to balance these experts; allowed: {allowed}.",
+    "brought_too_large": "The file has {size}; at most {limit} are taken.",
+    "brought_not_a_zip": "This is not a zip file that can be read. Bring the one that was downloaded here.",
+    "brought_without": "The zip file lacks {file}. Bring the one that was downloaded here, whole.",
+    "brought_foreign": "config.json in the zip file does not describe a model of this project. Bring one downloaded here.",
     "token_training_stopped": "The training was stopped.",
 }
 

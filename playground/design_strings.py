@@ -10,6 +10,7 @@ import models
 from models.config import GROUPS, OF_POSITION, ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE
+from playground.trained_here import HERE, shelf
 
 MAX_DESIGN = 6_000  # characters; an address of more than about 8 000 is refused on its way
 
@@ -22,7 +23,8 @@ _NESTED: dict[str, type] = {**GROUPS, "vision_tower": ModelConfig}
 
 @dataclass(frozen=True)
 class Design:
-    """A configuration and the preset that it started from; `trained` names the installable model that was asked for."""
+    """A configuration and the preset that it started from; `trained` names the installable model, or the one trained
+    here, that was asked for."""
 
     base: str
     config: ModelConfig
@@ -32,8 +34,8 @@ class Design:
 def parse_design(text: str) -> Design:
     """The design of a string like "gpt2~norm=rmsnorm~n_layers=6~biases=q,k,v".
 
-    A preset's name, or an installable model's, then what differs from it; a design that does differ is no trained one.
-    Raises `InputError`.
+    A preset's name, an installable model's, or that of a model trained here ("here:…"), then what differs from it; a
+    design that does differ is no trained one. Raises `InputError`.
     """
     if len(as_text("model", text)) > MAX_DESIGN:
         raise InputError("design_too_long", length=len(text), limit=MAX_DESIGN)
@@ -44,10 +46,19 @@ def parse_design(text: str) -> Design:
         if not separator:
             raise InputError("design_not_readable", part=part)
         _put(changes, name, value)
-    preset = INSTALLABLE[base].preset if base in INSTALLABLE else base
-    start = models.preset(preset)
+    preset, start = _start(base)
     config = changed(start, changes)
-    return Design(preset, config, base if base in INSTALLABLE and config == start else None)
+    has_weights = base in INSTALLABLE or base.startswith(HERE)
+    return Design(preset, config, base if has_weights and config == start else None)
+
+
+def _start(base: str) -> tuple[str, ModelConfig]:
+    """The preset that a design string's first part stands for, and the configuration that the rest of it changes."""
+    if base.startswith(HERE):
+        kept = shelf.get(base)
+        return kept.base, kept.config
+    preset = INSTALLABLE[base].preset if base in INSTALLABLE else base
+    return preset, models.preset(preset)
 
 
 def changed(start: ModelConfig, changes: dict) -> ModelConfig:

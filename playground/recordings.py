@@ -21,6 +21,7 @@ from playground.generation import SETTINGS, observe, read_prompt, read_settings
 from playground.i18n import LANGUAGES, in_every_language
 from playground.session import DEFAULTS
 from playground.subject import subject_of
+from playground.trained_here import is_here
 from playground.views import generation as payload
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "recorded"
@@ -52,10 +53,12 @@ def record(name: str) -> dict:
 
 def first_screen(design: str) -> str:
     """What Generate opens with for the model in hand: where its recording is, or a sentence that there is none."""
-    config = services.inhand(design).config
-    if not writes(config):
-        return payload.opening(transcript.note_only(silent_key(config), "generate.note.silent"))
-    name = services.trained_name(config)
+    model = services.inhand(design)
+    if not writes(model.config):
+        return payload.opening(transcript.note_only(silent_key(model.config), "generate.note.silent"))
+    name = model.weights
+    if is_here(name):
+        return payload.opening(transcript.note_only("generate.note.unrecorded"))
     if name is None:
         return payload.opening(transcript.note_only("generate.note.none"))
     if not _file(name).is_file():

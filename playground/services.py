@@ -17,6 +17,7 @@ from models.installed import INSTALLABLE, installed_config, installed_models
 from models.tokenizers import Tokenizer, bytes_tokenizer
 from models.tokenizers.catalogue import load_named
 from playground.session import DEFAULT_MODEL, Design, design_string, parse_design
+from playground.trained_here import Here, is_here, shelf
 from playground.views.numbers import exact, short, short_bytes
 
 MAX_PARAMS = 200_000_000
@@ -37,14 +38,20 @@ _turns = threading.BoundedSemaphore(COMPUTING)
 
 @dataclass(frozen=True)
 class InHand:
-    """What the header says of a model, known without building it. `origin_key` is under `shell.origin`."""
+    """What the header says of a model, known without building it. `origin_key` is under `shell.origin`.
+
+    `weights` is the name under which its trained weights are known, None for random ones; `steps` are those of a training
+    in the browser.
+    """
 
     name: str
     changed: bool  # differs from the preset whose name it bears
     params: int
     trained: bool
-    origin_key: str  # "zoo", "package" or "random"
+    origin_key: str  # "zoo", "package", "here", "brought" or "random"
     config: ModelConfig
+    weights: str | None = None
+    steps: int | None = None
 
 
 @cache
@@ -88,14 +95,15 @@ def instruction(config: ModelConfig) -> str | None:
 def named(design: str) -> str:
     """The same model by the name of the installed one that it is, should it be one: what a link to it says, so that it
     is never taken for a random model of that architecture. Raises `InputError` where the string is no model."""
-    return _installed_name(_parsed(design).config) or design
+    parsed = _parsed(design)
+    return design if is_here(parsed.trained) else _installed_name(parsed.config) or design
 
 
 def _parsed(design: str) -> Design:
-    """The design; raises `InputError`, also for a trained model whose package is not installed."""
+    """The design; raises `InputError`, also for a trained model whose package is not installed, or that was dropped."""
     parsed = parse_design(design)
     name = parsed.trained
-    if name and name not in installed_models():
+    if name and not is_here(name) and name not in installed_models():
         raise InputError("model_not_installed", name=title(name), command=INSTALLABLE[name].command)
     return parsed
 
@@ -103,6 +111,8 @@ def _parsed(design: str) -> Design:
 def inhand(design: str) -> InHand:
     """The model of a design string, described; raises `InputError` where the string is no model, or one not installed."""
     parsed = _parsed(design)
+    if is_here(parsed.trained):
+        return _inhand_here(shelf.get(parsed.trained))
     config = parsed.config
     trained = trained_name(config)
     return InHand(
@@ -112,6 +122,20 @@ def inhand(design: str) -> InHand:
         trained=trained is not None,
         origin_key=_origin_key(trained),
         config=config,
+        weights=trained,
+    )
+
+
+def _inhand_here(kept: Here) -> InHand:
+    return InHand(
+        name=title(kept.base),
+        changed=kept.config != models.preset(kept.base),
+        params=kept.params,
+        trained=True,
+        origin_key="brought" if kept.is_brought else "here",
+        config=kept.config,
+        weights=kept.name,
+        steps=kept.steps,
     )
 
 
@@ -124,11 +148,14 @@ def _origin_key(trained: str | None) -> str:
 def hold(design: str, cancelled: threading.Event | None = None) -> "models.Loaded | None":
     """The model of a design string, from the cache or built now, in a turn; None if `cancelled` is set before that.
 
-    A shipped or installed model's configuration gets its trained weights, any other is initialised with seed 0 and
-    reads with the house tokenizer if its vocabulary has room for it, else byte by byte. Raises `InputError` for a model
-    that is not installed or has a `refusal`, for a vocabulary that has no room for bytes, and "busy" as `turn` does.
+    A model trained here is the one that was kept. Else a shipped or installed model's configuration gets its trained
+    weights, any other is initialised with seed 0 and reads with the house tokenizer if its vocabulary has room for it,
+    else byte by byte. Raises `InputError` for a model that is gone, not installed or has a `refusal`, for a vocabulary
+    that has no room for bytes, and "busy" as `turn` does.
     """
     parsed = _parsed(design)
+    if is_here(parsed.trained):
+        return shelf.get(parsed.trained).loaded
     if error := refusal(parsed.config):
         raise error
     trained = trained_name(parsed.config)
@@ -222,13 +249,13 @@ def working_bytes(config: ModelConfig, n_tokens: int) -> int:
 
 
 @contextmanager
-def turn(cancelled: threading.Event | None = None) -> Iterator[bool]:
+def turn(cancelled: threading.Event | None = None, patience: float | None = None) -> Iterator[bool]:
     """Waits for one of `COMPUTING` turns, which everything that computes with a model takes, and gives True; or False,
-    without a turn, once `cancelled` is set. Raises `InputError` "busy" after `PATIENCE` seconds.
+    without a turn, once `cancelled` is set. Raises `InputError` "busy" after `patience` (else `PATIENCE`) seconds.
 
     Gradio's queue cannot do this: it would hold a stream's place from its first token to its last.
     """
-    with _taken(_turns, cancelled, PATIENCE) as mine:
+    with _taken(_turns, cancelled, PATIENCE if patience is None else patience) as mine:
         yield mine
 
 

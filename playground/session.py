@@ -37,12 +37,21 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "llama-mini"
-TABS = ("generate", "build", "compare", "tokenizers", "objectives")
+TABS = ("generate", "build", "compare", "tokenizers", "objectives", "train")
 SECTIONS = ("compare", "lineage", "context")
 TOKEN_SECTIONS = ("compare", "steps", "train")
 TOKEN_STEPS = ("bpe", "wordpiece", "unigram", "encode")
 TRAINED = ("byte-bpe", "sp-bpe", "unigram", "wordpiece", "characters")
 TOKENIZERS = "byte-bpe-8k,wordpiece-8k,unigram-8k,characters-8k"
+TRAIN_SECTIONS = ("one", "race", "experts", "zoo")
+TRAIN_TEXTS = ("stories-en", "prose-zh", "own")
+TRAIN_SMALL = "llama-mini~max_seq_len=256~d_model=128~n_layers=4~n_heads=4~d_ff=352"
+TRAIN_RACE = f"{TRAIN_SMALL}|llama-mini~max_seq_len=256~d_model=128~n_layers=4~n_heads=4~norm=layernorm~d_ff=352"
+TRAIN_EXPERTS = (
+    "mixtral-mini~max_seq_len=256~d_model=96~n_layers=3~attention=mqa~n_heads=3~n_kv_heads=1~moe.n_experts_per_token=1"
+    "~moe.d_expert=128~moe.router=sigmoid~moe.normalise_weights=false~moe.aux_loss_coef=0"
+)
+MAX_RACE = 4_000  # characters of the designs of a race, which an address carries
 TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
 OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
 BLANKS = ("short", "long")
@@ -79,6 +88,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "pair_at": (0, 59),
     "pair_step": (0, 7),
     "side_denoiser": (0, 6),
+    "train_tokens": (10_000, 400_000),
+    "train_seed": (0, 2**31 - 1),
 }
 # How many characters of a text are read.
 TEXTS = {
@@ -169,6 +180,14 @@ class Session:
     pair_second: str = ""
     side_blank: str = "short"  # which blanks GLM's objective has, side by side with others
     side_denoiser: int = 0  # and which of UL2's denoisers is shown there
+    train_section: str = "one"  # of the tab that trains models
+    train_design: str = TRAIN_SMALL
+    train_race: str = TRAIN_RACE  # the designs that run a race
+    train_experts: str = TRAIN_EXPERTS
+    train_balance: str = "none"
+    train_on: str = "stories-en"
+    train_tokens: int = 100_000
+    train_seed: int = 7
     problems: tuple[Problem, ...] = ()
 
     @classmethod
@@ -300,6 +319,14 @@ def _read_one_name(name: str, text: str):
     return text, None
 
 
+def _read_race(name: str, text: str):
+    """Designs, two to four of them; that they can be trained, the tab says."""
+    designs = [_read_design(name, design)[0] for design in text.split("|")]
+    if not 2 <= len(designs) <= 4 or len(text) > MAX_RACE:
+        raise ValueError(text)
+    return "|".join(designs), None
+
+
 _READERS = {
     "tab": _read_name(TABS),
     "lang": _read_name(LANGUAGES),
@@ -329,6 +356,12 @@ _READERS = {
     "mask_fates": _read_matching(FATE_LIST),
     "mask_head": _read_matching(MASK_HEAD),
     "mask_two": _read_matching(MASK_TWO),
+    "train_section": _read_name(TRAIN_SECTIONS),
+    "train_design": _read_shown,
+    "train_race": _read_race,
+    "train_experts": _read_design,
+    "train_balance": _read_name(("none", "aux", "bias")),
+    "train_on": _read_name(TRAIN_TEXTS),
     **dict.fromkeys(TEXTS, _read_text),
     **dict.fromkeys(LIMITS, _read_number),
 }

@@ -13,12 +13,12 @@ from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, carrier, refusals
-from playground.tabs import build, compare, generate, objectives, tokenizers
+from playground.tabs import build, compare, generate, objectives, tokenizers, train
 from playground.theme import theme
 from playground.views import header
 from playground.views.numbers import exact
 
-TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB, tokenizers.TAB, objectives.TAB)
+TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB, tokenizers.TAB, objectives.TAB, train.TAB)
 
 
 def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:
@@ -152,10 +152,10 @@ def show_model(lang: str, design: str):
         model = services.inhand(design)
     names = services.models_with_weights()
     choices = [(services.title(name), name) for name in names]
-    value = services.trained_name(model.config) or design
+    value = model.weights or design
     if value not in names:
         choices.append((say(lang, "shell.model.changed", base=model.name) if model.changed else model.name, design))
-    return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key)
+    return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key, model.steps)
 
 
 def _sentence(lang: str, problem: Problem) -> str:
@@ -169,6 +169,8 @@ def _in_words(lang: str, field: str, used: object) -> object:
     """What is used in place of an address's value, as the page names it elsewhere."""
     if field in ("model", "design", "left", "right", "kv_model"):
         return services.title(used)
+    if field in ("train_design", "train_experts", "train_race"):
+        return services.title(str(used).split("~")[0])
     if field == "tab":
         return say(lang, f"{used}.tab")
     if field == "lang":

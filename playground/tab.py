@@ -95,9 +95,12 @@ class Page:
         """
         self.listeners.append(Listener(self.tab, fn, _listed(inputs), _listed(outputs), {**UI, **options}))
 
-    def endpoint(self, fn: Callable, name: str) -> None:
-        """Offers `fn` to programs as /`name`, described by its whole docstring: Gradio by itself takes the first line."""
-        gr.api(fn, api_name=name, api_description=inspect.getdoc(fn), **CPU)
+    def endpoint(self, fn: Callable, name: str, options: dict | None = None) -> None:
+        """Offers `fn` to programs as /`name`, described by its whole docstring: Gradio by itself takes the first line.
+
+        `options` take the place of `CPU`.
+        """
+        gr.api(fn, api_name=name, api_description=inspect.getdoc(fn), **(CPU if options is None else options))
 
     def open_tab(self, event: Callable, tab: str) -> None:
         """Opens another tab when `event` fires, in the browser: `page.open_tab(button.click, "generate")`."""

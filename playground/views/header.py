@@ -6,16 +6,16 @@ from playground.i18n import say
 from playground.views.numbers import exact, short
 
 
-def facts(lang: str, params: int, origin: str) -> str:
-    """Parameters (exact on hover), trained or random, and where the weights are from: `origin` is "zoo", "package" or
-    "random"."""
+def facts(lang: str, params: int, origin: str, steps: int | None = None) -> str:
+    """Parameters (exact on hover), trained or random, and where the weights are from: `origin` is "zoo", "package",
+    "here" (after `steps` steps of training), "brought" or "random"."""
     count = escape(say(lang, "shell.model.exact", count=exact(params)))
     state = "random" if origin == "random" else "trained"
     return (
         '<p class="facts">'
         f'<span title="{count}"><b>{short(params)}</b> {escape(say(lang, "shell.model.parameters"))}</span>'
         f'<span class="weights-{state}">{escape(say(lang, f"shell.model.{state}"))}</span>'
-        f'<span>{escape(say(lang, f"shell.origin.{origin}"))}</span>'
+        f"<span>{escape(say(lang, f'shell.origin.{origin}', steps=exact(steps or 0)))}</span>"
         "</p>"
     )
 
