@@ -4,35 +4,33 @@ For short trainings on little text. The tokenizer is given; texts are read as of
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import torch
 
 from models.errors import InputError
-from models.objectives import marks_of
-from models.objectives.next_sentence import masked_pair, pairs
 from models.tokenizers import Tokenizer
-from models.training.corpora import held_out
+from models.training.corpora import Corpus, held_out
 from models.training.data import HeldOut, TokenFile, TokenStream, TrainingData
-from models.training.pairs import PairData, PairStream, sentence_file
+from models.training.pairs import PairData, prepare_pairs
 from models.training.recipe import CorpusShare, Recipe
 
 HELD_OUT_SHARE = 0.05  # of little text, so that the score is of more than a few sentences
-N_COMMONEST = 5
+LEAST_HELD_OUT = 2  # where there are documents enough: pairs of sentences take their second part from another
 
 
 def split(documents: Sequence[str], fraction: float = HELD_OUT_SHARE) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Documents for training and held-out ones, by their own text; where that holds out all or none, the last is held out.
+    """Documents for training and held-out ones, by their own text; where that holds out all or too few, the last ones.
 
     Raises InputError("corpus_not_held_out") with fewer than two documents.
     """
     if len(documents) < 2:
         raise InputError("corpus_not_held_out", documents=len(documents))
     kept = [document for document in documents if held_out(document, fraction)]
-    if not 0 < len(kept) < len(documents):
-        kept = [documents[-1]]
+    least = min(LEAST_HELD_OUT, len(documents) // 2)
+    if not least <= len(kept) < len(documents):
+        kept = list(documents[-least:])
     training = tuple(document for document in documents if document not in kept)
     if not training:  # every document is the same
         raise InputError("corpus_not_held_out", documents=1)
@@ -52,7 +50,10 @@ def in_memory(
     """
     file = recipe.mixture.corpora[0].file
     if recipe.objective == "masked_pairs":
-        return _pairs(recipe, tokenizer, training, validation, most_validated, file)
+        corpus = Corpus(file, tuple(training), tuple(validation))
+        data = prepare_pairs(recipe, tokenizer, recipe.mixture.corpora, [corpus])
+        n_pairs = max(1, most_validated // recipe.sequence_length)
+        return replace(data, held_out={file: pairs[:n_pairs] for file, pairs in data.held_out.items()})
     read = _token_file(training, tokenizer)
     needed = recipe.steps * recipe.batch_tokens + 1
     if read.n_tokens < 2:
@@ -71,27 +72,3 @@ def _token_file(documents: Sequence[str], tokenizer: Tokenizer) -> TokenFile:
     return TokenFile(
         np.concatenate(rows) if rows else np.zeros(0, np.uint16), np.cumsum([0, *map(len, rows)], dtype=np.int64)
     )
-
-
-def _pairs(
-    recipe: Recipe,
-    tokenizer: Tokenizer,
-    training: Sequence[str],
-    validation: Sequence[str],
-    most_validated: int,
-    file: str,
-) -> PairData:
-    read, scored = (sentence_file(tuple(texts), tokenizer) for texts in (training, validation))
-    if len(read.documents) < 2:
-        raise InputError("too_few_documents", documents=len(read.documents), minimum=2)
-    marks, chance = marks_of(tokenizer), torch.Generator().manual_seed(recipe.seed)
-    held = {}
-    if len(scored.documents) > 1:
-        made = list(pairs(scored.documents, recipe.sequence_length, chance, short_share=0.0))
-        made = made[: max(1, most_validated // recipe.sequence_length)]
-        held = {file: [masked_pair(pair, marks, chance) for pair in made]}
-    counts = Counter(token_id for document in read.documents for sentence in document for token_id in sentence)
-    commonest = tuple(token_id for token_id, _ in counts.most_common(N_COMMONEST))
-    passes = math.ceil(recipe.tokens / max(1, read.n_tokens))
-    stream = PairStream([read], [passes], recipe.seed, recipe.sequence_length)
-    return PairData(tokenizer, (CorpusShare(file=file, passes=passes),), stream, held, commonest)

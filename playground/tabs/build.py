@@ -67,6 +67,7 @@ def _start(parts: dict) -> None:
     )
     parts["reset"] = gr.Button(label("build.reset"), elem_id="build-reset", elem_classes="plain", size="sm")
     parts["use"] = gr.Button(label("build.use"), variant="primary", elem_id="build-use")
+    parts["train"] = gr.Button(label("build.train"), elem_id="build-train", elem_classes="plain", size="sm")
     _note("limit")
     parts["used"] = gr.HTML(elem_id="build-used")
     parts["generate"] = gr.Button(
@@ -263,6 +264,7 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], **page.UI)
     parts["measure"].click(count, [shown, page.lang], [shown, parts["table"]], **page.CPU, api_visibility="private")
     page.open_tab(parts["generate"].click, "generate")
+    parts["train"].click(None, None, None, js="() => Train.design()", **page.UI)
 
 
 def used(now: Shown, lang: str) -> tuple[str, str | None]:

@@ -11,6 +11,7 @@ DRAWN = {
     "context": "#kv-context .kv-plot svg",
     "tokenizers": ".toks-column .tok",
     "objectives": ".mask-content .mtok",
+    "train": ".train-section:not([hidden]) .train-plot .main-svg",
 }
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]

@@ -1,0 +1,260 @@
+/* Train: sections, the training under way, models that go out and come in. The server answers with plain values; every text
+   becomes part of the page by textContent alone. A training goes on as long as this page asks how it is. */
+
+const Train = (() => {
+  const { element, fill, grouped } = lineage;
+  const SECTIONS = ["one", "race", "experts", "zoo"];
+  const GLANCE = 400; // milliseconds between two looks at a training
+  const PIECE = 480_000; // bytes that are sent at once
+  const LONG = 200_000;
+  const MISSES = 5; // looks without an answer after which the page says so
+  const KEPT = "training"; // under way, for a page that is loaded anew
+
+  const base64 = (blob) => new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+
+  const token = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+
+  async function send(ask, blob, kind) {
+    const name = token();
+    for (let index = 0; index === 0 || index * PIECE < blob.size; index += 1) {
+      await ask("piece", { name, index, data: await base64(blob.slice(index * PIECE, (index + 1) * PIECE)), kind });
+    }
+    return name;
+  }
+
+  /** Who this browser is, so that it trains one model at a time. */
+  function visitor() {
+    const known = lineage.remember("localStorage", "visitor");
+    return known ?? lineage.remember("localStorage", "visitor", token());
+  }
+
+  // ---- the tab -------------------------------------------------------------------------------------------------------
+
+  async function mount(root, server) {
+    const place = root.querySelector(".train");
+    if (place.dataset.mounted) return;
+    place.dataset.mounted = "true";
+    await Asking.ready();
+    const error = element("p", { class: "train-error", role: "alert", hidden: "" });
+    let words = { unreachable: place.dataset[`unreachable${lineage.lang === "zh" ? "Zh" : "En"}`] };
+    const unreachable = () => words.lost ?? words.unreachable;
+    const ask = Asking.asker(server, unreachable);
+    const attempt = Asking.attempter(error);
+    place.append(error);
+    const opening = await attempt(() => ask("opening"));
+    if (!opening) return;
+    ({ words } = opening);
+    const tab = { ask, attempt, unreachable, words, opening, place, isOpen: false, download: (model) => download(tab, model), take };
+    tab.recheck = () => tab.sections[lineage.state.train_section]?.form?.check();
+    tab.rebalance = (balance) => tab.run?.kind === "experts" && attempt(() => ask("steer", { training: tab.run.name, action: "balance", balance }));
+    tab.sections = Object.fromEntries(SECTIONS.map((kind) => [kind, kind === "zoo" ? zooSection(tab) : runSection(tab, kind)]));
+    const chosen = SECTIONS.includes(lineage.state.train_section) ? lineage.state.train_section : "one";
+    const choice = lineage.choice("train-switch", words.sections, SECTIONS.map((name) => [name, words[`section_${name}`]]), chosen, (name) => show(tab, name));
+    place.append(choice, ...TrainForm.lists(opening), ...Object.values(tab.sections).map(({ box }) => box));
+    tab.isOpen = true;
+    show(tab, chosen);
+    document.addEventListener("lineage:train", () => {
+      show(tab, "one");
+      tab.sections.one.form.set(lineage.state.train_design);
+    });
+    resume(tab);
+  }
+
+  function show(tab, name) {
+    lineage.write("train_section", name);
+    document.documentElement.dataset.train = name;
+    for (const button of tab.place.querySelectorAll("#train-switch button")) button.setAttribute("aria-pressed", String(button.value === name));
+    for (const [kind, section] of Object.entries(tab.sections)) section.box.hidden = kind !== name;
+    const section = tab.sections[name];
+    section.form?.check();
+    section.view?.redraw();
+    dispatchEvent(new Event("resize")); // a chart that was out of sight takes its width
+  }
+
+  function zooSection(tab) {
+    const box = element("div", { class: "train-section", "data-of": "zoo" });
+    TrainZoo.draw(box, tab.opening.zoo, tab.words);
+    return { box };
+  }
+
+  /** Controls on the left, the training on the right. */
+  function runSection(tab, kind) {
+    const { words, opening } = tab;
+    const form = TrainForm.kinds[kind](tab);
+    const text = TrainForm.textField(tab);
+    const numbers = TrainForm.numbers(tab);
+    const begin = TrainView.button(kind === "race" ? words.begin_race : words.begin, () => start(tab, kind));
+    begin.classList.add("primary");
+    const [pause, go, stop] = ["pause", "go", "stop"].map((action) => TrainView.button(words[action], () => steer(tab, action)));
+    for (const button of [pause, go, stop]) button.hidden = true;
+    const bar = element("progress", { max: "1", value: "0", hidden: "", "aria-label": words.chart });
+    const status = element("p", { class: "train-status", role: "status" });
+    const view = TrainView.make(tab, kind);
+    const controls = element("div", { class: "controls" }, ...form.parts, ...text.parts, ...numbers.parts,
+      element("p", { class: "train-row" }, begin, pause, go, stop), bar, status, ...(kind === "one" ? [bringing(tab)] : []));
+    const box = element("div", { class: "train-section", "data-of": kind }, element("p", { class: "train-about" }, words[`about_${kind}`]),
+      element("div", { class: "split" }, controls, view.box));
+    const recorded = opening.recorded[kind];
+    view.start(recorded.about, true);
+    view.add(recorded.lanes);
+    const section = { box, form, text, numbers, begin, pause, go, stop, bar, status, view };
+    section.order = async () => ({
+      designs: form.designs(),
+      balance: form.balance(),
+      text: text.select.value,
+      tokens: Number(numbers.budget.value),
+      seed: Number(numbers.seed.value),
+      visitor: visitor(),
+      ...(text.select.value === "own" ? await ownText(tab, text.area.value) : {}),
+    });
+    return section;
+  }
+
+  async function ownText(tab, text) {
+    const blob = new Blob([text]);
+    return blob.size <= LONG ? { own: text } : { sent: await send(tab.ask, blob, "text") };
+  }
+
+  // ---- a training ----------------------------------------------------------------------------------------------------
+
+  async function start(tab, kind) {
+    if (tab.run && !tab.run.over) return;
+    const section = tab.sections[kind];
+    section.begin.disabled = true;
+    const begun = await tab.attempt(async () => tab.ask("begin", await section.order()));
+    section.begin.disabled = false;
+    if (!begun) return;
+    section.view.start(begun.about, false);
+    follow(tab, kind, begun.training);
+  }
+
+  /** A page that was loaded anew, for example in another language, goes on watching. */
+  async function resume(tab) {
+    const [kind, name] = (lineage.remember("sessionStorage", KEPT) ?? "").split(" ");
+    if (!name || !tab.sections[kind]?.view) return;
+    try {
+      const { about } = await tab.ask("look", { training: name, whole: true });
+      tab.sections[kind].view.start(about, false);
+      follow(tab, kind, name);
+    } catch (caught) {
+      if (!(caught instanceof Asking.Refused)) throw caught;
+      lineage.remember("sessionStorage", KEPT, null);
+    }
+  }
+
+  async function follow(tab, kind, name) {
+    const section = tab.sections[kind];
+    const run = { kind, name, over: false };
+    tab.run = run;
+    lineage.remember("sessionStorage", KEPT, `${kind} ${name}`);
+    for (const each of Object.values(tab.sections)) if (each.begin) each.begin.disabled = true;
+    let missed = 0;
+    while (!run.over) {
+      try {
+        const news = await tab.ask("look", { training: name, seen: section.view.seen() });
+        missed = 0;
+        section.view.add(news.lanes);
+        tell(tab, section, news);
+        run.over = news.state === "over";
+        if (run.over) section.view.finish();
+      } catch (caught) {
+        if (!(caught instanceof Asking.Refused)) throw caught;
+        missed += 1;
+        section.status.textContent = caught.message;
+        run.over = caught.message !== tab.unreachable() || missed > MISSES;
+      }
+      if (!run.over) await new Promise((resolve) => setTimeout(resolve, GLANCE));
+    }
+    if (missed) tell(tab, section, { state: "over", sentence: section.status.textContent, lanes: [] });
+    for (const each of Object.values(tab.sections)) if (each.begin) each.begin.disabled = false;
+  }
+
+  /** How far it is, in words, and which buttons can be used. */
+  function tell(tab, section, news) {
+    const { words } = tab;
+    const { pause, go, stop, bar, status } = section;
+    const running = news.state === "running";
+    pause.hidden = !running;
+    go.hidden = news.state !== "paused";
+    stop.hidden = news.state === "over";
+    bar.hidden = news.state === "over";
+    const lanes = news.lanes ?? [];
+    const done = lanes.reduce((sum, lane) => sum + lane.step, 0);
+    const whole = lanes.reduce((sum, lane) => sum + lane.steps, 0);
+    if (whole) bar.value = done / whole;
+    else bar.removeAttribute("value");
+    const seconds = lanes.reduce((sum, lane) => sum + lane.seconds, 0);
+    const tokens = lanes.reduce((sum, lane) => sum + lane.tokens, 0);
+    const values = { step: grouped(done), steps: grouped(whole), speed: grouped(Math.round(seconds ? tokens / seconds : 0)), left: done ? grouped(Math.ceil((seconds / done) * (whole - done))) : "–" };
+    if (running && done) status.textContent = fill(words.running, values);
+    else if (running) status.textContent = words.preparing;
+    else if (news.state === "paused") status.textContent = fill(words.paused, values);
+    else status.textContent = news.sentence;
+    section.view.box.setAttribute("aria-busy", String(running));
+  }
+
+  function steer(tab, action) {
+    if (tab.run) tab.attempt(() => tab.ask("steer", { training: tab.run.name, action }));
+  }
+
+  // ---- models that go out and come in ----------------------------------------------------------------------------------
+
+  /** Makes a model the current one: the header, and with it every tab, hears of it through the page's own field. */
+  function take(model) {
+    const field = document.querySelector("#model textarea");
+    field.value = model;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  async function download(tab, model) {
+    const reply = await tab.attempt(() => tab.ask("download", { model }));
+    if (!reply) return;
+    const bytes = Uint8Array.from(atob(reply.zip), (character) => character.charCodeAt(0));
+    const url = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
+    element("a", { href: url, download: reply.name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+
+  /** A model that was downloaded here before. */
+  function bringing(tab) {
+    const { words, opening } = tab;
+    const file = element("input", { type: "file", id: "train-file", accept: ".zip,application/zip" });
+    const outcome = element("output", { class: "train-outcome", for: "train-file" });
+    file.addEventListener("change", async () => {
+      const [blob] = file.files;
+      if (!blob) return;
+      file.disabled = true;
+      outcome.textContent = words.opening;
+      try {
+        const values = { size: grouped(blob.size), limit: opening.limits.file_words };
+        if (blob.size > opening.limits.file) throw new Asking.Refused(fill(words.too_large, values));
+        const found = await tab.ask("bring", { sent: await send(tab.ask, blob, "file") });
+        take(found.model);
+        outcome.textContent = found.sentence;
+      } catch (caught) {
+        if (!(caught instanceof Asking.Refused)) throw caught;
+        outcome.textContent = caught.message;
+      } finally {
+        file.disabled = false;
+        file.value = "";
+      }
+    });
+    return element("details", { class: "train-bring" }, element("summary", {}, words.bring),
+      element("label", { for: "train-file" }, fill(words.file, { limit: opening.limits.file_words })), file, outcome);
+  }
+
+  /** Build hands its design over. */
+  function design() {
+    lineage.write("train_design", lineage.state.design);
+    lineage.write("train_section", "one");
+    document.dispatchEvent(new Event("lineage:train"));
+    lineage.open("train");
+  }
+
+  return { mount, design };
+})();

@@ -1,0 +1,210 @@
+"""One design that learns: the project's own trainer on a text in memory, and what is seen of it while it learns.
+
+Imports torch; import it where a training begins.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+import models
+from models.objectives import IGNORED, marks_of
+from models.objectives.masked import apply, draw
+from models.tokenizers.catalogue import load_named
+from models.training.in_memory import in_memory, split
+from models.training.recipe import CorpusShare, Mixture, Recipe
+from models.training.trainer import Trainer
+from playground.train_designs import Trainable, with_balance
+from playground.train_texts import Text
+from playground.trained_here import shelf
+
+EVALUATIONS = 16
+VALIDATED = 1_024  # tokens of each evaluation
+LOADS = 60  # rows of the experts' load
+SAMPLE_TOKENS = 36
+MASKED_TOKENS = 32
+SAMPLING = models.Sampling(temperature=0.8, top_k=40, top_p=0.95, seed=7)
+
+
+@dataclass
+class Track:
+    """What is seen of a training, as plain values.
+
+    points: [tokens, training loss (None before the first step), held-out loss or None], losses in nats per token.
+    samples: [steps, tokens, text]. loads: [tokens, for each layer with experts the share of tokens that each got, how they
+    are balanced].
+    """
+
+    points: list[list] = field(default_factory=list)
+    samples: list[list] = field(default_factory=list)
+    loads: list[list] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    bytes_per_token: float | None = None
+    model: str | None = None
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+
+def recipe_of(design: Trainable, text: Text, tokens: int, seed: int) -> Recipe:
+    """The training of a design as the trainer takes it; two designs with rows of one length read the same tokens."""
+    mixture = Mixture(
+        name=text.name, corpora=(CorpusShare(file=text.name),), vocab_size=65_536, tokenizer_name=design.tokenizer
+    )
+    return Recipe(
+        name="browser",
+        preset=design.base,
+        mixture=mixture,
+        objective=design.objective,
+        seed=seed,
+        tokens=max(tokens, design.batch),
+        batch_tokens=design.batch,
+        sequence_length=design.row,
+        peak_lr=5e-3,
+        warmup_fraction=0.05,
+        final_lr_fraction=0.05,
+        momentum=0.95,
+        betas=(0.9, 0.98),
+        weight_decay=0.1,
+        clip_norm=1.0,
+        evaluations=EVALUATIONS,
+    )
+
+
+class Lane:
+    """A design, its trainer and its track. `step` is called until `finished`; `keep` puts the model on the shelf.
+
+    `balance` says how experts are balanced, where that is asked for, and may be changed between two steps.
+    """
+
+    def __init__(self, design: Trainable, text: Text, tokens: int, seed: int, balance: str | None = None):
+        self.design, self.text = design, text
+        self.track = Track()
+        config = design.config
+        # Built with the bias where there can be one, so that the way can be changed while the model learns.
+        self.built = with_balance(config, "bias") if balance and config.moe.router == "sigmoid" else config
+        tokenizer = load_named(design.tokenizer)
+        self.recipe = recipe_of(design, text, tokens, seed)
+        training, validation = split(text.documents)
+        data = in_memory(self.recipe, tokenizer, training, validation, VALIDATED)
+        self.trainer = Trainer(self.recipe, models.build(self.built, seed=seed), data)
+        self.is_sparse = config.moe is not None and not config.moe.uses_all
+        self._counts: dict[str, torch.Tensor] = {}
+        self.balance = balance
+        self.sampled = 0.0  # seconds of training at the last sample
+        self._puzzle = self._masked_sample(validation) if design.objective.startswith("masked") else None
+        self.track.bytes_per_token = self._bytes_per_token(data)
+        self.track.points.append([0, None, self.trainer.validate() if data.held_out else None])
+
+    @property
+    def finished(self) -> bool:
+        return self.trainer.finished
+
+    def step(self) -> None:
+        """One step of the trainer."""
+        model = self.trainer.model
+        if self.balance:  # the trainer asks the model's configuration how its experts are balanced
+            model.config = with_balance(self.built, self.balance)
+        if self.is_sparse:
+            with models.capture("*.expert_ids") as trace:
+                progress = self.trainer.advance()
+        else:
+            progress, trace = self.trainer.advance(), {}
+        held = progress.row.val_loss if progress.row else None
+        track = self.track
+        track.step, track.tokens, track.seconds = progress.step, progress.tokens, progress.seconds
+        track.points.append([progress.tokens, _finite(progress.loss), _finite(held)])
+        if self.is_sparse:
+            self._count(trace)
+
+    def _count(self, trace) -> None:
+        """Adds where the step's tokens went; the shares since the last row become a row of the track."""
+        n_experts = self.built.moe.n_experts
+        for name, ids in trace.items():
+            counts = torch.bincount(ids[ids >= 0].flatten(), minlength=n_experts)
+            self._counts[name] = self._counts.get(name, 0) + counts
+        step, steps = self.track.step, self.recipe.steps
+        if step * LOADS // steps > (step - 1) * LOADS // steps:
+            self.track.layers = [name.removesuffix(".ffn.expert_ids") for name in self._counts]
+            shares = [(counts / counts.sum()).tolist() for counts in self._counts.values()]
+            rounded = [[round(share, 4) for share in layer] for layer in shares]
+            self.track.loads.append([self.track.tokens, rounded, self.balance])
+            self._counts = {}
+
+    def sample(self) -> None:
+        """Lets the model write, or fill in, as it is now."""
+        self.trainer.model.eval()
+        text = self._filled() if self._puzzle else self._written()
+        self.track.samples.append([self.track.step, self.track.tokens, text])
+        self.sampled = self.track.seconds
+
+    def _written(self) -> str:
+        tokenizer, model = self.trainer.data.tokenizer, self.trainer.model
+        prompt = tokenizer.encode(self.text.prompt)
+        room = model.config.max_seq_len - len(prompt)
+        # Where somebody looks on, no pass is recorded: the weights change before a recording would be of use.
+        with models.capture():
+            steps = list(models.generate(model, prompt, SAMPLING, max(1, min(SAMPLE_TOKENS, room))))
+        ids = [step.token_id for step in steps if step.token_id < tokenizer.vocab_size]
+        return tokenizer.decode([*prompt, *ids])
+
+    def _masked_sample(self, validation: tuple[str, ...]):
+        """A held-out beginning with masks, always the same one."""
+        tokenizer = self.trainer.data.tokenizer
+        marks = marks_of(tokenizer)
+        ids = torch.tensor([marks.cls, *tokenizer.encode(validation[0])[:MASKED_TOKENS], marks.sep])
+        chance = torch.Generator().manual_seed(SAMPLING.seed)
+        fates = [fate for fate in draw(ids, marks, chance) if fate.action == "mask"]
+        return apply(ids, fates, marks)
+
+    @torch.inference_mode()
+    def _filled(self) -> str:
+        """The sentence with the likeliest token in each mask, in brackets."""
+        tokenizer, example = self.trainer.data.tokenizer, self._puzzle
+        best = self.trainer.model(example.inputs[None]).logits[0, :, : tokenizer.vocab_size].argmax(-1)
+        words = []
+        for place, token_id in enumerate(example.inputs.tolist()):
+            if example.targets[place] != IGNORED:
+                words.append(f"[{tokenizer.token(int(best[place]))}]")
+            elif tokenizer.kind_of(token_id) != "special":
+                words.append(tokenizer.token(token_id))
+        return _joined(words)
+
+    def _bytes_per_token(self, data) -> float | None:
+        """Of the scored text, where every token of it is predicted: what makes losses bits per byte."""
+        if self.design.objective != "causal":
+            return None
+        ids = data.held_out[0].ids[1:]
+        return sum(len(data.tokenizer.bytes_of(int(token_id))) for token_id in ids) / max(1, len(ids))
+
+    def keep(self) -> None:
+        """Puts the model on the shelf, under a name of its own; the trainer is let go."""
+        if self.trainer is None:
+            return
+        if self.track.step:
+            model = self.trainer.model.eval()
+            model.config = self.built
+            loaded = models.Loaded(model, self.trainer.data.tokenizer, self.built, "here")
+            self.track.model = shelf.keep(self.design.base, loaded, self.track.step, self.track.tokens).name
+        self.trainer = None
+
+
+def _finite(loss: float | None) -> float | None:
+    """JSON has no number for a loss that has grown beyond all bounds."""
+    return round(loss, 5) if loss is not None and math.isfinite(loss) else None
+
+
+def _joined(words: list[str]) -> str:
+    """WordPiece tokens as a text: ## joins, and Chinese has no spaces."""
+    text = ""
+    for word in words:
+        bare = word.removeprefix("##").replace("[##", "[")
+        glued = word.startswith(("##", "[##")) or not text or not (text[-1].isascii() and bare[:1].isascii())
+        text += bare if glued else f" {bare}"
+    return text

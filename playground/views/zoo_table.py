@@ -1,0 +1,52 @@
+"""The scores of the shipped models: the rows of their tables, as texts, and the sentences about them."""
+
+from playground.i18n import say
+from playground.views.numbers import NARROW, exact, short
+
+OF_TOKENS = ("params", "active", "tokens", "loss", "perplexity", "bits_per_byte", "minutes")
+OF_PAIRS = ("params", "tokens", "loss", "perplexity", "top1", "unigram_top1", "top5", "right", "majority", "minutes")
+SHARES = ("top1", "top5", "unigram_top1", "right", "majority")
+
+
+def zoo_payload(groups: list[list], lang: str) -> list[dict]:
+    """For each group of models that can be compared: a heading, a sentence, the heads and the rows of its table."""
+    return [_group(group, lang) for group in groups]
+
+
+def _group(group: list, lang: str) -> dict:
+    columns = OF_PAIRS if "top1" in group[0].score else OF_TOKENS
+    columns = [name for name in columns if name in ("params", "active", "tokens", "minutes") or name in group[0].score]
+    if all(one.active == one.params for one in group):
+        columns = [name for name in columns if name != "active"]
+    objective = say(lang, f"train.objective.{group[0].objective}")
+    return {
+        "title": say(lang, "train.zoo.title", objective=objective, count=len(group)),
+        "sentence": _sentence(group, lang),
+        "heads": [say(lang, "train.zoo.model"), *(say(lang, f"train.zoo.{name}") for name in columns)],
+        "rows": [[one.title, *(_cell(one, name) for name in columns)] for one in group],
+    }
+
+
+def _sentence(group: list, lang: str) -> str:
+    best = min(group, key=lambda one: one.score["loss"])
+    if len(group) == 1:
+        return say(lang, "train.zoo.alone", model=best.title)
+    same = len({one.tokens for one in group}) == 1
+    tokens = " / ".join(dict.fromkeys(short(one.tokens) for one in group))
+    key = "train.zoo.compared" if same else "train.zoo.compared_unequal"
+    return say(lang, key, best=best.title, loss=f"{best.score['loss']:.3f}", tokens=tokens)
+
+
+def _cell(one, name: str) -> str:
+    if name in ("params", "active"):
+        return short(getattr(one, name))
+    if name == "tokens":
+        return exact(one.tokens)
+    if name == "minutes":
+        return f"{one.minutes:.0f}"
+    value = one.score.get(name)
+    if value is None:
+        return "–"
+    if name in SHARES:
+        return f"{100 * value:.1f}{NARROW}%"
+    return f"{value:.2f}" if name == "perplexity" else f"{value:.3f}"

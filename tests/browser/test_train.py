@@ -1,0 +1,120 @@
+"""Training in a real browser: curves that grow, pause, stop, a model that every tab has, files, races, experts."""
+
+import re
+
+from playwright.sync_api import expect
+
+TINY = "llama-mini~max_seq_len=64~d_model=16~n_layers=1~n_heads=2~attention=mqa~n_kv_heads=1~d_head=8~d_ff=24~vocab_size=300"
+SPARSE = (
+    "mixtral-mini~max_seq_len=64~d_model=16~n_layers=2~n_heads=2~n_kv_heads=1~d_head=8~attention=mqa~vocab_size=300"
+    "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8~moe.router=sigmoid~moe.normalise_weights=false"
+    "~moe.aux_loss_coef=0"
+)
+CHART = ".train-section:not([hidden]) .train-plot .main-svg"
+
+
+def opened(visit, query: str, **context):
+    visitor = visit(f"tab=train&lang=en&{query}", **context)
+    visitor.page.wait_for_selector(".train-section:not([hidden])")
+    return visitor
+
+
+def section(visitor):
+    return visitor.page.locator(".train-section:not([hidden])")
+
+
+def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
+    visitor = opened(visit, f"train_design={TINY}&train_tokens=400000")
+    page, here = visitor.page, section(visitor)
+    page.wait_for_selector(CHART)
+    expect(here.locator(".train-badge")).to_be_visible()
+    expect(here.locator(".train-design .train-note")).to_contain_text("predict the next token")
+    here.get_by_role("button", name="Train", exact=True).click()
+    expect(here.locator(".train-badge")).to_be_hidden()
+    status = here.locator(".train-status")
+    expect(status).to_contain_text(re.compile(r"Step \d+ of 390, \d+"))
+    here.get_by_role("button", name="Pause").click()
+    expect(status).to_contain_text("Paused after step")
+    here.get_by_role("button", name="Continue").click()
+    expect(status).to_contain_text("tokens a second")
+    expect(here.locator(".train-headline")).to_contain_text("the held-out loss has gone from 5.")
+    here.get_by_role("button", name="Stop").click()
+    expect(status).to_have_text("Stopped. What it learnt so far is kept.")
+    expect(page.locator("#model-facts")).to_contain_text("trained here")
+    visitor.wait_for_address("model=here:")
+    expect(here.locator("ol.train-list li").last).to_contain_text("step 0")
+    with page.expect_download() as download:
+        here.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename.endswith(".zip")
+    download.value.save_as(tmp_path / "model.zip")
+    here.locator(".train-bring summary").click()
+    page.locator("#train-file").set_input_files(tmp_path / "model.zip")
+    expect(here.locator(".train-bring output")).to_contain_text("is now the current model")
+    expect(page.locator("#model-facts")).to_contain_text("from a file of yours")
+    (tmp_path / "model.zip").write_bytes(b"<img src=x>")
+    page.locator("#train-file").set_input_files(tmp_path / "model.zip")
+    expect(here.locator(".train-bring output")).to_contain_text("not a zip file")
+    here.get_by_role("button", name="Write with it").click()
+    expect(page.locator("#model-facts")).to_contain_text("trained here")
+    page.locator("#generate-run").click()
+    expect(page.locator(".generate-tokens [role=option]").nth(3)).to_be_visible()
+    assert visitor.errors == []
+    assert visitor.strangers == []
+
+
+def test_designs_race_and_build_hands_its_own_over(visit):
+    race = f"train_section=race&train_race={TINY}|{TINY}~norm=layernorm&train_tokens=10000"
+    visitor = opened(visit, f"{race}&design=llama3-8b")
+    page, here = visitor.page, section(visitor)
+    here.get_by_role("button", name="Add a design").click()
+    expect(here.locator(".train-design")).to_have_count(3)
+    here.get_by_role("button", name="Remove: Design 3").click()
+    expect(here.locator(".train-design")).to_have_count(2)
+    here.get_by_role("button", name="Start the race").click()
+    expect(here.locator(".train-status")).to_have_text("Finished: the whole budget is read.")
+    expect(here.locator(".train-scroll > table tbody th")).to_have_text(["RMSNorm", "LayerNorm"])
+    expect(here.locator(".train-plot .scatterlayer .trace")).to_have_count(4)
+    expect(here.get_by_role("button", name="Make it the current model")).to_have_count(2)
+    page.locator("#train-switch button[value=zoo]").click()
+    expect(page.locator("#train-zoo-plot .scatterlayer .trace").first).to_be_visible()
+    expect(section(visitor).locator("tbody th").first).to_be_visible()
+    page.locator("#tab-build-button").click()
+    expect(page.locator("#build-title")).to_contain_text("LLaMA-3 8B")
+    page.locator("#build-train").click()
+    note = section(visitor).locator(".train-design .train-note")
+    expect(note).to_contain_text("8.03")
+    section(visitor).get_by_role("button", name="Take its small form").click()
+    expect(note).to_contain_text("1.79")
+    visitor.wait_for_address("train_design=llama3-8b~vocab_size=4096")
+    assert visitor.errors == []
+
+
+def test_experts_are_balanced_while_they_learn(visit):
+    visitor = opened(visit, f"train_section=experts&train_experts={SPARSE}&train_tokens=400000")
+    here = section(visitor)
+    expect(here.locator(".train-layers figure")).to_have_count(3)  # recorded
+    here.get_by_role("button", name="Train", exact=True).click()
+    expect(here.locator(".train-layers figure")).to_have_count(2)
+    here.get_by_role("radio", name="a bias on the choice").check()
+    expect(here.locator(".train-loads .annotation-text")).to_contain_text("From here: a bias on the choice")
+    here.get_by_role("button", name="Stop").click()
+    expect(here.locator(".train-status")).to_contain_text("Stopped")
+    visitor.wait_for_address("train_balance=bias")
+    assert visitor.errors == []
+
+
+WIDE = """() => [...document.querySelectorAll('.train *')]
+  .filter((e) => !e.closest('.train-scroll, svg') && e.offsetParent && e.getBoundingClientRect().right > 391)
+  .map((e) => e.tagName + e.className)"""
+
+
+def test_narrow_pages_do_not_scroll_sideways(visit, pictures):
+    visitor = visit("tab=train&lang=zh", viewport={"width": 390, "height": 844})
+    visitor.page.wait_for_selector(CHART)
+    for name in ("one", "race", "experts", "zoo"):
+        visitor.page.locator(f"#train-switch button[value={name}]").click()
+        visitor.page.wait_for_selector(CHART if name != "zoo" else "#train-zoo-plot .main-svg")
+        if pictures:
+            visitor.page.screenshot(path=pictures / f"train-{name}-zh-390.png", full_page=True)
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390
+        assert visitor.page.evaluate(WIDE) == []
