@@ -62,14 +62,17 @@ const Pairs = (() => {
     const asking = askSection(tab);
     const score = PairScore.section(tab, (first, second) => asking.take(first, second, true));
     tab.take = (first, second) => asking.take(first, second, true);
-    const own = shared.controls({ prefix: "pair", model: false, seed: false, changed: () => steps.update() });
-    const rest = shared.controls({ prefix: "pair", text: false, changed: (what) => {
+    let asked = shared.chosen.model; // a passage may bring another model with it
+    const changed = () => {
+      rest.refresh();
       steps.update();
-      if (what === "model") {
-        asking.update();
-        score.update();
-      }
-    } });
+      if (asked === shared.chosen.model) return;
+      asked = shared.chosen.model;
+      asking.update();
+      score.update();
+    };
+    const own = shared.controls({ prefix: "pair", model: false, seed: false, changed });
+    const rest = shared.controls({ prefix: "pair", text: false, changed });
     const from = element("select", { id: "pair-from" }, ...opening.collections.map(({ name, title }) => element("option", { value: name }, title)));
     const ownText = element("div", { class: "obj-field" }, ...own.parts, element("p", { class: "obj-note" }, words.own_note));
     const length = lengthControl(tab, () => steps.update());
@@ -93,6 +96,7 @@ const Pairs = (() => {
       from.value = lineage.state.pair_from;
       ownText.hidden = from.value !== OWN;
       length.refresh();
+      asked = shared.chosen.model;
       steps.update();
       asking.update();
       score.update();

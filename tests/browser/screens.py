@@ -10,19 +10,24 @@ DRAWN = {
     "lineage": "#lineage-steps .step > :not([hidden]) h3",
     "context": "#kv-context .kv-plot svg",
     "tokenizers": ".toks-column .tok",
+    "pairs": ".pair-answer .pair-read",
+    "sides": ".side-card .side-mask",
     "objectives": ".mask-content .mtok",
     "train": ".train-section:not([hidden]) .train-plot .main-svg",
 }
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
+OBJECTIVES = ("pairs", "sides")  # sections of the tab Objectives
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]
   .some((place) => place.checkVisibility() && place.innerText.includes(title))"""
 PARKED = "gpt1"  # a design that no test opens
 
 
 def show(visitor, view: str) -> None:
-    """Opens a tab, or a section of Compare, and waits for its answer."""
-    tab = "compare" if view in SECTIONS else view
+    """Opens a tab, or a section of Compare or Objectives, and waits for its answer."""
+    tab = "compare" if view in SECTIONS else "objectives" if view in OBJECTIVES else view
     visitor.page.locator(f"#tab-{tab}-button").click()
+    if view in OBJECTIVES:
+        visitor.page.locator(f"#objs-switch button[value={view}]").click()
     if view in SECTIONS:
         visitor.page.wait_for_selector("#compare-section")
         visitor.page.locator(f"#compare-section input[value={view}]").check(force=True)
