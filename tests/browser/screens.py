@@ -10,13 +10,13 @@ DRAWN = {
     "lineage": "#lineage-steps .step > :not([hidden]) h3",
     "context": "#kv-context .kv-plot svg",
     "tokenizers": ".toks-column .tok",
+    "objectives": ".mask-content .mtok",
     "pairs": ".pair-answer .pair-read",
     "sides": ".side-card .side-mask",
-    "objectives": ".mask-content .mtok",
     "train": ".train-section:not([hidden]) .train-plot .main-svg",
 }
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
-OBJECTIVES = ("pairs", "sides")  # sections of the tab Objectives
+OBJECTIVES = {"objectives": "bert", "pairs": "pairs", "sides": "sides"}  # sections of the tab Objectives
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]
   .some((place) => place.checkVisibility() && place.innerText.includes(title))"""
 PARKED = "gpt1"  # a design that no test opens
@@ -27,7 +27,7 @@ def show(visitor, view: str) -> None:
     tab = "compare" if view in SECTIONS else "objectives" if view in OBJECTIVES else view
     visitor.page.locator(f"#tab-{tab}-button").click()
     if view in OBJECTIVES:
-        visitor.page.locator(f"#objs-switch button[value={view}]").click()
+        visitor.page.locator(f"#objs-switch button[value={OBJECTIVES[view]}]").click()
     if view in SECTIONS:
         visitor.page.wait_for_selector("#compare-section")
         visitor.page.locator(f"#compare-section input[value={view}]").check(force=True)
