@@ -158,7 +158,9 @@ def _training(recipe: Recipe, history: dict) -> str:
         "lengths": recipe.sequence_length,
     }
     if recipe.short_length is not None:
-        values["lengths"] = f"{recipe.short_length} for {recipe.short_fraction:.0%} of them, then {recipe.sequence_length}"
+        values["lengths"] = (
+            f"{recipe.short_length} for {recipe.short_fraction:.0%} of them, then {recipe.sequence_length}"
+        )
     budgets = history["budgets"]
     changes = "".join(
         CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)

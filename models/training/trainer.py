@@ -24,6 +24,7 @@ from models.parts.positions import SinusoidalPosition
 from models.training import checkpoint
 from models.training.data import AnyData
 from models.training.evaluate import total
+from models.training.loss import nats
 from models.training.muon import Muon
 from models.training.processes import Processes, sliced_like, whole
 from models.training.recipe import Recipe
@@ -147,7 +148,7 @@ class Trainer:
         with self.precision, torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed * 1_000_003 + self.step)  # of routers that choose with noise
             out = self.model(**made.arguments, logits_at=paid)
-        loss = F.cross_entropy(out.logits.float(), made.targets[paid], reduction="sum") / n_paid
+        loss = nats(out.logits, made.targets[paid]) / n_paid
         # Of several processes the gradients are averaged, where each has a part of the sum.
         (loss * self.processes.n_processes + self._side_losses(out, made)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
@@ -168,7 +169,7 @@ class Trainer:
         if out.aux_loss is not None:
             total = total + moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
         for depth, logits in enumerate(out.mtp_logits, start=1):
-            total = total + MTP_WEIGHT / len(out.mtp_logits) * _cross_entropy(logits, made.targets[:, depth:])
+            total = total + MTP_WEIGHT / len(out.mtp_logits) * _mean_nats(logits, made.targets[:, depth:])
         return total
 
     @torch.no_grad()
@@ -261,6 +262,7 @@ class Trainer:
             self.budgets.append((self.step, self.recipe.tokens))
 
 
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean nats per target (B, T) under logits (B, T, V); targets of IGNORED count for nothing."""
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)
+    paid = targets != IGNORED
+    return nats(logits[paid], targets[paid]) / paid.sum()

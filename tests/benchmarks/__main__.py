@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
-from tests.benchmarks import bench_account, bench_families, bench_generate, bench_tokenizers
+from tests.benchmarks import bench_account, bench_families, bench_generate, bench_tokenizers, bench_training
 
 BENCHMARKS = {
     "account": bench_account.run,
     "families": bench_families.run,
     "generate": bench_generate.run,
     "tokenizers": bench_tokenizers.run,
+    "training": bench_training.run,
 }
 
 
