@@ -42,7 +42,7 @@ def two_places(wanted: object, made: Masking, tokenizer) -> tuple[int, int] | No
         found = tokenizer.encode(words)
         for start in range(len(ids) - len(found) + 1):
             if len(found) > 1 and ids[start : start + len(found)] == found:
-                return start, start + 1
+                return start, start + len(found) - 1
     first = made.positions[0]
     beside = min((place for place in text if place != first), key=lambda place: (abs(place - first), -place))
     return min(first, beside), max(first, beside)

@@ -17,7 +17,7 @@ def _listed() -> dict[str, dict]:
 
 def passages(lang: str) -> list[dict]:
     """Every passage, those in the page's language first: name, title, lang, text, the name of a `model` for it, and in
-    `two` words in it that are worth masking together (or None)."""
+    `two` words of which the first and the last are worth masking together (or None)."""
     found = [
         {
             "name": name,
@@ -33,5 +33,5 @@ def passages(lang: str) -> list[dict]:
 
 
 def twos() -> list[str]:
-    """The words of all passages that are worth masking together."""
+    """The words of all passages whose first and last token are worth masking together."""
     return [values["two"] for values in _listed().values() if "two" in values]

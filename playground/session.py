@@ -160,8 +160,8 @@ class Session:
     obj_section: str = "bert"  # of the tab of objectives
     obj_model: str = "bert-mini"  # the model that answers there, by name
     obj_text: str = (
-        "The old man lived in a small house near the sea. Every morning he walked down to the water and looked for his "
-        "boat. One day the boat was gone. He sat down on the sand and began to cry."
+        "Once upon a time, a king had a child. The child said that he loved his father. The king was very happy. They "
+        "lived in a big house near the sea."
     )
     obj_seed: int = 3
     mask_step: int = 0  # of BERT's masking

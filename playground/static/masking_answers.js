@@ -6,6 +6,7 @@ const MaskingAnswers = (() => {
   const { said, dressInput } = MaskingSteps;
   const plain = (token) => token.replace(/^##/, "").trim().toLowerCase();
   const nats = (value) => value.toFixed(2);
+  const perplexity = (value) => (value < 100 ? value.toPrecision(3) : grouped(Math.round(value)));
 
   // ---- the guess -------------------------------------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ const MaskingAnswers = (() => {
         span.style.setProperty("--p", String(costs.get(position) / most));
       } });
     const right = payload.answers.filter(({ position, true: truth }) => guesses.has(position) && plain(guesses.get(position)) === plain(truth)).length;
-    const values = { loss: nats(payload.loss.all), mean: nats(payload.loss.mean), perplexity: payload.loss.perplexity.toPrecision(3), all: payload.n_paid,
+    const values = { loss: nats(payload.loss.all), mean: nats(payload.loss.mean), perplexity: perplexity(payload.loss.perplexity), all: payload.n_paid,
       free: payload.n_text - payload.n_paid, model: payload.answers.filter(({ rank }) => rank === 1).length, right, guessed: guesses.size };
     const sentences = [said(fill(words.said_answer, values))];
     if (guesses.size) sentences.push(element("p", {}, fill(words.said_score, values)));

@@ -28,10 +28,10 @@ const MaskingWhy = (() => {
       } });
     const [masked, random] = one.cosines.map((alike) => alike.at(-1));
     const values = { token: one.true, seen: percent(one.looks[0].p), masked: percent(one.looks[1].p), random: percent(one.looks[2].p), drawn: one.drawn,
-      cosine: two(masked), cosine_random: two(random), others: two(one.others[0]) };
+      cosine: two(masked), cosine_random: two(random), others: one.others[0].toFixed(3) };
     const heads = [[words.look], [words.p_true, true], [words.rank, true], [words.likeliest], [words.cosine_last, true], [words.cosine_others, true]];
     const body = LOOKS.map((name, index) => [fill(words[`look_${name}`], values), percent(one.looks[index].p), grouped(one.looks[index].rank),
-      one.looks[index].top.map(([token, p]) => `${token} ${percent(p)}`).join(" · "), index ? two(one.cosines[index - 1].at(-1)) : "1.00", index ? two(one.others[index - 1]) : "1.00"]);
+      one.looks[index].top.map(([token, p]) => `${token} ${percent(p)}`).join(" · "), index ? two(one.cosines[index - 1].at(-1)) : "1.00", index ? one.others[index - 1].toFixed(3) : "1.000"]);
     const average = { all: rows.length, seen: percent(mean(rows.map((each) => each.looks[0].p))), masked: percent(mean(rows.map((each) => each.looks[1].p))),
       random: percent(mean(rows.map((each) => each.looks[2].p))), cosine: two(mean(rows.map((each) => each.cosines[0].at(-1)))), cosine_random: two(mean(rows.map((each) => each.cosines[1].at(-1)))) };
     const layers = one.cosines[0].map((value, index) => [index ? fill(words.after_layer, { layer: index }) : words.before_layers, two(value), two(one.cosines[1][index])]);
