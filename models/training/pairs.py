@@ -88,14 +88,21 @@ class PairStream:
         return self._pairs[place - self._first]
 
     def _made(self, turn: int) -> list[Pair]:
-        """The shuffled pairs of one round: each file is read in as many of the rounds as it has passes."""
+        """The shuffled pairs of one round: each file is read in as many of the rounds as it has passes.
+
+        A wrong second part comes from the same file, as it does where a model is scored: a story beside an encyclopedia
+        article would be told by its manner alone. A file of one document makes no pair.
+        """
         n_rounds = math.ceil(max(self.passes))
         chance = torch.Generator().manual_seed(self.seed * 1_000_003 + turn)
-        documents = []
+        made: list[Pair] = []
         for file, passes in zip(self.files, self.passes, strict=True):
             share = min(1.0, max(0.0, passes - turn % n_rounds))
-            documents += file.documents[: math.ceil(share * len(file.documents))]
-        made = list(pairs(documents, self.max_tokens, chance))
+            documents = file.documents[: math.ceil(share * len(file.documents))]
+            if len(documents) > 1:
+                made += pairs(documents, self.max_tokens, chance)
+        if not made:
+            raise InputError("too_few_documents", documents=max(len(file.documents) for file in self.files), minimum=2)
         return [made[index] for index in torch.randperm(len(made), generator=chance).tolist()]
 
 

@@ -86,6 +86,17 @@ def test_a_file_is_read_in_as_many_rounds_as_it_has_passes(tokenizer):
     assert letters[1] == {"a"}
 
 
+def test_a_wrong_second_part_comes_from_the_same_file(tokenizer):
+    files = [sentence_file(TEXTS[:12], tokenizer), sentence_file(TEXTS[12:24], tokenizer)]  # a to c, d to f
+    for pair in PairStream(files, [1, 1], seed=0, max_tokens=40).read(0, 200):
+        first, second = ({"abc".find(letter) >= 0 for letter in set(tokenizer.decode(ids).lower()) & set("abcdef")}
+                         for ids in (pair.first, pair.second))  # fmt: skip
+        assert first == second
+    lonely = PairStream([sentence_file(TEXTS[:1], tokenizer)], [1], seed=0, max_tokens=40)
+    with pytest.raises(InputError, match="document"):
+        lonely.read(0, 1)
+
+
 def test_documents_held_out_make_the_same_examples_each_time(data, tokenizer):
     again = prepare_pairs(RECIPE, tokenizer, SHARES, [CORPUS])
     for mine, other in zip(data.held_out["a.txt"], again.held_out["a.txt"], strict=True):
