@@ -1,5 +1,6 @@
 """The endpoint /train: a short training in one answer."""
 
+import secrets
 import time
 from collections.abc import Iterator
 
@@ -51,7 +52,7 @@ def train(
     lang = language(lang)
     with refusals(lang):
         order = read_order(designs or [TRAIN_SMALL], read(text, own_text), tokens, seed, balance or None)
-        training = house.begin(order, "")
+        training = house.begin(order, secrets.token_urlsafe(8))
     try:
         while not training.is_over:
             house.get(training.name)

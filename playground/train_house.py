@@ -27,6 +27,7 @@ MAX_RACERS = 4
 MAX_SECONDS = 180.0  # of computing, all designs of a race together
 SAMPLE_EVERY = 4.0  # seconds of computing
 FORSAKEN = 15.0  # seconds without a question after which a training stops
+FORSAKEN_IDLE = 90.0  # the same for one that waits or is paused: browsers let pages out of sight ask once a minute
 PAUSED_MOST = 600.0  # seconds
 GLANCE = 0.1
 YIELD = 0.004  # seconds between two turns, in which others take theirs
@@ -77,7 +78,8 @@ class Training:
     @property
     def is_wanted(self) -> bool:
         """Whether its visitor still looks, and has not stopped it."""
-        if time.monotonic() - self.asked > FORSAKEN:
+        patience = FORSAKEN if self.state == "running" else FORSAKEN_IDLE
+        if time.monotonic() - self.asked > patience:
             self.stopped.set()
         return not self.stopped.is_set()
 
@@ -167,6 +169,7 @@ class House:
             training.why = "stopped"
             return
         training.state = "running"
+        training.asked = time.monotonic()
         try:
             training.why = learn(training)
         finally:

@@ -72,6 +72,7 @@ const TrainView = (() => {
       }
       const common = Math.min(...scored.map(({ held }) => held.at(-1)[0]));
       const ranked = scored.map(({ name, held }) => ({ name, last: held.filter(([tokens]) => tokens <= common).at(-1)[2] })).sort((a, b) => a.last - b.last);
+      if (new Set(about.map(({ tokenizer, objective }) => `${tokenizer} ${objective}`)).size > 1) return fill(words.headline_unlike, { tokens: grouped(common) });
       const gap = ranked.at(-1).last - ranked[0].last;
       const level = { tokens: grouped(common), names: ranked.map(({ name }) => name).join(", "), last: loss(ranked[0].last), gap: loss(gap) };
       if (gap < LEVEL) return fill(words.headline_level, level);
