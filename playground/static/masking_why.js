@@ -125,6 +125,9 @@ const MaskingWhy = (() => {
     const found = [fill(words.said_joint, values)];
     const chained = { first: reply.first[c][0], second: reply.second[d][0], forward: percent(reply.forward[c][d]), alone: percent(reply.alone[c][d]) };
     found.push(fill(c === a && d === b ? words.said_chain_same : words.said_chain, chained));
+    const [e, g] = best(reply.alone.map((line, one) => line.map((value, other) => value - reply.forward[one][other])));
+    const fallen = { first: reply.first[e][0], second: reply.second[g][0], forward: percent(reply.forward[e][g]), alone: percent(reply.alone[e][g]) };
+    if (reply.alone[e][g] > reply.forward[e][g]) found.push(fill(words.said_falls, fallen));
     const apart = Math.max(...reply.forward.flatMap((line, row_) => line.map((value, column) => Math.abs(value - reply.backward[row_][column]))));
     found.push(fill(words.said_orders, { points: (100 * apart).toFixed(1) }));
     return found;
