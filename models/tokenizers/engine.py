@@ -68,6 +68,15 @@ class EngineTokenizer(Tokenizer):
         ids = encoded.ids
         return Encoding(ids, encoded.offsets, byte_spans(text, encoded.offsets, self.shares(ids)))
 
+    def words(self, text: str) -> list[str]:
+        """The text, normalised, in the parts that are encoded one by one. Raises `InputError` as `encode` does."""
+        normalizer, cutter = self._engine.normalizer, self._engine.pre_tokenizer
+        try:
+            normalised = normalizer.normalize_str(check_text(text)) if normalizer else check_text(text)
+            return [word for word, _ in cutter.pre_tokenize_str(normalised)] if cutter else [normalised]
+        except BaseException as error:
+            raise gave_up(error, self.name) from None
+
     def id_of(self, token: str) -> int | None:
         """The id of a token, as the vocabulary spells it; None if there is none."""
         return self._special.get(token, self._engine.token_to_id(token))

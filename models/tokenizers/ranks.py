@@ -5,7 +5,6 @@ The package is imported when the first vocabulary is read, not with this file.
 """
 
 import base64
-import binascii
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,9 @@ from models.tokenizers.rank_files import KNOWN, RankFile
 
 if TYPE_CHECKING:
     import tiktoken
+
+CUTTING_SECONDS = 1.0
+"""After so long a pattern is given up that runs without end in `regex`, though not in `tiktoken`."""
 
 TEKKEN = "tekken.json"
 TEKKEN_SPECIAL = (
@@ -79,6 +81,17 @@ class RankTokenizer(Tokenizer):
         char_spans = placed(origins(text, self._form), normalised, pieces)
         return Encoding(ids, char_spans, byte_spans(text, char_spans, pieces))
 
+    def words(self, text: str) -> list[str]:
+        """The text, normalised, in the parts that are encoded one by one. Raises `InputError` as `encode` does."""
+        import regex  # tiktoken's patterns are written for it; Python's own module does not know all of them
+
+        normalised = normal_form(check_text(text), self._form)
+        try:
+            found = regex.finditer(self._known.pattern, normalised, timeout=CUTTING_SECONDS)
+            return [match[0] for match in found]
+        except (regex.error, TimeoutError) as error:
+            raise gave_up(error, self.name) from None
+
     def bytes_of(self, token_id: int) -> bytes:
         return self._bytes[self.check_id(token_id)]
 
@@ -118,7 +131,7 @@ def is_rank_file(data: bytes) -> bool:
     try:
         token, rank = data[:4096].split(b"\n", 1)[0].split()
         return bool(base64.b64decode(token, validate=True)) and rank.isdigit()
-    except (ValueError, binascii.Error):
+    except ValueError:
         return False
 
 

@@ -11,11 +11,14 @@ from tokenizers import models as hf_models
 from tokenizers import pre_tokenizers, trainers
 
 from models.errors import InputError
-from models.tokenizers import bytes_tokenizer, load, steps
-from models.tokenizers.__main__ import SHIPPED
+from models.tokenizers import bytes_tokenizer, load, ranks, steps
+from models.tokenizers.catalogue import SHIPPED
+from models.tokenizers.engine_files import read_tokenizer_json
 from models.tokenizers.files import load_file
+from models.tokenizers.ranks import read_tekken
 from models.tokenizers.train import wordpiece_parts
 from tests.models.step_texts import CHINESE, ENGLISH, HUG, REPEATS, TEXTS, WORDS, found_tokens, library_tokens
+from tests.models.tokenizer_texts import SMALL, tekken_parts
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "tokenizers"
 
@@ -162,6 +165,14 @@ def test_bpe_steps_end_in_the_tokens_of_tiktoken(ranked):
     check_bpe(ranked)
 
 
+def test_ranks_count_merges_alone(ranked):
+    """As for the merges of tokenizer.json: neither the 256 bytes nor the special ids before them are merges."""
+    shipped = load(SHIPPED / "byte-bpe-4k")
+    for word in WORDS[:20]:
+        theirs, found = (steps.bpe_encoding(tokenizer, word)[0].candidates for tokenizer in (shipped, ranked))
+        assert found == theirs
+
+
 @pytest.mark.parametrize("name", ["gpt1", "llama2", "chatglm2"])
 def test_bpe_steps_of_published_vocabularies_end_in_their_tokens(name):
     if not (PUBLISHED / name).is_dir():
@@ -214,6 +225,49 @@ def test_wordpiece_tries_the_longest_first():
     assert [piece for piece, _ in first.tried] == ["donkeyish"[:end] for end in range(9, 9 - len(first.tried), -1)]
     assert [known for _, known in first.tried] == [False] * (len(first.tried) - 1) + [True]
     assert first.tried[-1][0] == first.found
+
+
+def endless(parts: dict) -> dict:
+    """A tokenizer.json, changed so that its pattern backtracks for ever on many a's and a b."""
+    split = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    cutters = [split, *filter(None, [parts.get("pre_tokenizer")])]
+    return parts | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": cutters}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("byte-level", steps.bpe_encoding),
+        ("WordPiece", steps.wordpiece_encoding),
+        ("Unigram", steps.unigram_lattice),
+    ],
+)
+def test_a_pattern_without_end_is_given_up(kind, call):
+    parts = endless(json.loads(SMALL[kind]().to_json()))
+    tokenizer = read_tokenizer_json(json.dumps(parts), parts, "tokenizer.json", "endless")
+    assert call(tokenizer, "a dog")
+    with pytest.raises(InputError) as refusal:
+        call(tokenizer, "a" * 60 + "b")
+    assert refusal.value.code == "tokenizer_gave_up"
+
+
+def tekken_with(pattern: str):
+    parts = tekken_parts()
+    return read_tekken(parts | {"config": parts["config"] | {"pattern": pattern}}, "tekken.json", "tekken")
+
+
+def test_a_pattern_that_only_tiktoken_can_finish_is_given_up(monkeypatch):
+    monkeypatch.setattr(ranks, "CUTTING_SECONDS", 0.05)
+    tokenizer = tekken_with(r"(?:aa|a|a+)+$|\s|\S")
+    assert len(tokenizer.encode("a" * 40 + "b")) == 41
+    with pytest.raises(InputError) as refusal:
+        steps.bpe_encoding(tokenizer, "a" * 40 + "b")
+    assert refusal.value.code == "tokenizer_gave_up"
+
+
+def test_groups_in_a_pattern_change_nothing():
+    tokenizer = tekken_with(r"( ?)(\S+)|(\s)")
+    assert steps.bpe_encoding(tokenizer, "the  dog")[-1].pieces == library_tokens(tokenizer, "the  dog")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def bpe_encoding(tokenizer: Tokenizer, word: str) -> list[EncodingStep]:
     the merged pieces are not yet tokens, as for characters that become bytes, a last step has no candidates. The time
     grows with the square of the length: 200 characters take some hundredths of a second. Tokens that a vocabulary
     adds besides its merges are not looked for.
-    Raises InputError: "text_surrogate", "train_other_algorithm" for a tokenizer that is no BPE.
+    Raises InputError: "train_other_algorithm" for a tokenizer that is no BPE, "text_surrogate", "tokenizer_gave_up" where
+    it cannot cut the text into words.
     """
     rules = rules_of(tokenizer)
     words = rules.words(check_text(word))

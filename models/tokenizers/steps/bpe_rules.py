@@ -4,10 +4,9 @@ import json
 from abc import ABC, abstractmethod
 from functools import lru_cache
 
-import tokenizers as hf
-
 from models.errors import InputError
 from models.tokenizers.alphabet import spelled
+from models.tokenizers.engine import EngineTokenizer
 from models.tokenizers.interface import Tokenizer
 from models.tokenizers.ranks import RankTokenizer
 from models.tokenizers.sentencepieces import SentencePieceTokenizer
@@ -39,9 +38,9 @@ class Rules(ABC):
 class EngineRules(Rules):
     """A vocabulary of the `tokenizers` library: a list of merges of two pieces."""
 
-    def __init__(self, engine: hf.Tokenizer) -> None:
-        self._engine = engine
-        model = json.loads(engine.to_str())["model"]
+    def __init__(self, tokenizer: EngineTokenizer) -> None:
+        self._tokenizer = tokenizer
+        model = json.loads(tokenizer.to_json())["model"]
         self._vocab = model["vocab"]
         merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
         self._ranks = {(left, right): rank for rank, (left, right) in enumerate(merges)}
@@ -50,10 +49,7 @@ class EngineRules(Rules):
         self._takes_whole = model["ignore_merges"]
 
     def words(self, text: str) -> list[list[str]]:
-        normalizer, cutter = self._engine.normalizer, self._engine.pre_tokenizer
-        text = normalizer.normalize_str(text) if normalizer else text
-        words = [word for word, _ in cutter.pre_tokenize_str(text)] if cutter else [text]
-        return [self._symbols(word) for word in words]
+        return [self._symbols(word) for word in self._tokenizer.words(text)]
 
     def _symbols(self, word: str) -> list[str]:
         symbols: list[str] = []
@@ -102,18 +98,16 @@ class SentencePieceRules(Rules):
 
 
 class RankRules(Rules):
-    """A `tiktoken` vocabulary: two neighbours merge if their bytes are a token, the one with the lowest rank first."""
+    """A `tiktoken` vocabulary: two neighbours merge if their bytes are a token, the one with the lowest id first."""
 
     def __init__(self, tokenizer: RankTokenizer) -> None:
         self._tokenizer = tokenizer
-        self._ranks = {spelled(piece): rank for piece, rank in tokenizer.bare()._mergeable_ranks.items()}
+        pieces = (tokenizer.bytes_of(token_id) for token_id in range(tokenizer.vocab_size))
+        # Single bytes are there before any merge, and special tokens stand for no bytes.
+        self._ranks = {spelled(piece): rank for rank, piece in enumerate(piece for piece in pieces if len(piece) > 1)}
 
     def words(self, text: str) -> list[list[str]]:
-        import regex  # as tiktoken does, whose patterns Python's own module does not know
-
-        normalised = self._tokenizer.decode(self._tokenizer.encode(text))
-        words = regex.findall(self._tokenizer.bare()._pat_str, normalised)
-        return [list(spelled(word.encode())) for word in words]
+        return [list(spelled(word.encode())) for word in self._tokenizer.words(text)]
 
     def rank(self, left: str, right: str) -> int | None:
         return self._ranks.get(left + right)
@@ -132,4 +126,4 @@ def rules_of(tokenizer: Tokenizer) -> Rules:
         return SentencePieceRules(tokenizer)
     if isinstance(tokenizer, RankTokenizer):
         return RankRules(tokenizer)
-    return EngineRules(tokenizer.bare())
+    return EngineRules(tokenizer)

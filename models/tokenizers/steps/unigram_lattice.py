@@ -58,7 +58,8 @@ def unigram_lattice(tokenizer: Tokenizer, text: str, n_best: int = 5) -> Lattice
     """The lattice of `text`, with the `n_best` best ways, or as many as there are.
 
     The best way's pieces are the tokenizer's tokens, but that unknown neighbours become one token, or bytes.
-    Raises InputError: "text_surrogate", "train_other_algorithm" for a tokenizer that is no Unigram model.
+    Raises InputError: "train_other_algorithm" for a tokenizer that is no Unigram model, "text_surrogate",
+    "tokenizer_gave_up" where it cannot cut the text into words.
     """
     if tokenizer.algorithm != "Unigram":
         raise InputError("train_other_algorithm", name=tokenizer.name, algorithm=tokenizer.algorithm, wanted="Unigram")
@@ -91,11 +92,9 @@ def unigram_table(tokenizer: Tokenizer) -> PieceTable:
 
 def _words(tokenizer: Tokenizer, text: str) -> list[str]:
     """The normalised text in parts that no piece reaches across."""
-    engine = tokenizer.bare()
     if isinstance(tokenizer, SentencePieceTokenizer):
-        return [engine.normalize(text)]
-    text = engine.normalizer.normalize_str(text) if engine.normalizer else text
-    return [word for word, _ in engine.pre_tokenizer.pre_tokenize_str(text)] if engine.pre_tokenizer else [text]
+        return [tokenizer.bare().normalize(text)]
+    return tokenizer.words(text)
 
 
 def _edges(table: PieceTable, words: list[str]) -> list[Edge]:

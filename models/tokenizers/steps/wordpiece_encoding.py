@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from models.errors import InputError
-from models.tokenizers.interface import Tokenizer, check_text
+from models.tokenizers.interface import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,14 @@ def wordpiece_encoding(tokenizer: Tokenizer, word: str) -> list[MatchStep]:
     """The search for each piece of `word`, up to its end, or to where it turns out to be unknown.
 
     `word` is normalised first; of a text of several words the steps of all follow each other, a `start` of 0
-    beginning the next. Raises InputError: "text_surrogate", "train_other_algorithm" for a tokenizer that is no WordPiece.
+    beginning the next. Raises InputError: "train_other_algorithm" for a tokenizer that is no WordPiece, "text_surrogate",
+    "tokenizer_gave_up" where it cannot cut the text into words.
     """
     if tokenizer.algorithm != "WordPiece":
         raise InputError(
             "train_other_algorithm", name=tokenizer.name, algorithm=tokenizer.algorithm, wanted="WordPiece"
         )
-    engine = tokenizer.bare()
-    normalizer, cutter = engine.normalizer, engine.pre_tokenizer
-    text = normalizer.normalize_str(check_text(word)) if normalizer else check_text(word)
-    words = [part for part, _ in cutter.pre_tokenize_str(text)] if cutter else [text]
-    return [step for part in words for step in _matches(tokenizer, part)]
+    return [step for part in tokenizer.words(word) for step in _matches(tokenizer, part)]
 
 
 @lru_cache(maxsize=8)
