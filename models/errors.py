@@ -353,6 +353,7 @@ MESSAGES: dict[str, str] = {
     "brought_without": "The zip file lacks {file}. Bring the one that was downloaded here, whole.",
     "brought_foreign": "config.json in the zip file does not describe a model of this project. Bring one downloaded here.",
     "token_training_stopped": "The training was stopped.",
+    "token_training_failed": "The training failed, for no fault of the text; try another algorithm or size.",
 }
 
 

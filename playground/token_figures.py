@@ -1,9 +1,10 @@
 """How several tokenizers cut one text: the tokens with their places, and the figures that they are compared by."""
 
-import re
 import time
 from collections import Counter
 from dataclasses import dataclass
+
+import regex
 
 from models.errors import InputError
 from models.tokenizers.interface import Encoding, Tokenizer, check_text
@@ -17,7 +18,8 @@ SHORT_TEXT = 20_000  # characters up to which encoding is timed more than once
 TIMINGS = 3
 
 # A word is a run of letters, digits and the marks on them; a Chinese, Japanese or Korean character is one by itself.
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]|(?:(?![\u3040-\u9fff\uac00-\ud7af])\w)+")
+ALONE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}ー\u3131-\u318e\uac00-\ud7a3"
+WORD = regex.compile(rf"(?V1)[{ALONE}]|[[\p{{L}}\p{{N}}_]--[{ALONE}]][[\p{{L}}\p{{N}}\p{{M}}_]--[{ALONE}]]*")
 
 
 @dataclass(frozen=True)

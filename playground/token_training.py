@@ -27,11 +27,10 @@ class Stopped(Exception):
 
 @dataclass
 class Job:
-    """One training. `named` is there when it is done, `error` when it failed; `stage` is a word of the trainer's."""
+    """One training. `named` is there when it is done, `error` when it failed; `share` of the work is done."""
 
     title: str
     share: float = 0.0
-    stage: str = ""
     named: Named | None = None
     error: InputError | None = None
     asked: float = field(default_factory=time.monotonic)
@@ -39,7 +38,7 @@ class Job:
 
     def progress(self, share: float, stage: str) -> None:
         """Takes the trainer's word, and stops it if nobody wants the outcome."""
-        self.share, self.stage = share, stage
+        self.share = share
         if self.stopped.is_set() or time.monotonic() - self.asked > FORSAKEN:
             raise Stopped
 
@@ -95,6 +94,10 @@ def _run(job: Job, algorithm: str, text: str, vocab_size: int) -> None:
         job.error = InputError("token_training_stopped")
     except InputError as error:
         job.error = error
+    finally:
+        # Whatever else ended this thread is in the server's log; the page must not wait for it, nor its place be kept.
+        if job.named is None and job.error is None:
+            job.error = InputError("token_training_failed")
 
 
 jobs = Jobs()

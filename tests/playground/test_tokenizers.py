@@ -39,6 +39,24 @@ def test_a_chinese_character_is_a_word():
     assert (size.characters, size.words, size.bytes) == (16, 6, 22)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cafe\u0301s", 1),
+        ("हिन्दी", 1),
+        ("a豈b", 3),
+        ("ㄅㄆ", 2),
+        ("𠮷野家", 3),
+        ("コーヒー", 4),
+        ("한국어", 3),
+        ("don't a_b ½", 4),
+        (f" .,{FAMILY} \u0301", 0),
+    ],
+)
+def test_words_are_counted_in_every_script(text, words):
+    assert size_of(text).words == words
+
+
 def test_the_figures_of_bytes_are_known_beforehand():
     figures = bytes_column("aé 中").figures
     assert (figures.tokens, figures.vocab_size) == (7, 257)

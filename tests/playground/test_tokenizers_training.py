@@ -91,6 +91,14 @@ def test_a_stopped_training_says_so(monkeypatch):
     assert "stopped" in outcome(job)["refused"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_training_that_breaks_says_so_and_keeps_no_place(monkeypatch):
+    monkeypatch.setattr(token_training, "train_on_text", lambda *_: 1 / 0)
+    for _ in range(token_training.MAX_JOBS):
+        job = ask("train", algorithm="byte-bpe", vocab_size=600, text="hello")["job"]
+        assert "failed" in outcome(job)["refused"]
+
+
 def test_trainings_are_bounded(monkeypatch):
     go = threading.Event()
     monkeypatch.setattr(token_training, "train_on_text", lambda *_: go.wait(10) and bytes_tokenizer())
