@@ -8,13 +8,11 @@ from pathlib import Path
 from models.errors import InputError
 from models.tokenizers.byte_level import bytes_tokenizer
 from models.tokenizers.card import Measured, measure, write_card
+from models.tokenizers.catalogue import ROOT, SHIPPED, SIZES
 from models.tokenizers.files import load
 from models.tokenizers.sample import Sample, read_sample
 from models.tokenizers.train import ALGORITHMS, MAX_VOCAB_SIZE, MIN_VOCAB_SIZE, train_into
 
-ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "assets" / "tokenizers"
-SIZES = {4_096: "4k", 8_192: "8k", 16_384: "16k"}
 INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
 
 
@@ -66,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
             _learn_all(options.out or SHIPPED, sample)
         else:
             size = options.size or 4_096
-            folder = options.out or SHIPPED / f"{options.algorithm}-{SIZES.get(size, size)}"
+            label = next((label for label, n_ids in SIZES.items() if n_ids == size), size)
+            folder = options.out or SHIPPED / f"{options.algorithm}-{label}"
             print(_learn(folder, options.algorithm, size, sample).line(), flush=True)
     except InputError as error:
         print(error, file=sys.stderr)
@@ -86,7 +85,7 @@ def _learn(folder: Path, algorithm: str, size: int, sample: Sample) -> Measured:
 def _learn_all(out: Path, sample: Sample) -> None:
     rows = []
     for algorithm in ALGORITHMS:
-        for size, label in SIZES.items():
+        for label, size in SIZES.items():
             rows.append(_learn(out / f"{algorithm}-{label}", algorithm, size, sample))
             print(rows[-1].line(), flush=True)
     bytes_tokenizer().save(out / "bytes")

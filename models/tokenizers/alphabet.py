@@ -1,7 +1,7 @@
 """How byte-level vocabularies write bytes down: one printable character for each (Radford et al., 2019)."""
 
 
-def byte_characters() -> list[str]:
+def _byte_characters() -> list[str]:
     """The printable character that stands for each byte 0..255.
 
     Bytes that Latin-1 prints stand for themselves; the other 68 (controls, space, soft hyphen) take the code points
@@ -12,7 +12,7 @@ def byte_characters() -> list[str]:
     return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
 
 
-CHARACTER_OF_BYTE = byte_characters()
+CHARACTER_OF_BYTE = _byte_characters()
 BYTE_OF_CHARACTER = {character: byte for byte, character in enumerate(CHARACTER_OF_BYTE)}
 
 

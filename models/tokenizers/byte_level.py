@@ -4,24 +4,21 @@ Text is turned into UTF-8 bytes first, so nothing is ever unknown (Radford et al
 Unsupervised Multitask Learners", section 2.2). The vocabulary file spells each byte as one printable character.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import tokenizers as hf
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.pre_tokenizers import ByteLevel, PreTokenizer
 from tokenizers.trainers import BpeTrainer
 
 from models.errors import InputError
-from models.tokenizers.alphabet import BYTE_OF_CHARACTER, byte_characters
-from models.tokenizers.engine import FILE as FILE
+from models.tokenizers.alphabet import BYTE_OF_CHARACTER
 from models.tokenizers.engine import EngineTokenizer
 from models.tokenizers.interface import END_OF_TEXT, Encoding, check_text
 from models.tokenizers.offsets import characters_around, consecutive
-
-SETTINGS = "tokenizer_config.json"
+from models.tokenizers.settings import write_settings
 
 
 class ByteLevelTokenizer(EngineTokenizer):
@@ -37,6 +34,9 @@ class ByteLevelTokenizer(EngineTokenizer):
     def _added_bytes(self, token_id: int) -> bytes:
         return b"" if self._added[token_id].special else self._added[token_id].content.encode()
 
+    def bytes_of(self, token_id: int) -> bytes:
+        return self._bytes[self.check_id(token_id)]
+
     def encode_with_offsets(self, text: str) -> Encoding:
         ids = self.encode(text)
         pieces = self.shares(ids)
@@ -50,7 +50,7 @@ class ByteLevelTokenizer(EngineTokenizer):
         end = None if self.eos_id is None else self._tokens[self.eos_id]
         if end != END_OF_TEXT:
             # tokenizer.json cannot say which of its special tokens ends a text.
-            (Path(folder) / SETTINGS).write_text(json.dumps({"eos_token": end}, indent=2) + "\n", encoding="utf-8")
+            write_settings(Path(folder), {"eos_token": end})
 
 
 def spelled_bytes(token: str) -> bytes:
@@ -60,12 +60,19 @@ def spelled_bytes(token: str) -> bytes:
     return bytes(BYTE_OF_CHARACTER[character] for character in token)
 
 
+def byte_level_engine(model: BPE, cutter: PreTokenizer | None = None) -> hf.Tokenizer:
+    """The library's tokenizer around a model over bytes. cutter: what cuts a text before merging, else GPT-2's pattern."""
+    engine = hf.Tokenizer(model)
+    engine.pre_tokenizer = cutter or ByteLevel(add_prefix_space=False)
+    engine.decoder = ByteLevelDecoder()
+    return engine
+
+
 def bytes_tokenizer() -> ByteLevelTokenizer:
     """One token per byte: id = byte value, and 256 for the end of a text."""
-    vocab = {character: byte for byte, character in enumerate(byte_characters())}
-    engine = hf.Tokenizer(BPE(vocab=vocab, merges=[]))
-    engine.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)
-    engine.decoder = ByteLevelDecoder()
+    engine = byte_level_engine(
+        BPE(vocab=BYTE_OF_CHARACTER, merges=[]), ByteLevel(add_prefix_space=False, use_regex=False)
+    )
     engine.add_special_tokens([END_OF_TEXT])
     return ByteLevelTokenizer(engine, name="bytes", algorithm="bytes")
 
@@ -73,14 +80,13 @@ def bytes_tokenizer() -> ByteLevelTokenizer:
 def train_byte_bpe(texts: Iterable[str], vocab_size: int, name: str = "byte-bpe") -> ByteLevelTokenizer:
     """Learn a byte-level BPE of `vocab_size` ids: end of text (id 0), the 256 bytes, then merges by frequency.
 
-    `texts` may be a generator; a text that occurs twice counts twice. Raises InputError("tokenizer_size") where
-    `vocab_size` leaves no room for the bytes.
+    `texts` may be a generator; a text that occurs twice counts twice. Raises InputError: "tokenizer_size" where
+    `vocab_size` leaves no room for the bytes, "text_surrogate".
     """
-    if vocab_size < 257:
-        raise InputError("tokenizer_size", vocab_size=vocab_size, minimum=257)
-    engine = hf.Tokenizer(BPE())
-    engine.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    engine.decoder = ByteLevelDecoder()
+    minimum = 1 + len(BYTE_OF_CHARACTER)
+    if vocab_size < minimum:
+        raise InputError("tokenizer_size", vocab_size=vocab_size, minimum=minimum)
+    engine = byte_level_engine(BPE())
     trainer = BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[END_OF_TEXT],

@@ -1,6 +1,6 @@
 """What all tokenizers of the `tokenizers` library have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import tokenizers as hf
@@ -43,7 +43,6 @@ class EngineTokenizer(Tokenizer):
             self._tokens[i] = self._tokens[i].removeprefix(disguise)
             self._special[self._tokens[i]] = i
         self.eos_id = None if end_of_text is None else self.id_of(end_of_text)
-        self._bytes: list[bytes]
 
     @property
     def vocab_size(self) -> int:
@@ -81,9 +80,6 @@ class EngineTokenizer(Tokenizer):
         """The id of a token, as the vocabulary spells it; None if there is none."""
         return self._special.get(token, self._engine.token_to_id(token))
 
-    def bytes_of(self, token_id: int) -> bytes:
-        return self._bytes[self.check_id(token_id)]
-
     def token(self, token_id: int) -> str:
         return self._tokens[self.check_id(token_id)]
 
@@ -108,9 +104,3 @@ class EngineTokenizer(Tokenizer):
     def bare(self) -> hf.Tokenizer:
         """The library's own tokenizer, for measurements and explanations; it is shared, so do not change it."""
         return self._engine
-
-    def check_ids(self, ids: Sequence[int]) -> Sequence[int]:
-        """`ids` themselves, or InputError("token_out_of_range")."""
-        for token_id in ids:
-            self.check_id(token_id)
-        return ids

@@ -58,6 +58,11 @@ def _refusal(error: BaseException, file: str) -> InputError:
             return InputError("tokenizer_broken", file=file, reason=_first_line(error))
 
 
+def unreadable(error: OSError, file: str) -> InputError:
+    """InputError("file_unreadable") with what the system says of the file."""
+    return InputError("file_unreadable", file=file, reason=error.strerror or str(error))
+
+
 def gave_up(error: BaseException, name: str) -> BaseException:
     """InputError("tokenizer_gave_up") for what a library raises while it encodes, for example because a vocabulary lacks
     its own unknown token; a refusal, or what ends a program, as it is."""

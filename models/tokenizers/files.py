@@ -6,24 +6,24 @@ from pathlib import Path
 
 import tokenizers as hf
 from tokenizers.decoders import BPEDecoder
-from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from models.errors import InputError
 from models.tokenizers import ranks, sentencepieces
-from models.tokenizers.byte_level import SETTINGS, ByteLevelTokenizer
+from models.tokenizers.byte_level import ByteLevelTokenizer, byte_level_engine
 from models.tokenizers.engine import FILE
 from models.tokenizers.engine_files import read_tokenizer_json, wordpiece
-from models.tokenizers.failures import Fault, broken
+from models.tokenizers.failures import Fault, broken, unreadable
 from models.tokenizers.gguf_bpe import load_gguf
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer
+from models.tokenizers.settings import end_of_text, further_special, read_settings
 from models.tokenizers.subwords import WordEndTokenizer
 
 SENTENCEPIECE_FILES = (sentencepieces.FILE, "spiece.model")
 WORDPIECE_FILE = "vocab.txt"
-WORD_END = "</w>"
+WORD_END, UNKNOWN = "</w>", "<unk>"
 GGUF = ".gguf"
 
 
@@ -31,8 +31,9 @@ def load(folder: str | Path, file: str | None = None) -> Tokenizer:
     """The tokenizer of a folder: `tokenizer.json`, `tekken.json`, a SentencePiece model, the `vocab.json` and `merges.txt`
     of older folders, `vocab.txt`, or a `.tiktoken` file. `file`, a key of `READERS`, chooses where there are several.
 
-    Raises InputError: "tokenizer_missing" where there is none of these, "tokenizer_broken" where a file cannot be read,
-    "tokenizer_kind", "tokenizer_pattern" or "tokenizer_spelling" where it holds a kind that is not known here.
+    Raises InputError: "tokenizer_missing" where there is none of these, "file_unreadable", "tokenizer_half" for one of two
+    files that belong together, "tokenizer_kind", "tokenizer_pattern" or "tokenizer_spelling" for a kind that is not known
+    here, "tokenizer_needs" for a package that is not installed, and what `failures.broken` makes of a damaged file.
     """
     folder = Path(folder)
     for candidate in READERS if file is None else (file,):
@@ -46,7 +47,8 @@ def load(folder: str | Path, file: str | None = None) -> Tokenizer:
 
 
 def load_file(path: str | Path, name: str | None = None, shown: str | None = None) -> Tokenizer:
-    """The tokenizer of one file, whose kind its suffix and its first bytes tell. Raises as `load` does.
+    """The tokenizer of one file, whose kind its suffix and its first bytes tell. Raises InputError("tokenizer_suffix"), and
+    as `load` does.
 
     name: the tokenizer's, else the file's without its suffix. shown: the file's name in refusals, if not its own.
     """
@@ -77,21 +79,22 @@ def load_any(path: str | Path, file: str | None = None) -> Tokenizer:
 
 
 def load_vocab_and_merges(vocab: str | Path, merges: str | Path, name: str) -> Tokenizer:
-    """BPE in the two files of the GPT-2 and GPT-1 releases; GPT-1's marks the ends of words by `</w>`."""
+    """BPE in the two files of the GPT-2 and GPT-1 releases; GPT-1's marks the ends of words by `</w>`.
+
+    Raises InputError: "file_unreadable", "tokenizer_merge", and what else `failures.broken` gives.
+    """
     vocab, merges = Path(vocab), Path(merges)
     with broken(vocab.name):
         entries = json.loads(_read(vocab, vocab.name))
         pairs = _merges(_read(merges, merges.name).decode("utf-8"))
         if any(token.endswith(WORD_END) for token in entries):
-            engine = hf.Tokenizer(BPE(entries, pairs, unk_token="<unk>", end_of_word_suffix=WORD_END))
+            engine = hf.Tokenizer(BPE(entries, pairs, unk_token=UNKNOWN, end_of_word_suffix=WORD_END))
             engine.normalizer = BertNormalizer(lowercase=True)
             engine.pre_tokenizer = BertPreTokenizer()
             engine.decoder = BPEDecoder(suffix=WORD_END)
-            engine.add_special_tokens(["<unk>"])
-            return WordEndTokenizer(engine, name, "BPE", unknown="<unk>")
-        engine = hf.Tokenizer(BPE(entries, pairs))
-        engine.pre_tokenizer = ByteLevel(add_prefix_space=False)
-        engine.decoder = ByteLevelDecoder()
+            engine.add_special_tokens([UNKNOWN])
+            return WordEndTokenizer(engine, name, "BPE", unknown=UNKNOWN)
+        engine = byte_level_engine(BPE(entries, pairs))
         engine.add_special_tokens([END_OF_TEXT])
         return ByteLevelTokenizer(engine, name=name, algorithm="byte-level BPE")
 
@@ -107,43 +110,21 @@ def _merges(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _settings(folder: Path) -> dict:
-    """What a Hugging Face folder's tokenizer_config.json says, {} where there is none."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        return {}
-    with broken(path.name):
-        settings = json.loads(_read(path, path.name).decode("utf-8"))
-        if not isinstance(settings, dict):
-            raise Fault("tokenizer_shape")
-    return settings
-
-
-def _end_of_text(folder: Path) -> str | None:
-    """The end-of-text token that a Hugging Face folder names in its tokenizer_config.json."""
-    named = _settings(folder).get("eos_token")
-    # Older files describe the token by an object with its content.
-    named = named.get("content") if isinstance(named, dict) else named
-    if named is not None and not isinstance(named, str):
-        raise InputError("tokenizer_part", file=SETTINGS, part="eos_token", kind="string")
-    return named
-
-
 def _read(path: Path, shown: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError("file_unreadable", file=shown, reason=error.strerror or str(error)) from error
+        raise unreadable(error, shown) from error
 
 
-def _read_json(data: bytes, shown: str, name: str, end_of_text: str | None = None) -> Tokenizer:
+def _read_json(data: bytes, shown: str, name: str, end: str | None = None) -> Tokenizer:
     with broken(shown):
         text = data.decode("utf-8")
         parts = json.loads(text)
     if not isinstance(parts, dict):
         raise InputError("tokenizer_shape", file=shown)
     if "model" in parts:
-        return read_tokenizer_json(text, parts, shown, name, end_of_text)
+        return read_tokenizer_json(text, parts, shown, name, end)
     if "vocab" in parts and "config" in parts:
         return ranks.read_tekken(parts, shown, name)
     raise InputError("tokenizer_half", file=shown)
@@ -163,17 +144,16 @@ def _read_vocab(data: bytes, shown: str, name: str, settings: dict | None = None
 
 
 def _folder_json(folder: Path, file: str) -> Tokenizer:
-    return _read_json(_read(folder / file, file), file, folder.name, _end_of_text(folder))
+    return _read_json(_read(folder / file, file), file, folder.name, end_of_text(read_settings(folder)))
 
 
 def _folder_model(folder: Path, file: str) -> Tokenizer:
-    with broken(SETTINGS):
-        further = sentencepieces.further_special(_settings(folder))
+    further = further_special(read_settings(folder))
     return _read_model(_read(folder / file, file), file, folder.name, further)
 
 
 def _folder_vocab(folder: Path, file: str) -> Tokenizer:
-    return _read_vocab(_read(folder / file, file), file, folder.name, _settings(folder))
+    return _read_vocab(_read(folder / file, file), file, folder.name, read_settings(folder))
 
 
 READERS: dict[str, Callable[[Path, str], Tokenizer]] = {

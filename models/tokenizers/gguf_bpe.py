@@ -4,25 +4,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tokenizers as hf
-from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
 
 from models.errors import InputError
-from models.tokenizers.byte_level import ByteLevelTokenizer
+from models.tokenizers.byte_level import ByteLevelTokenizer, byte_level_engine
 from models.tokenizers.failures import Fault, broken
 from models.tokenizers.gguf_metadata import read_metadata
 from models.tokenizers.interface import END_OF_TEXT
+from models.tokenizers.rank_files import LLAMA3
 
 PREFIX = "tokenizer.ggml."
 
 # llama.cpp's numbers for kinds of tokens.
 NORMAL, USER_DEFINED, BYTE = 1, 4, 6
-
-LLAMA3_PIECES = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 
 def _gpt2() -> PreTokenizer:
@@ -34,7 +29,7 @@ def _smollm() -> PreTokenizer:
 
 
 def _llama3() -> PreTokenizer:
-    return Sequence([Split(hf.Regex(LLAMA3_PIECES), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
+    return Sequence([Split(hf.Regex(LLAMA3), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
 CUTTINGS: dict[str, Callable[[], PreTokenizer]] = {"gpt-2": _gpt2, "smollm": _smollm, "llama-bpe": _llama3}
@@ -74,9 +69,8 @@ def _engine(tokens: list[str], kinds: list[int], merges: list[str], cutting: str
     vocab = {token: token_id for token_id, token in enumerate(tokens)}
     pairs = [tuple(merge.split(" ")) for merge in merges]
     # Llama 3 takes a piece that is a token as it is, whatever the merges would make of it.
-    engine = hf.Tokenizer(BPE(vocab=vocab, merges=pairs, ignore_merges=cutting == "llama-bpe"))
-    engine.pre_tokenizer = CUTTINGS[cutting]()
-    engine.decoder = ByteLevelDecoder()
+    model = BPE(vocab=vocab, merges=pairs, ignore_merges=cutting == "llama-bpe")
+    engine = byte_level_engine(model, CUTTINGS[cutting]())
     kind_of = dict(zip(tokens, kinds, strict=True))
     special = [token for token, kind in kind_of.items() if kind not in (NORMAL, USER_DEFINED, BYTE)]
     engine.add_special_tokens([hf.AddedToken(token, special=True, normalized=False) for token in special])

@@ -51,11 +51,12 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, without special tokens. Raises InputError("text_surrogate") for a lone surrogate."""
+        """Ids of `text`, without special tokens. Raises InputError: "text_surrogate" for a lone surrogate,
+        "tokenizer_gave_up" where the library cannot encode it."""
 
     @abstractmethod
     def encode_with_offsets(self, text: str) -> Encoding:
-        """The ids that `encode` gives, each with its place in `text`."""
+        """The ids that `encode` gives, each with its place in `text`. Raises as `encode` does."""
 
     @abstractmethod
     def bytes_of(self, token_id: int) -> bytes:

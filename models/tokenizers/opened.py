@@ -4,6 +4,7 @@ from pathlib import Path
 
 from models.errors import InputError
 from models.hub import is_hub_id, snapshot
+from models.tokenizers.failures import unreadable
 from models.tokenizers.files import READERS, load, load_file
 from models.tokenizers.interface import Tokenizer
 
@@ -16,14 +17,14 @@ HUB_FILES = (*READERS, "*.tiktoken", "vocab.json", "merges.txt", "tokenizer_conf
 def open_file(path: str | Path, filename: str) -> Tokenizer:
     """The tokenizer of a file that was uploaded to `path` under the name `filename`.
 
-    It is read as data: nothing in it is executed, and no pickle is opened. Raises InputError: "tokenizer_too_large",
-    "tokenizer_suffix", "tokenizer_half", "tokenizer_pattern", and what `files.load` raises.
+    It is read as data: nothing in it is executed, and no pickle is opened. Raises InputError: "file_unreadable",
+    "tokenizer_too_large", and what `files.load_file` raises.
     """
     shown = Path(filename).name
     try:
         n_bytes = Path(path).stat().st_size
     except OSError as error:
-        raise InputError("file_unreadable", file=shown, reason=error.strerror or str(error)) from error
+        raise unreadable(error, shown) from error
     if n_bytes > MAX_FILE_BYTES:
         raise InputError("tokenizer_too_large", file=shown, n_bytes=n_bytes, limit=MAX_FILE_BYTES)
     return load_file(path, shown=shown)

@@ -156,7 +156,11 @@ def read_ranks(data: bytes, file: str, name: str) -> Tokenizer:
 
 
 def read_tekken(parts: dict, file: str, name: str) -> Tokenizer:
-    """The tokenizer of Mistral's tekken file, which holds its own pattern; its special tokens have the first ids."""
+    """The tokenizer of Mistral's tekken file, which holds its own pattern; its special tokens have the first ids.
+
+    Raises InputError: "tokenizer_shape", "tokenizer_ids" and "tokenizer_lacks_byte" for a wrong file, "tokenizer_broken" for
+    a pattern that tiktoken cannot read, "tokenizer_needs" where the package is not installed.
+    """
     with broken(file):
         config = parts["config"]
         n_special = config["default_num_special_tokens"]

@@ -4,7 +4,6 @@ space is the character ▁.
 The package `sentencepiece` is imported when the first model is read, not with this file.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +13,14 @@ from models.tokenizers.failures import Fault, broken
 from models.tokenizers.interface import UNKNOWN_TEXT, Encoding, Tokenizer, check_text
 from models.tokenizers.model_proto import algorithm_of
 from models.tokenizers.offsets import Spans, byte_spans, placed
+from models.tokenizers.settings import FILE as SETTINGS
+from models.tokenizers.settings import write_settings
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
 SPACE = "▁"
 FILE = "tokenizer.model"
-SETTINGS = "tokenizer_config.json"
 MAX_FURTHER = 10_000  # ids after the model's own
 
 
@@ -115,8 +115,7 @@ class SentencePieceTokenizer(Tokenizer):
         (Path(folder) / FILE).write_bytes(self._processor.serialized_model_proto())
         if self._further:
             added = {str(i): {"content": token, "special": True} for i, token in self._further.items()}
-            text = json.dumps({"added_tokens_decoder": added}, indent=2, ensure_ascii=False)
-            (Path(folder) / SETTINGS).write_text(text + "\n", encoding="utf-8")
+            write_settings(Path(folder), {"added_tokens_decoder": added})
 
 
 def _origins(normalised: str, positions: Sequence[int]) -> Spans:
@@ -139,7 +138,8 @@ def _origins(normalised: str, positions: Sequence[int]) -> Spans:
 def read_sentencepiece(data: bytes, file: str, name: str, further: dict[int, str] | None = None) -> Tokenizer:
     """The tokenizer of a SentencePiece model's bytes; `file` is what refusals call it.
 
-    Raises InputError: "tokenizer_broken", or "tokenizer_needs" where the package is not installed.
+    Raises InputError: "tokenizer_no_model", "tokenizer_kind", "tokenizer_ids" for special tokens far beyond its own ids,
+    what else `failures.broken` gives, and "tokenizer_needs" where the package is not installed.
     """
     try:
         from sentencepiece import SentencePieceProcessor
@@ -151,9 +151,3 @@ def read_sentencepiece(data: bytes, file: str, name: str, further: dict[int, str
         except ValueError as error:
             raise Fault("tokenizer_no_model") from error
         return SentencePieceTokenizer(SentencePieceProcessor(model_proto=data), name, algorithm, further)
-
-
-def further_special(settings: dict) -> dict[int, str]:
-    """The special tokens that a Hugging Face folder's tokenizer_config.json lists, T5's sentinels among them."""
-    added = settings.get("added_tokens_decoder", {})
-    return {int(i): token["content"] for i, token in added.items() if token.get("special")}

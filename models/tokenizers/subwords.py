@@ -51,8 +51,7 @@ class SubwordTokenizer(EngineTokenizer):
         return "byte" if token_id in self._byte_of else super().kind_of(token_id)
 
     def shares(self, ids: Sequence[int]) -> list[bytes]:
-        ids = self.check_ids(ids)
-        shares = [self._share(token_id, at_edge=False) for token_id in ids]
+        shares = [self._share(self.check_id(token_id), at_edge=False) for token_id in ids]
         edge = self._edge(ids)
         if edge is not None:
             shares[edge] = self._share(ids[edge], at_edge=True)

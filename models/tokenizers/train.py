@@ -10,17 +10,20 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import tokenizers as hf
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from models.errors import InputError
-from models.tokenizers.byte_level import FILE, train_byte_bpe
+from models.tokenizers.byte_level import train_byte_bpe
+from models.tokenizers.engine import FILE
+from models.tokenizers.engine_files import BERT_SPECIAL, UNKNOWN
 from models.tokenizers.files import load
 from models.tokenizers.interface import END_OF_TEXT, Tokenizer, check_text
-
-SENTENCEPIECE_FILE = "tokenizer.model"
+from models.tokenizers.sentencepieces import FILE as SENTENCEPIECE_FILE
+from models.tokenizers.sentencepieces import SPACE
 
 MAX_TEXT_BYTES = 1_000_000
 """UTF-8 bytes of a visitor's own text: the slowest algorithm learns from so much in about five seconds."""
@@ -36,11 +39,19 @@ times as long."""
 LINE_CHARACTERS = 1_000
 """SentencePiece leaves out lines of more than 4,192 bytes; longer ones are given to it in pieces."""
 
-UNKNOWN, WORDPIECE_SPECIAL = "[UNK]", ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
 Progress = Callable[[float, str], None]
 """Called with the share of the work that is done, and the name of the stage that begins: one of `STAGES`."""
 STAGES = ("reading", "learning", "opening")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be learnt: so many ids, at most `n_characters` of them for single characters, and for a vocabulary of
+    characters those of `reserve` where the texts leave ids over."""
+
+    vocab_size: int
+    n_characters: int
+    reserve: str
 
 
 def train(
@@ -57,7 +68,7 @@ def train(
     nor in "characters", which has nothing else). It has `vocab_size` ids, special tokens among them, or fewer where the
     texts do not yield so many. An exception of `progress` stops the work: before each stage, and in the first one before
     each text. Once a library has begun to learn, it cannot be stopped; it lets other threads run meanwhile.
-    Raises InputError: "train_algorithm", "train_size", "train_nothing", "text_surrogate".
+    Raises InputError: "train_algorithm", "train_size", "train_nothing", "text_surrogate", "train_failed".
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / (name or algorithm)
@@ -86,7 +97,8 @@ def train_into(
 ) -> None:
     """`train`, written into `folder` as files that `tokenizers.load` reads.
 
-    `reserve` are characters that fill the ids that are left over, for "characters" only.
+    `reserve` are characters that fill the ids that are left over, for "characters" only. Raises InputError: as `train`
+    does, "train_failed" with SentencePiece's own words, "train_needs_package" where it is not installed.
     """
     if algorithm not in ALGORITHMS:
         raise InputError("train_algorithm", name=algorithm, known=", ".join(ALGORITHMS))
@@ -102,10 +114,7 @@ def train_into(
         raise InputError("train_nothing")
     report(0.1, "learning")
     Path(folder).mkdir(parents=True, exist_ok=True)
-    if algorithm == "characters":
-        _characters(Path(folder), read, vocab_size, reserve)
-    else:
-        ALGORITHMS[algorithm](Path(folder), read, vocab_size, int(alphabet_share * vocab_size))
+    ALGORITHMS[algorithm](Path(folder), read, Wanted(vocab_size, int(alphabet_share * vocab_size), reserve))
 
 
 def _silent(share: float, stage: str) -> None:
@@ -117,43 +126,42 @@ def most_frequent(counts: Counter[str], limit: int) -> list[str]:
     return sorted(counts, key=lambda character: (-counts[character], character))[:limit]
 
 
-def _byte_bpe(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
+def _byte_bpe(folder: Path, texts: list[str], wanted: Wanted) -> None:
     """As GPT-2 (Radford et al., 2019). Its alphabet are the 256 bytes, so no character is left out."""
-    train_byte_bpe(texts, vocab_size).save(folder)
+    train_byte_bpe(texts, wanted.vocab_size).save(folder)
     _write(folder, json.loads((folder / FILE).read_text(encoding="utf-8")))
 
 
-def _sentencepiece_bpe(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
+def _sentencepiece_bpe(folder: Path, texts: list[str], wanted: Wanted) -> None:
     """As LLaMA: a character without a piece of its own becomes its bytes, `<0x00>` to `<0xFF>`."""
-    _sentencepiece(folder, texts, vocab_size, n_characters, model_type="bpe", byte_fallback=True)
+    _sentencepiece(folder, texts, wanted, model_type="bpe", byte_fallback=True)
 
 
-def _unigram(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
+def _unigram(folder: Path, texts: list[str], wanted: Wanted) -> None:
     """As T5 (Kudo, 2018, arXiv:1804.10959): what has no piece is unknown. Line ends and tabs, which SentencePiece does
     not learn from, have an id each."""
     _sentencepiece(
         folder,
         texts,
-        vocab_size,
-        n_characters,
+        wanted,
         model_type="unigram",
         user_defined_symbols=["\n", "\t"],
-        seed_sentencepiece_size=SEEDS_PER_ID * vocab_size,
+        seed_sentencepiece_size=SEEDS_PER_ID * wanted.vocab_size,
     )
 
 
-def _sentencepiece(folder: Path, texts: list[str], vocab_size: int, n_characters: int, **settings) -> None:
+def _sentencepiece(folder: Path, texts: list[str], wanted: Wanted, **settings: object) -> None:
     try:
         import sentencepiece
     except ImportError:
         raise InputError("train_needs_package", command="pip install sentencepiece") from None
-    lines = _with_alphabet([line for text in texts for line in _lines(text)], n_characters)
+    lines = _with_alphabet([line for text in texts for line in _lines(text)], wanted.n_characters)
     with (folder / SENTENCEPIECE_FILE).open("wb") as file:
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(lines),
                 model_writer=file,
-                vocab_size=vocab_size,
+                vocab_size=wanted.vocab_size,
                 character_coverage=1.0,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
@@ -178,13 +186,13 @@ def _with_alphabet(lines: list[str], limit: int) -> list[str]:
     counts = Counter()
     for line in lines:
         counts.update(line)
-    counts["▁"] += counts.pop(" ", 0) + len(lines)  # a space, and the one that is put before each line
+    counts[SPACE] += counts.pop(" ", 0) + len(lines)  # a space, and the one that is put before each line
     rare = counts.keys() - set(most_frequent(counts, limit))
     table = dict.fromkeys(map(ord, rare), "\0")
     return [line.translate(table) for line in lines]
 
 
-def _wordpiece(folder: Path, texts: list[str], vocab_size: int, n_characters: int) -> None:
+def _wordpiece(folder: Path, texts: list[str], wanted: Wanted) -> None:
     """As BERT's multilingual vocabulary (Devlin et al., 2019): cased, each Chinese character a word of its own.
 
     The library's trainer merges the most frequent pair, as BPE does. It numbers the characters in an order that changes
@@ -196,10 +204,10 @@ def _wordpiece(folder: Path, texts: list[str], vocab_size: int, n_characters: in
     for text in texts:
         cut = engine.pre_tokenizer.pre_tokenize_str(engine.normalizer.normalize_str(text))
         words.update(word for word, _ in cut)
-    alphabet = _wordpiece_alphabet(words, n_characters)
+    alphabet = _wordpiece_alphabet(words, wanted.n_characters)
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[*WORDPIECE_SPECIAL, *alphabet],
+        vocab_size=wanted.vocab_size,
+        special_tokens=[*BERT_SPECIAL, *alphabet],
         limit_alphabet=0,
         show_progress=False,
     )
@@ -209,7 +217,7 @@ def _wordpiece(folder: Path, texts: list[str], vocab_size: int, n_characters: in
     finished = hf.Tokenizer(models.WordPiece(vocab, unk_token=UNKNOWN))
     finished.normalizer, finished.pre_tokenizer = engine.normalizer, engine.pre_tokenizer
     finished.decoder = decoders.WordPiece()
-    finished.add_special_tokens(list(WORDPIECE_SPECIAL))
+    finished.add_special_tokens(list(BERT_SPECIAL))
     _write(folder, json.loads(finished.to_str()))
 
 
@@ -234,16 +242,15 @@ def _wordpiece_alphabet(words: Counter[str], limit: int) -> list[str]:
     return [*sorted(kept), *(f"##{character}" for character in sorted(inside))]
 
 
-def _characters(folder: Path, texts: list[str], vocab_size: int, reserve: str = "") -> None:
+def _characters(folder: Path, texts: list[str], wanted: Wanted) -> None:
     """One id for each of the most frequent characters, spaces and line ends among them."""
     counts = Counter()
     for text in texts:
         counts.update(text)
     special = [UNKNOWN, END_OF_TEXT]
-    order = dict.fromkeys([*special, *most_frequent(counts, len(counts)), *reserve])
-    engine = hf.Tokenizer(
-        models.WordLevel({token: token_id for token_id, token in enumerate([*order][:vocab_size])}, unk_token=UNKNOWN)
-    )
+    order = dict.fromkeys([*special, *most_frequent(counts, len(counts)), *wanted.reserve])
+    vocab = {token: token_id for token_id, token in enumerate([*order][: wanted.vocab_size])}
+    engine = hf.Tokenizer(models.WordLevel(vocab, unk_token=UNKNOWN))
     engine.pre_tokenizer = pre_tokenizers.Split(hf.Regex("(?m:.)"), "isolated")
     engine.decoder = decoders.Fuse()
     engine.add_special_tokens(special)
@@ -258,7 +265,7 @@ def _write(folder: Path, parts: dict) -> None:
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
 
-ALGORITHMS: dict[str, Callable[[Path, list[str], int, int], None]] = {
+ALGORITHMS: dict[str, Callable[[Path, list[str], Wanted], None]] = {
     "byte-bpe": _byte_bpe,
     "sp-bpe": _sentencepiece_bpe,
     "unigram": _unigram,

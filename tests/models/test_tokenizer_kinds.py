@@ -8,7 +8,6 @@ from models.errors import InputError
 from models.tokenizers import load
 from models.tokenizers.interface import UNKNOWN_TEXT
 from models.tokenizers.offsets import byte_spans, groups, placed
-from models.tokenizers.subwords import SubwordTokenizer
 from tests.models.tokenizer_texts import SMALL, TEXTS, check_encoding
 
 texts = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -49,10 +48,7 @@ def test_random_text_has_its_places(tokenizer):
 def test_decoding_is_the_library_s(tokenizer, text):
     """Where nothing is unknown; what the library writes for that is its vocabulary's name for it."""
     ids = [i for i in tokenizer.encode(text) if tokenizer.kind_of(i) != "unknown"]
-    if isinstance(tokenizer, SubwordTokenizer):
-        assert tokenizer.decode(ids) == tokenizer.bare().decode(ids)
-    else:
-        assert tokenizer.decode(ids) == tokenizer.bare().decode(ids)
+    assert tokenizer.decode(ids) == tokenizer.bare().decode(ids)
 
 
 def test_special_tokens(tokenizer):

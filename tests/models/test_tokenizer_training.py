@@ -7,7 +7,8 @@ import pytest
 from models.errors import InputError
 from models.tokenizers import load
 from models.tokenizers import train as training
-from models.tokenizers.__main__ import SHIPPED, SIZES, common_characters, main
+from models.tokenizers.__main__ import common_characters, main
+from models.tokenizers.catalogue import SHIPPED, SIZES
 from models.tokenizers.sample import SOURCES, draw, read_sample
 from models.tokenizers.train import ALGORITHMS, train, train_into, train_on_text
 
@@ -15,7 +16,7 @@ STORY = """Once upon a time there was a little dog. The little dog liked the lit
 从前有一个小女孩，她有一只小狗。小女孩很喜欢小狗，小狗也很喜欢小女孩。
 """
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
-FOLDERS = [f"{algorithm}-{label}" for algorithm in ALGORITHMS for label in SIZES.values()] + ["bytes"]
+FOLDERS = [f"{algorithm}-{label}" for algorithm in ALGORITHMS for label in SIZES] + ["bytes"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -190,7 +191,7 @@ def test_characters_to_fill_up_with_are_common_ones():
 @pytest.mark.parametrize("name", FOLDERS)
 def test_shipped_ones_have_their_size(name):
     tokenizer = load(SHIPPED / name)
-    size = {label: size for size, label in SIZES.items()}.get(name.rsplit("-", 1)[-1], 257)
+    size = SIZES.get(name.rsplit("-", 1)[-1], 257)
     assert tokenizer.name == name
     assert tokenizer.vocab_size == size
     expected = {

@@ -11,7 +11,7 @@ from tokenizers import models as hf_models
 from tokenizers import pre_tokenizers
 
 from models.tokenizers import load, steps
-from models.tokenizers.__main__ import SHIPPED
+from models.tokenizers.catalogue import SHIPPED
 from models.tokenizers.files import load_file
 from models.tokenizers.model_proto import fields
 from models.tokenizers.steps.unigram_lattice import unigram_table

@@ -101,9 +101,8 @@ def test_each_tokenizer_says_what_it_is(lang):
         if entry.command and lang == "en":
             assert source == entry.source
     column_ = ask("compare", text="a", tokenizers=["bytes", "wordpiece-8k"], lang=lang)["columns"][1]
-    assert (
-        column_["about"]["special"] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"][: column_["about"]["n_special"]]
-    )
+    assert column_["about"]["special"] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert column_["about"]["n_special"] == 5
     own_one = answers.kept("mine", bytes_tokenizer(), lang)
     mine = ask("compare", text="a", tokenizers=["bytes", own_one["name"]], lang=lang)["columns"][1]["about"]
     assert mine["source"] == source_of("yours", lang)

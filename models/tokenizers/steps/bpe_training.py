@@ -7,7 +7,9 @@ Radford et al., 2019, Language Models are Unsupervised Multitask Learners, secti
 from collections import Counter
 from dataclasses import dataclass
 
-from models.tokenizers.byte_level import byte_characters
+from tokenizers import pre_tokenizers
+
+from models.tokenizers.alphabet import CHARACTER_OF_BYTE
 from models.tokenizers.interface import check_text
 from models.tokenizers.steps.pair_table import Pair, PairTable, Word
 
@@ -51,7 +53,7 @@ def bpe_training(text: str, n_merges: int, unit: str = "character", end: str = "
     words = _words(check_text(text), unit, end)
     letters = {symbol for word in words for symbol in word}
     if unit == "byte":
-        letters |= set(byte_characters())
+        letters |= set(CHARACTER_OF_BYTE)
     marked = {symbol for symbol in letters if len(symbol) > 1}
     table = PairTable(words, [*sorted(letters - marked), *sorted(marked)])
     steps = [_step(table, 0)]
@@ -62,8 +64,6 @@ def bpe_training(text: str, n_merges: int, unit: str = "character", end: str = "
 
 
 def _words(text: str, unit: str, end: str) -> Counter[Word]:
-    from tokenizers import pre_tokenizers
-
     cutter = pre_tokenizers.Whitespace() if unit == "character" else pre_tokenizers.ByteLevel(add_prefix_space=False)
     return Counter((*word[:-1], word[-1] + end) for word, _ in cutter.pre_tokenize_str(text))
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from models.tokenizers.model_proto import fields
+from models.tokenizers.model_proto import PIECES, fields
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
-PIECES, SPELLING, KIND = 1, 1, 3  # numbers of fields in sentencepiece_model.proto
+KIND = 3  # the number of a piece's field in sentencepiece_model.proto
 NORMAL, USER_DEFINED = 1, 4
 
 

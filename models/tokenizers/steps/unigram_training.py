@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from models.tokenizers.interface import check_text
+from models.tokenizers.sentencepieces import SPACE
 from models.tokenizers.steps.unigram_lattice import UNKNOWN_PENALTY
 
-SPACE = "▁"
 MAX_WORD = 50
 """Words are cut after so many characters: products of more probabilities could fall below what a float can hold."""
 MAX_PIECE = 16

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from models.tokenizers.interface import check_text
 from models.tokenizers.steps.bpe_training import MergeStep
 from models.tokenizers.steps.pair_table import Pair, ScoredPairTable, Word
+from models.tokenizers.train import wordpiece_parts
 
 RULES = ("count", "score")
 INSIDE = "##"
@@ -56,8 +57,6 @@ def joined(left: str, right: str) -> str:
 
 
 def _words(text: str) -> Counter[Word]:
-    from models.tokenizers.train import wordpiece_parts
-
     normalizer, cutter = wordpiece_parts()
     cut = cutter.pre_tokenize_str(normalizer.normalize_str(text))
     return Counter((word[0], *(INSIDE + character for character in word[1:])) for word, _ in cut)
