@@ -9,9 +9,9 @@ steps        the algorithms one step at a time
 chatml       a conversation as ids, with whichever tokenizer has the marks for it
 
 A module per library does the work: `engine` with `byte_level` and `subwords` (`tokenizers`; read by `engine_files`),
-`sentencepieces` (`sentencepiece`), `ranks` with `rank_files` (`tiktoken`); `settings` reads a folder's
-tokenizer_config.json, `gguf_bpe` builds the tokenizer that a GGUF file
-describes. The libraries are imported when the first name that needs them is used.
+`sentencepieces` (`sentencepiece`), `ranks` with `rank_files` (`tiktoken`); `gguf_bpe` builds the tokenizer that a GGUF
+file describes, and `settings` reads a folder's tokenizer_config.json. The libraries are imported when the first name that
+needs them is used.
 """
 
 from importlib import import_module
