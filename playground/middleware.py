@@ -1,8 +1,8 @@
-"""What stands between the browser and Gradio's server: six small ASGI layers.
+"""What stands between the browser and Gradio's server: small ASGI layers.
 
 Gradio writes the page's head itself and compresses its assets anew for every request; these layers add what must run
-before Gradio's own scripts, serve the assets and recordings compressed once, bound what a visitor may send, and set
-security headers.
+before Gradio's own scripts, serve assets, recordings and the tabs' scripts compressed once, bound what a visitor may
+send, and set security headers.
 """
 
 import asyncio
@@ -35,17 +35,21 @@ SECURITY_HEADERS = [
 ]
 
 
-def layers(head: str, recorded: Callable[[str], bytes | None]) -> list[Middleware]:
+Read = Callable[[str], bytes | None]  # a file's content by its name
+
+
+def layers(head: str, recorded: Read, script: Read) -> list[Middleware]:
     """The layers, outermost first, for `launch(app_kwargs={"middleware": …})`.
 
-    `head` is put at the top of <head>; `recorded` gives a recording by its file name.
+    `head` is put at the top of <head>; `recorded` gives a recording by its file name, `script` a tab's script.
     """
     return [
         Middleware(SecurityHeaders),
         Middleware(NoUploads),
         Middleware(BodyLimit, limit=MAX_BODY),
         Middleware(AssetCache),
-        Middleware(Recordings, read=recorded),
+        Middleware(Kept, place="/recorded/", kind=b"application/jsonl; charset=utf-8", read=recorded),
+        Middleware(Kept, place="/scripts/", kind=b"text/javascript; charset=utf-8", read=script),
         Middleware(PageHead, head=head),
     ]
 
@@ -132,22 +136,22 @@ class AssetCache:
         await _answer(send, 200, headers, body)
 
 
-class Recordings:
-    """Serves what `read` finds for the last part of an address below /recorded/; the names have a hash in them."""
+class Kept:
+    """Serves what `read` finds for the last part of an address below `place`; the names have a hash in them."""
 
-    def __init__(self, app, read: Callable[[str], bytes | None]):
-        self.app, self.read = app, read
+    def __init__(self, app, place: str, kind: bytes, read: Read):
+        self.app, self.place, self.kind, self.read = app, place, kind, read
         self.compressed: dict[str, bytes] = {}
 
     async def __call__(self, scope, receive, send):
         path = scope.get("path", "")
-        if not (_is_get(scope) and path.startswith("/recorded/")):
+        if not (_is_get(scope) and path.startswith(self.place)):
             return await self.app(scope, receive, send)
-        name = path.removeprefix("/recorded/")
+        name = path.removeprefix(self.place)
         body = await asyncio.to_thread(self.read, name)
         if body is None:
             return await _answer(send, 404, [], b"")
-        headers = [(b"content-type", b"application/jsonl; charset=utf-8"), (b"cache-control", FOR_EVER)]
+        headers = [(b"content-type", self.kind), (b"cache-control", FOR_EVER)]
         if _takes_brotli(scope):
             if name not in self.compressed:
                 self.compressed[name] = await asyncio.to_thread(brotli.compress, body, quality=7)

@@ -10,9 +10,9 @@ from models.errors import InputError
 from playground import recordings, services, token_shelf
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
-from playground.page_head import NAMES, STATIC, page_head
+from playground.page_head import NAMES, STATIC, page_head, script
 from playground.session import DEFAULTS, Problem, Session
-from playground.tab import UI, Page, Tab, carrier, refusals
+from playground.tab import UI, Page, Tab, TabParts, carrier, refusals
 from playground.tabs import build, compare, generate, objectives, tokenizers, train
 from playground.theme import theme
 from playground.views import header
@@ -27,13 +27,16 @@ def launch(host: str | None = None, port: int | None = None, prevent_thread_lock
 
     `options` go to Gradio's `launch`, whose answer is returned. Raises `OSError` if the port is taken.
     """
-    app, scripts = _assemble()
+    app, parts = _assemble()
+    scripts = [name for part in parts for name in part.scripts]
+    later = [name for part in parts for name in part.later]
+    head = page_head([tab.id for tab in TABS], scripts, later)
     served = app.launch(
         server_name=host,
         server_port=port,
         theme=theme(),
         i18n=gr.I18n(**browser_words()),
-        app_kwargs={"middleware": layers(page_head([tab.id for tab in TABS], scripts), recordings.served)},
+        app_kwargs={"middleware": layers(head, recordings.served, script)},
         favicon_path=STATIC / "favicon.svg",
         run_history=False,
         ssr_mode=False,
@@ -58,9 +61,9 @@ def build_app() -> gr.Blocks:
     return _assemble()[0]
 
 
-def _assemble() -> tuple[gr.Blocks, list[str]]:
-    """The page, and the scripts in `playground/static/` that its tabs run on."""
-    scripts = []
+def _assemble() -> tuple[gr.Blocks, list[TabParts]]:
+    """The page, and what its tabs hand back."""
+    handed = []
     with gr.Blocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
         page, parts = _header()
         openings = {tab.id: carrier(f"opening-{tab.id}") for tab in TABS}
@@ -68,12 +71,12 @@ def _assemble() -> tuple[gr.Blocks, list[str]]:
             for tab in TABS:
                 with gr.Tab(label(f"{tab.id}.tab"), id=tab.id, elem_id=f"tab-{tab.id}") as item:
                     page.tab = tab.id
-                    scripts += tab.layout(page).scripts
+                    handed.append(tab.layout(page))
                 opening = openings[tab.id]
                 item.select(None, None, opening, js=f"() => lineage.opened({json.dumps(tab.id)})", **UI)
         _connect(app, page, parts, tabs, openings)
     app.queue(max_size=128, default_concurrency_limit=services.COMPUTING)
-    return app, scripts
+    return app, handed
 
 
 def _header() -> tuple[Page, dict]:

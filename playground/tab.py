@@ -32,9 +32,13 @@ UI = {
 
 @dataclass(frozen=True)
 class TabParts:
-    """What a layout hands back to the shell: the files of `playground/static/` that the tab's views run on."""
+    """What a layout hands back to the shell: the files of `playground/static/` that the tab's views run on.
+
+    scripts: those that come with the page. later: those that the tab fetches when it is opened, see `mounted`.
+    """
 
     scripts: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ class Page:
     def open_tab(self, event: Callable, tab: str) -> None:
         """Opens another tab when `event` fires, in the browser: `page.open_tab(button.click, "generate")`."""
         event(None, None, None, js=f"() => lineage.open({json.dumps(tab)})", **UI)
+
+
+def mounted(scripts: tuple[str, ...], view: str) -> str:
+    """A component's `js_on_load`: `view`, a script's object, draws itself into it once `scripts` are there."""
+    return f"lineage.use({json.dumps(scripts)}, element, () => {view}.mount(element, server))"
 
 
 def carrier(name: str, value: str = "") -> gr.Textbox:

@@ -167,6 +167,37 @@ lineage.flush = () => {
 };
 addEventListener("pagehide", () => lineage.flush());
 
+/* ---- Scripts that a tab needs only when it is opened ---- */
+
+lineage.fetched = new Map();
+lineage.fetchScript = (name) => {
+  if (!lineage.fetched.has(name)) {
+    const came = new Promise((resolve, reject) => {
+      const script = lineage.element("script", { src: lineage.boot.scripts[name] });
+      script.async = false; // they run in the order in which they are asked for
+      script.addEventListener("load", resolve);
+      script.addEventListener("error", () => {
+        lineage.fetched.delete(name); // opening the tab again asks again
+        reject(new Error(name));
+      });
+      document.head.append(script);
+    });
+    lineage.fetched.set(name, came);
+  }
+  return lineage.fetched.get(name);
+};
+
+/** Fetches what is not yet there of the scripts `names`, then calls `mount`; if they do not come, `place` says so. */
+lineage.use = async (names, place, mount) => {
+  try {
+    await Promise.all(names.map(lineage.fetchScript));
+  } catch {
+    place.replaceChildren(lineage.element("p", { role: "alert" }, lineage.say("unfetched_tab")));
+    return;
+  }
+  mount();
+};
+
 lineage.open = (tab) => document.getElementById(`tab-${tab}-button`)?.click();
 
 /* ---- The header's tools: language, light and dark, copy link ---- */

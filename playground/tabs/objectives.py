@@ -9,7 +9,7 @@ from playground import masking_answers, objective_opening, pairs_answers, sides_
 from playground.masking_api import fill_mask, mask
 from playground.pair_api import next_sentence
 from playground.side_api import objectives
-from playground.tab import Page, Tab, TabParts
+from playground.tab import Page, Tab, TabParts, mounted
 from playground.views.objectives_page import template
 
 SCRIPTS = (
@@ -38,7 +38,7 @@ ANSWERS = [
 def layout(page: Page) -> TabParts:
     gr.HTML(
         html_template=template(),
-        js_on_load="Objectives.mount(element, server)",
+        js_on_load=mounted(SCRIPTS, "Objectives"),
         server_functions=ANSWERS,
         elem_id="objectives-view",
         apply_default_css=False,
@@ -47,7 +47,7 @@ def layout(page: Page) -> TabParts:
     page.endpoint(fill_mask, "fill_mask")
     page.endpoint(next_sentence, "next_sentence")
     page.endpoint(objectives, "objectives")
-    return TabParts(scripts=SCRIPTS)
+    return TabParts(later=SCRIPTS)
 
 
 TAB = Tab(id="objectives", layout=layout)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from playground import token_answers
 from playground.i18n import label
-from playground.tab import Page, Tab, TabParts, carrier, refusals
+from playground.tab import Page, Tab, TabParts, carrier, mounted, refusals
 from playground.token_api import compare_tokenizers, tokenize
 from playground.token_passages import measured
 from playground.token_shelf import MOST, find
@@ -45,7 +45,7 @@ ANSWERS = [
 def layout(page: Page) -> TabParts:
     gr.HTML(
         html_template=template(),
-        js_on_load="Tokenizers.mount(element, server)",
+        js_on_load=mounted(SCRIPTS, "Tokenizers"),
         server_functions=ANSWERS,
         elem_id="tokenizers-view",
         apply_default_css=False,
@@ -59,7 +59,7 @@ def layout(page: Page) -> TabParts:
     chosen.change(draw_chart, [page.lang, chosen], plot, **page.CPU)
     page.endpoint(tokenize, "tokenize")
     page.endpoint(compare_tokenizers, "compare_tokenizers")
-    return TabParts(scripts=SCRIPTS)
+    return TabParts(later=SCRIPTS)
 
 
 def draw_chart(lang: str, names: str) -> gr.Plot:

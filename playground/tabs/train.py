@@ -5,7 +5,7 @@ All but the shipped models' chart is drawn in the browser (static/train*.js), wh
 
 import gradio as gr
 
-from playground.tab import Page, Tab, TabParts
+from playground.tab import Page, Tab, TabParts, mounted
 from playground.train_answers import ANSWERS
 from playground.train_api import train
 from playground.views.train_page import template
@@ -28,7 +28,7 @@ STREAMS = {"concurrency_id": "train", "concurrency_limit": 8}
 def layout(page: Page) -> TabParts:
     gr.HTML(
         html_template=template(),
-        js_on_load="Train.mount(element, server)",
+        js_on_load=mounted(SCRIPTS, "Train"),
         server_functions=ANSWERS,
         elem_id="train-view",
         apply_default_css=False,
@@ -38,7 +38,7 @@ def layout(page: Page) -> TabParts:
     )  # brings the library that the other charts draw with, too
     page.on_tab(draw_zoo, page.lang, plot)
     page.endpoint(train, "train", STREAMS)
-    return TabParts(scripts=SCRIPTS)
+    return TabParts(later=SCRIPTS)
 
 
 def draw_zoo(lang: str):

@@ -156,6 +156,14 @@ def test_a_page_without_an_answer_can_be_seen_after_a_while(arrive):
     expect(tabs).to_be_visible()
 
 
+def test_a_tab_whose_scripts_do_not_come_says_so(arrive):
+    visitor = arrive()
+    visitor.page.route("**/scripts/*", lambda route: route.abort())
+    visitor.open("lang=en")
+    visitor.page.locator("#tab-tokenizers-button").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("This part of the page did not come.")
+
+
 def test_the_first_screen_is_light(visit, chromium, address):
     """What is transferred until the page can be used stays under 500 kB, and a later visit loads little anew."""
     context = chromium.new_context()

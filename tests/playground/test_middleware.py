@@ -11,9 +11,9 @@ from playground.middleware import (
     MAX_BODY,
     AssetCache,
     BodyLimit,
+    Kept,
     NoUploads,
     PageHead,
-    Recordings,
     SecurityHeaders,
     layers,
 )
@@ -70,7 +70,7 @@ def test_a_file_is_kept_once_however_its_path_is_spelt():
 
 
 def test_recordings_come_compressed_and_may_be_kept():
-    app = Recordings(reads_and_answers, {"story.jsonl": b"once " * 100}.get)
+    app = Kept(reads_and_answers, "/recorded/", b"application/jsonl", {"story.jsonl": b"once " * 100}.get)
     status, headers, body = ask(app, "/recorded/story.jsonl", headers=BROTLI)
     assert (status, brotli.decompress(body)) == (200, b"once " * 100)
     assert b"immutable" in headers[b"cache-control"]
@@ -86,7 +86,7 @@ def test_no_files_are_taken(path):
 
 def test_other_requests_are_taken():
     assert ask(NoUploads(reads_and_answers), "/gradio_api/queue/join", "POST")[0] == 200
-    assert NoUploads in [layer.cls for layer in layers("", lambda name: None)]
+    assert NoUploads in [layer.cls for layer in layers("", lambda name: None, lambda name: None)]
 
 
 def test_browsers_without_brotli_are_left_to_gradio():
