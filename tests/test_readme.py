@@ -5,6 +5,8 @@ import re
 import socket
 from pathlib import Path
 
+from gradio_client import Client
+
 import models
 import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 from models.tokenizers.catalogue import INSTALL_COMMAND
@@ -32,6 +34,8 @@ def test_the_client_example_runs_against_the_page(capsys):
     launch("127.0.0.1", port, prevent_thread_lock=True, quiet=True)
     exec(compile(EXAMPLES[1].replace("7860", str(port)), "README.md", "exec"), {})
     printed = capsys.readouterr().out
+    offered = Client(f"http://127.0.0.1:{port}", verbose=False).view_api(return_format="dict")["named_endpoints"]
+    assert sorted(offered) == sorted(set(re.findall(r"`(/\w+)`", README)))
     config = models.preset("llama3-8b").replace(n_kv_heads=4)
     assert "\nArgs:\n    preset: " in printed
     assert f"{models.account(config).params} " in printed

@@ -7,7 +7,7 @@ import gradio as gr
 
 from playground import token_answers
 from playground.i18n import label
-from playground.tab import Page, Tab, TabParts, carrier, mounted, refusals
+from playground.tab import CPU, Page, Tab, TabParts, carrier, mounted, refusals
 from playground.token_api import compare_tokenizers, tokenize
 from playground.token_passages import measured
 from playground.token_shelf import MOST, find
@@ -27,6 +27,7 @@ SCRIPTS = (
     "tokenizers_survey.js",
     "tokenizers.js",
 )
+DRAWING = {**CPU, "api_visibility": "private"}
 ANSWERS = [
     token_answers.opening,
     token_answers.compare,
@@ -54,9 +55,9 @@ def layout(page: Page) -> TabParts:
     with gr.Accordion(label("tokenizers.chart.open"), open=False, elem_id="tokenizers-chart") as accordion:
         plot = gr.Plot(visible=False, show_label=False, elem_id="tokenizers-plot")
     accordion.expand(
-        draw_chart, [page.lang, chosen], plot, js="(lang, names) => [lang, Tokenizers.chosen()]", **page.CPU
+        draw_chart, [page.lang, chosen], plot, js="(lang, names) => [lang, Tokenizers.chosen()]", **DRAWING
     )
-    chosen.change(draw_chart, [page.lang, chosen], plot, **page.CPU)
+    chosen.change(draw_chart, [page.lang, chosen], plot, **DRAWING)
     page.endpoint(tokenize, "tokenize")
     page.endpoint(compare_tokenizers, "compare_tokenizers")
     return TabParts(later=SCRIPTS)
