@@ -149,7 +149,7 @@ const TokenColumns = (() => {
         section.append(element("p", { class: "toks-refused" }, column.refused));
         return section;
       }
-      const count = lineage.fill(words.column_tokens, { count: lineage.grouped(column.figures.tokens) });
+      const count = TokenTable.counted(column.figures.tokens, words);
       column.told = element("p", { class: "toks-told" }, `${column.algorithm} · ${count}`);
       column.usual = column.told.textContent;
       const back = element("p", { class: column.exact ? "toks-back exact" : "toks-back" }, column.back);

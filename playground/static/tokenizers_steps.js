@@ -21,16 +21,16 @@ const TokenSteps = (() => {
     const lanes = reply.lanes.map((lane, index) => {
       const title = reply.lanes.length > 1 ? element("h3", {}, words[index ? "rule_score" : "rule_count"]) : "";
       const body = element("div", {});
-      return { lane, body, section: element("section", {}, title, body) };
+      return { lane, rule: index ? "score" : "count", body, section: element("section", {}, title, body) };
     });
     let here = 0;
     let known = null;
     const player = StepPlayer.controls(count, words, (step) => {
       here = step;
       lineage.write("tok_step", step);
-      for (const { lane, body } of lanes) {
+      for (const { lane, rule, body } of lanes) {
         const at = Math.min(step, lane.length - 1);
-        body.replaceChildren(...(reply.kind === "unigram" ? pruned(lane, at, known, words) : merged(lane, at, words)));
+        body.replaceChildren(...(reply.kind === "unigram" ? pruned(lane, at, known, words) : merged(lane, at, rule, words)));
       }
     });
     const about = element("p", { class: "toks-about" }, words[`about_${reply.kind}`]);
@@ -51,13 +51,14 @@ const TokenSteps = (() => {
     return words;
   }
 
-  /** A step of a training that merges pairs. */
-  function merged(lane, at, words) {
+  /** A step of a training that merges the pair with the highest count or score: `rule` says which. */
+  function merged(lane, at, rule, words) {
     const step = lane[at];
     const before = lane[at - 1];
     const made = before?.winner ? before.merged : null;
-    const sentence = sentenceOf(step, made, words);
-    const wordList = element("ul", { class: "toks-words" }, ...wordsAt(lane, at).map(([pieces, count]) => {
+    const cut = wordsAt(lane, at);
+    const sentence = sentenceOf(step, made, rule, cut, words);
+    const wordList = element("ul", { class: "toks-words" }, ...cut.map(([pieces, count]) => {
       const item = element("li", {});
       pieces.forEach((piece, index) => {
         const joins = step.winner && piece === step.winner[0] && pieces[index + 1] === step.winner[1];
@@ -68,16 +69,17 @@ const TokenSteps = (() => {
       return item;
     }));
     const scored = step.pairs.some((pair) => pair[3] !== null);
-    const most = Math.max(...step.pairs.map((pair) => pair[scored ? 3 : 2] ?? 0), 1e-12);
+    const most = Math.max(...step.pairs.map((pair) => weight(pair, rule)), 1e-12);
     const heads = [[words.pair], [words.count, true]];
     if (scored) heads.push([words.score, true]);
-    const rows = step.pairs.map(([left, right, count, score]) => {
+    const rows = step.pairs.map((pair) => {
+      const [left, right, count, score] = pair;
       const wins = step.winner && left === step.winner[0] && right === step.winner[1];
       const row = element("tr", { class: wins ? "wins" : "" }, element("th", { scope: "row" },
         element("span", { class: "piece" }, shown(left)), element("span", { class: "piece" }, shown(right))),
-      element("td", { class: "number" }, grouped(count)));
-      if (scored) row.append(element("td", { class: "number" }, score === null ? "–" : score.toPrecision(3)));
-      row.style.setProperty("--part", String((scored ? score ?? 0 : count) / most));
+      element("td", { class: rule === "count" ? "number weighed" : "number" }, grouped(count)));
+      if (scored) row.append(element("td", { class: rule === "score" ? "number weighed" : "number" }, score.toPrecision(3)));
+      row.style.setProperty("--part", String(weight(pair, rule) / most));
       return row;
     });
     const vocabulary = lane.slice(0, at + 1).flatMap(({ added }, index) => added.map((piece) =>
@@ -86,18 +88,26 @@ const TokenSteps = (() => {
     return [
       element("p", { class: "toks-sentence", "aria-live": "polite" }, sentence),
       element("h4", {}, words.words), wordList,
-      table(heads, rows, words.pairs), element("p", { class: "toks-note" }, rest > 0 ? fill(words.more_pairs, { count: grouped(rest) }) : ""),
+      rows.length ? table(heads, rows, words.pairs) : "",
+      element("p", { class: "toks-note" }, rest > 0 ? fill(words.more_pairs, { count: grouped(rest) }) : ""),
       element("h4", {}, fill(words.vocabulary, { count: grouped(vocabulary.length) })), element("p", { class: "toks-vocabulary" }, ...vocabulary),
     ];
   }
 
-  function sentenceOf(step, made, words) {
+  const weight = ([, , count, score], rule) => (rule === "score" ? score : count);
+
+  /** What the step before has made, which pair comes first and why. Pairs are listed best first. */
+  function sentenceOf(step, made, rule, cut, words) {
     const done = made ? `${fill(words.made, { merged: shown(made) })} ` : "";
     if (!step.winner) return done + words.no_pair;
-    const [left, right] = step.winner.map(shown);
-    const [, , count, score] = step.pairs.find((pair) => pair[0] === step.winner[0] && pair[1] === step.winner[1]) ?? [];
-    const values = { left, right, count: grouped(count ?? 0), score: score?.toPrecision(3) };
-    return done + fill(score === null || score === undefined ? words.wins : words.wins_score, values);
+    const [first, second] = step.pairs;
+    const [left, right, count, score] = first;
+    const times = (piece) => cut.reduce((sum, [pieces, words]) => sum + words * pieces.filter((one) => one === piece).length, 0);
+    const values = { left: shown(left), right: shown(right), count: grouped(count) };
+    if (rule === "score") Object.assign(values, { score: score.toPrecision(3), of_left: grouped(times(left)), of_right: grouped(times(right)) });
+    const tied = second && weight(second, rule) === weight(first, rule);
+    if (tied) Object.assign(values, { other_left: shown(second[0]), other_right: shown(second[1]) });
+    return done + fill(words[`wins_${rule}${tied ? "_tied" : ""}`], values);
   }
 
   /** A step of Unigram's training: what each piece is worth, and which go. */
@@ -108,15 +118,24 @@ const TokenSteps = (() => {
       element("th", { scope: "row" }, element("span", { class: "piece" }, shown(piece))),
       element("td", { class: "number" }, logProb.toFixed(2)), element("td", { class: "number" }, loss === null ? "–" : loss.toFixed(3)),
       element("td", {}, gone.has(piece) ? words.removed : loss === null ? words.needed : "")));
-    const values = { count: grouped(step.n_pieces), loss: step.loss.toFixed(2), removed: grouped(step.removed.length) };
     const heads = [[words.piece], [words.log_prob, true], [words.loss_if, true], [words.fate]];
-    const sentences = [element("p", { class: "toks-sentence", "aria-live": "polite" }, fill(step.removed.length ? words.prune : words.prune_end, values))];
+    const sentences = [element("p", { class: "toks-sentence", "aria-live": "polite" }, pruningOf(step, at === lane.length - 1, words))];
     if (library && at === lane.length - 1) sentences.push(element("p", { class: "toks-about" }, besideTheLibrary(step, library, words)));
     return [
       ...sentences,
       element("div", { class: "toks-scroll tall", tabindex: "0", role: "region", "aria-label": words.piece },
         table(heads, rows, step.n_pieces > rows.length ? fill(words.first_pieces, { count: rows.length }) : "")),
     ];
+  }
+
+  /** What happens to the pieces at a step, and why they are not just those that the step before has left. */
+  function pruningOf(step, isLast, words) {
+    const values = { count: grouped(step.n_pieces), loss: step.loss.toFixed(2), removed: grouped(step.removed.length) };
+    const told = [fill(step.removed.length ? words.prune : isLast ? words.prune_end : words.prune_none, values)];
+    for (const name of ["faded", "returned"]) {
+      if (step[name].length) told.push(fill(words[`prune_${name}`], { pieces: step[name].map(shown).join(" ") }));
+    }
+    return told.join(" ");
   }
 
   function besideTheLibrary(step, { same, instead }, words) {

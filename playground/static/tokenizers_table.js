@@ -9,10 +9,17 @@ const TokenTable = (() => {
     const ordered = columns.slice().sort((one, other) => one.figures.tokens - other.figures.tokens);
     const [few, many] = [ordered[0], ordered.at(-1)];
     if (!few || !size.characters) return words.headline_empty;
-    const values = { few: few.title, least: grouped(few.figures.tokens), many: many.title, most: grouped(many.figures.tokens) };
-    if (few.figures.tokens === many.figures.tokens) return fill(words.headline_same, values);
-    return fill(words.headline, { ...values, times: (many.figures.tokens / few.figures.tokens).toFixed(1) });
+    const [least, most] = [few.figures.tokens, many.figures.tokens];
+    const values = { few: few.title, least: counted(least, words), many: many.title, most: grouped(most) };
+    if (least === most) return fill(words.headline_same, values);
+    if (!least) return fill(words.headline_none, { ...values, most: counted(most, words) });
+    const times = most / least;
+    const told = fill(words.headline, { ...values, times: times < 100 ? times.toFixed(1) : grouped(Math.round(times)) });
+    if (!few.figures.unknown) return told;
+    return `${told} ${fill(words.headline_lossy, { few: few.title, share: share(few.figures.unknown) })}`;
   }
+
+  const counted = (count, words) => fill(count === 1 ? words.column_token : words.column_tokens, { count: grouped(count) });
 
   const legend = (words) => element("p", { class: "toks-legend" },
     element("span", { class: "key key-differs" }, words.legend_differs), element("span", { class: "key key-part" }, words.legend_part),
@@ -51,5 +58,5 @@ const TokenTable = (() => {
       element("tbody", {}, ...rows)));
   }
 
-  return { headline, legend, figures, facts };
+  return { headline, counted, legend, figures, facts };
 })();

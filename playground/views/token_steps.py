@@ -37,16 +37,32 @@ def _changed(before: Sequence, after: Sequence) -> list[list]:
 
 
 def prune_lane(steps: Sequence) -> list[dict]:
-    """Steps of Unigram's training: the pieces with their log-probabilities and what each one's loss would cost."""
-    return [
-        {
-            "pieces": [list(piece) for piece in step.pieces[:MOST_PIECES]],
-            "n_pieces": len(step.pieces),
-            "removed": list(step.removed),
-            "loss": step.loss,
-        }
-        for step in steps
-    ]
+    """Steps of Unigram's training: the pieces with their log-probabilities and what each one's loss would cost.
+
+    "faded" are pieces that the step before did not remove and that are missing all the same, "returned" those that it
+    did not have: so that the numbers of pieces add up from step to step.
+    """
+    lane, left = [], None
+    for step in steps:
+        here = [piece for piece, *_ in step.pieces]
+        before = here if left is None else left
+        lane.append(
+            {
+                "pieces": [list(piece) for piece in step.pieces[:MOST_PIECES]],
+                "n_pieces": len(here),
+                "removed": list(step.removed),
+                "faded": _without(before, here),
+                "returned": _without(here, before),
+                "loss": step.loss,
+            }
+        )
+        left = _without(here, step.removed)
+    return lane
+
+
+def _without(pieces: Sequence[str], others: Collection[str]) -> list[str]:
+    others = set(others)
+    return [piece for piece in pieces if piece not in others]
 
 
 def agreement(learnt: Sequence[str], library: Collection[str]) -> dict:

@@ -84,6 +84,15 @@ def test_odd_texts_are_shown_or_refused_in_words(visit):
         visitor.page.wait_for_function(
             f"seen => ({BARE})(document.querySelectorAll('.toks-text')[1]) === seen", arg=seen
         )
+    headline = visitor.page.locator(".toks-headline")
+    visitor.page.locator("[data-tokenizer=wordpiece-8k]").check()
+    type_text(visitor, "مرحبا بالعالم")
+    expect(headline).to_contain_text("But WordPiece 8k loses text: 100.0")
+    type_text(visitor, "   ")
+    expect(headline).to_contain_text("WordPiece 8k makes no token at all of this text")
+    type_text(visitor, "a")
+    expect(headline).to_have_text(re.compile("need equally many: 1 token\\.$"))
+    visitor.page.locator("[data-tokenizer=wordpiece-8k]").uncheck()
     visitor.page.locator("#toks-input").evaluate(
         "(area) => { area.value = 'a\\ud800'; area.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
@@ -91,8 +100,15 @@ def test_odd_texts_are_shown_or_refused_in_words(visit):
     type_text(visitor, "0123456789" * 100_001)
     expect(visitor.page.locator(".toks-error")).to_contain_text("at most")
     type_text(visitor, "word " * 60_000)
-    expect(visitor.page.locator(".toks-note").nth(2)).to_contain_text(re.compile("The first 4.000 of 300.000"))
+    drawn = visitor.page.locator(".picture > .toks-note").first
+    expect(drawn).to_contain_text(re.compile("The first 4.000 of 300.000"))
     assert visitor.errors == []
+
+
+# The figures that the bars of each lane stand for: those by which its pairs are ordered.
+BARS = """[...document.querySelectorAll('.toks-lanes table')].map((table) =>
+  [...table.querySelectorAll('td')].filter((cell) => getComputedStyle(cell).backgroundImage !== 'none')
+    .slice(0, 4).map((cell) => cell.textContent))"""
 
 
 def test_training_is_walked_without_the_server(visit):
@@ -109,12 +125,18 @@ def test_training_is_walked_without_the_server(visit):
     expect(sentence).to_have_text(was)
     visitor.page.get_by_role("button", name="Last").click()
     expect(sentence).to_contain_text("Nothing is left to merge")
+    expect(visitor.page.locator(".toks-lanes table")).to_have_count(0)
+    visitor.page.get_by_role("button", name="First").click()
+    expect(sentence).to_contain_text("9 times, as often as “s” and “t”")
     assert asked == []
     visitor.page.get_by_role("button", name="Learn WordPiece").click()
     expect(visitor.page.locator(".toks-lanes h3")).to_have_text([re.compile("By count"), re.compile("By score")])
+    expect(visitor.page.locator(".toks-steps .toks-sentence").nth(1)).to_contain_text("3 ÷ (3 × 3) = 0.333")
+    assert visitor.page.evaluate(BARS) == [["9", "9", "8", "7"], ["0.333", "0.333", "0.143", "0.111"]]
     visitor.page.get_by_role("button", name="Learn Unigram").click()
     expect(visitor.page.locator(".toks-lanes tr.gone").first).to_be_visible()
     visitor.page.get_by_role("button", name="Last").click()
+    expect(sentence).to_contain_text("Back again, because every character of the text must be spelled")
     expect(visitor.page.locator(".toks-lanes")).to_contain_text("The trainer of the tokenizers library")
     visitor.wait_for_address("tok_steps=unigram")
     visitor.page.get_by_role("button", name="Cut a word").click()

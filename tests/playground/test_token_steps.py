@@ -38,6 +38,15 @@ def test_the_vocabulary_grows_by_what_is_merged():
     assert [step["added"] for step in lane[1:4]] == [[step["merged"]] for step in lane[:3]]
 
 
+@pytest.mark.parametrize("text", [passage("english"), DEFAULTS["tok_text"], passage("english")[:300]])
+def test_the_numbers_of_unigram_s_pieces_add_up(text):
+    lane = ask("steps", algorithm="unigram", text=text)["lanes"][0]
+    for step, following in zip(lane, lane[1:], strict=False):
+        left = step["n_pieces"] - len(step["removed"])
+        assert following["n_pieces"] == left - len(following["faded"]) + len(following["returned"])
+    assert lane[-1]["returned"]
+
+
 @pytest.mark.parametrize("name", ["byte-bpe-8k", "sp-bpe-8k", "wordpiece-8k", "unigram-8k", "characters-8k", "bytes"])
 @pytest.mark.parametrize("word", ["unhappiness", "分词器", f"<b>{FAMILY}", "a\0b"])
 def test_a_word_is_cut_as_the_tokenizer_cuts_it(name, word):
