@@ -3,9 +3,22 @@
 import os
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # One thread a process, so that the two do not fight over the cores. Read when torch is imported, hence before anything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+class OneBrowser(LoadScopeScheduling):
+    """Hands out whole files, and all browser tests as one: one of the processes has the browser and the server it visits."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log) -> OneBrowser:
+    return OneBrowser(config, log)
+
 
 CHATTING = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=300"
 

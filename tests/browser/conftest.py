@@ -10,6 +10,8 @@ import pytest
 import playground.start  # noqa: F401 (prepares Gradio's import, so it comes before everything that imports Gradio)
 from playground.shell import launch
 
+# What a browser of one's own makes ready for its menus, in a process for each window.
+NEEDLESS = "PreloadTopChromeWebUI,WebUITabStrip,MediaRouter,Translate,OptimizationHints,HttpsUpgrades,PaintHolding"
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -19,6 +21,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={NEEDLESS}",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 OPTIONS = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce"}
@@ -30,14 +33,6 @@ def browser_path() -> str | None:
     """The browser named by CHROMIUM, else one of the system's."""
     names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
     return next((path for name in names if name and (path := shutil.which(name))), None)
-
-
-def pytest_collection_modifyitems(items) -> None:
-    """All browser tests go to one of the two processes, so that one browser and one server do for all."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
