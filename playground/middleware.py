@@ -18,7 +18,7 @@ FRONTEND = (Path(gradio.__file__).parent / "templates" / "frontend").resolve()
 COMPRESSED = {".js", ".css", ".svg", ".json", ".html"}
 FOR_EVER = b"public, max-age=31536000, immutable"
 BROTLI = [(b"content-encoding", b"br"), (b"vary", b"accept-encoding")]
-MAX_BODY = 1_000_000  # bytes; 100,000 Chinese characters are 300,000
+MAX_BODY = 2_100_000  # bytes: a text of 1 MB, which JSON may spell twice as long
 
 # Scripts and styles are inline in Gradio's page, and its templates are compiled with eval. Nothing may come from, or go
 # to, another host. Hugging Face shows a Space in a frame, hence no limit on frame-ancestors.

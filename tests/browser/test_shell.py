@@ -197,5 +197,5 @@ def test_answers_carry_security_headers(arrive, address):
 
 def test_large_bodies_are_refused(arrive, address):
     visitor = arrive()
-    answer = visitor.context.request.post(f"{address}/gradio_api/queue/join", data="x" * 1_100_000)
+    answer = visitor.context.request.post(f"{address}/gradio_api/queue/join", data="x" * 2_200_000)
     assert answer.status == 413

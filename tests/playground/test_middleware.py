@@ -1,6 +1,7 @@
 """The layers before Gradio's server: what they add, serve, and refuse."""
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import brotli
@@ -17,6 +18,7 @@ from playground.middleware import (
     SecurityHeaders,
     layers,
 )
+from playground.token_figures import MAX_TEXT_BYTES
 
 ASSET = next(path for path in sorted((FRONTEND / "assets").glob("*.js")) if path.stat().st_size > 2000)
 
@@ -126,8 +128,16 @@ def test_announced_large_bodies_are_refused():
 
 
 def test_unannounced_large_bodies_are_refused():
-    chunks = (b"x" * 600_000, b"x" * 600_000, b"x")
+    half = b"x" * (MAX_BODY // 2 + 1)
+    chunks = (half, half, b"x")
     assert ask(BodyLimit(reads_and_answers, MAX_BODY), "/x", "POST", body=chunks)[0] == 413
+
+
+@pytest.mark.parametrize("text", ["\n" * MAX_TEXT_BYTES, "汉" * (MAX_TEXT_BYTES // 3)], ids=["lines", "chinese"])
+def test_the_longest_text_is_taken_however_json_spells_it(text):
+    body = json.dumps({"data": [text, ["byte-bpe-8k"] * 6, "en"], "session_hash": "x" * 20}).encode()
+    status, _, _ = ask(BodyLimit(reads_and_answers, limit=MAX_BODY), method="POST", body=(body,))
+    assert status == 200
 
 
 def test_every_answer_is_guarded():
