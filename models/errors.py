@@ -198,6 +198,7 @@ MESSAGES: dict[str, str] = {
     "tokenizer_not_installed": "The tokenizer {name} is not here. This brings it: {command}",
     "tokenizer_no_hub": "To fetch {name} from the Hugging Face hub, install huggingface_hub.",
     "tokenizer_hub_id": "{name} is no name of a repository on the hub; it is written owner/model.",
+    "hub_unreachable": "{name} is not on this machine, and the Hugging Face hub cannot be reached; check name and network.",
     "tokenizer_hub_failed": "The Hugging Face hub did not give the tokenizer of {name}: {reason}",
     # Learning a tokenizer, and the steps of its algorithm
     "train_algorithm": "No algorithm that can be learnt here is called {name}; there are: {known}.",

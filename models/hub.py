@@ -20,7 +20,8 @@ def snapshot(hub_id: str, wanted: Sequence[str], lacking: str, failed: str, unwa
     """The local copy of those files of a repository that match the patterns `wanted` and not `unwanted`, downloaded if it
     is not there yet.
 
-    Raises InputError of the code `lacking` without the package, and `failed` where the hub does not give them.
+    Raises InputError of the code `lacking` without the package, "hub_unreachable" where there is no network, and `failed`
+    where the hub does not give them.
     """
     if find_spec("huggingface_hub") is None:
         raise InputError(lacking, name=hub_id)
@@ -29,12 +30,8 @@ def snapshot(hub_id: str, wanted: Sequence[str], lacking: str, failed: str, unwa
     try:
         patterns = {"allow_patterns": list(wanted), "ignore_patterns": list(unwanted)}
         return Path(snapshot_download(hub_id, **patterns, etag_timeout=TIMEOUT))
-    except (
-        errors.HfHubHTTPError,
-        errors.HFValidationError,
-        errors.LocalEntryNotFoundError,
-        errors.OfflineModeIsEnabled,
-        OSError,
-    ) as error:
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise InputError("hub_unreachable", name=hub_id) from error
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
         lines = str(error).strip().splitlines()
         raise InputError(failed, name=hub_id, reason=lines[0] if lines else type(error).__name__) from error

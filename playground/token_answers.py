@@ -9,7 +9,7 @@ from models.tokenizers.catalogue import INSTALL_COMMAND, available, catalogue
 from models.tokenizers.opened import MAX_FILE_BYTES, open_file, open_hub
 from playground import services
 from playground.answering import answering, told
-from playground.i18n import say, words_under
+from playground.i18n import words_under
 from playground.session import LIMITS
 from playground.token_figures import LEAST, MAX_TEXT_BYTES, MOST, column, drawn_part, read_text, size_of
 from playground.token_passages import measured, passage, passages
@@ -151,9 +151,7 @@ def steps(asked: dict, lang: str) -> dict:
 @answering
 def train(asked: dict, lang: str) -> dict:
     """Begins a training on the visitor's text; `trained` says how far it is."""
-    wanted, size = asked.get("algorithm"), asked.get("vocab_size")
-    called = say(lang, "tokenizers.trained_title", algorithm=wanted, size=size)
-    return {"job": jobs.begin(called[:MAX_TITLE], wanted, text_of(asked), size)}
+    return {"job": jobs.begin(lang, asked.get("algorithm"), text_of(asked), asked.get("vocab_size"))}
 
 
 @answering

@@ -14,8 +14,10 @@ from models.errors import InputError
 from models.tokenizers.interface import Tokenizer
 from models.tokenizers.train import train_on_text
 from playground import services
+from playground.i18n import say
 from playground.session import LIMITS, TRAINED
 from playground.token_shelf import Named, own
+from playground.views.numbers import exact
 
 MAX_JOBS = 16  # that are remembered, finished ones included
 FORSAKEN = 10.0  # seconds without a question after which a training stops
@@ -29,7 +31,7 @@ class Stopped(Exception):
 class Job:
     """One training. `named` is there when it is done, `error` when it failed; `share` of the work is done."""
 
-    title: str
+    lang: str
     share: float = 0.0
     named: Named | None = None
     error: InputError | None = None
@@ -51,18 +53,21 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
 
-    def begin(self, title: str, algorithm: object, text: str, vocab_size: object) -> str:
-        """Begins a training and returns its name; raises `InputError` for what cannot be trained, "busy" if too many are."""
+    def begin(self, lang: str, algorithm: object, text: str, vocab_size: object) -> str:
+        """Begins a training and returns its name; raises `InputError` for what cannot be trained, "busy" if too many are.
+
+        The tokenizer's title is in `lang`, with the size that it came to: a short text gives fewer ids than were wanted.
+        """
         low, high = LIMITS["train_size"]
         if algorithm not in TRAINED:
             raise InputError("not_a_choice", field="algorithm", value=algorithm, allowed=", ".join(TRAINED))
         if not isinstance(vocab_size, int) or isinstance(vocab_size, bool):
             raise InputError("not_an_integer", field="vocab_size", value=vocab_size)
         if not low <= vocab_size <= high:
-            raise InputError("out_of_range", field="vocab_size", value=vocab_size, low=low, high=high)
+            raise InputError("train_size", value=vocab_size, low=low, high=high)
         if not text.strip():
             raise InputError("token_text_empty")
-        job, name = Job(title), secrets.token_urlsafe(12)
+        job, name = Job(lang), secrets.token_urlsafe(12)
         with self._lock:
             if sum(1 for known in self._jobs.values() if known.named is None and known.error is None) >= self.most // 2:
                 raise InputError("busy")
@@ -89,7 +94,9 @@ def _run(job: Job, algorithm: str, text: str, vocab_size: int) -> None:
                 raise Stopped
             job.asked = time.monotonic()
             tokenizer = train_on_text(algorithm, text, vocab_size, job.progress)
-        job.named = own.keep(job.title, tokenizer)
+        called = say(job.lang, f"tokenizers.view.train_{algorithm.replace('-', '_')}")
+        title = say(job.lang, "tokenizers.trained_title", algorithm=called, size=exact(tokenizer.vocab_size))
+        job.named = own.keep(title, tokenizer)
     except Stopped:
         job.error = InputError("token_training_stopped")
     except InputError as error:

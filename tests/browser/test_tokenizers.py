@@ -155,10 +155,10 @@ def test_a_trained_one_is_compared_and_downloaded(visit):
         visitor.page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename.endswith(".zip")
     visitor.page.get_by_role("button", name="Compare it").click()
-    expect(columns(visitor).last.locator("h3")).to_contain_text("Yours: byte-bpe")
+    expect(columns(visitor).last.locator("h3")).to_contain_text("Yours: Byte-level BPE")
     visitor.wait_for_address(",own-")
     visitor.page.reload()
-    expect(columns(visitor).last.locator("h3")).to_contain_text("Yours: byte-bpe")
+    expect(columns(visitor).last.locator("h3")).to_contain_text("Yours: Byte-level BPE")
     assert visitor.errors == []
 
 

@@ -33,8 +33,8 @@ class TestHub:
 
         monkeypatch.setattr(hugging_face, "snapshot_download", unreachable)
         error = refusal("nobody/nothing")
-        assert error.code == "weights_hub_failed"
-        assert "no route" in str(error)
+        assert error.code == "hub_unreachable"
+        assert "cannot be reached" in str(error)
 
     def test_weights_are_fetched_once(self, monkeypatch, folder):
         """Repositories also hold the same weights in other formats, beside those of the index or in a folder of theirs."""

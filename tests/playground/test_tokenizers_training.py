@@ -99,18 +99,26 @@ def test_a_training_that_breaks_says_so_and_keeps_no_place(monkeypatch):
         assert "failed" in outcome(job)["refused"]
 
 
+def test_a_trained_one_is_called_by_the_size_that_it_came_to():
+    job = ask("train", algorithm="byte-bpe", vocab_size=1024, text="low lower lowest")["job"]
+    done = outcome(job)["done"]
+    assert done["vocab_size"] < 300
+    assert done["title"] == f"Yours: Byte-level BPE, {done['vocab_size']}"
+    assert "1024" not in ask("train", algorithm="byte-bpe", vocab_size=9, text="low")["refused"]
+
+
 def test_trainings_are_bounded(monkeypatch):
     go = threading.Event()
     monkeypatch.setattr(token_training, "train_on_text", lambda *_: go.wait(10) and bytes_tokenizer())
     jobs = Jobs(most=4)
-    names = [jobs.begin("x", "byte-bpe", "hello", 600) for _ in range(2)]
+    names = [jobs.begin("en", "byte-bpe", "hello", 600) for _ in range(2)]
     with pytest.raises(ValueError, match="busy"):
-        jobs.begin("x", "byte-bpe", "hello", 600)
+        jobs.begin("en", "byte-bpe", "hello", 600)
     go.set()
     until = time.monotonic() + 20
     while any(jobs.get(name).named is None for name in names) and time.monotonic() < until:
         time.sleep(0.02)
-    assert jobs.begin("x", "byte-bpe", "hello", 600)
+    assert jobs.begin("en", "byte-bpe", "hello", 600)
 
 
 @pytest.mark.parametrize("job", ["no-such", None, ["x"]])
