@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import gradio
+
 from playground.i18n import LANGUAGES, catalogue, say
 from playground.session import FIELDS, Session
 
 STATIC = Path(__file__).parent / "static"
+ASSETS = Path(gradio.__file__).parent / "templates" / "frontend" / "assets"
 NAMES = {"en": "English", "zh": "中文"}  # every language under its own name
 
 
@@ -21,7 +24,8 @@ def page_head(tabs: Iterable[str], scripts: Iterable[str], later: Iterable[str] 
     code = ["page.js", *dict.fromkeys(scripts)]
     named = dict.fromkeys([*tabs, *(script.removesuffix(".js") for script in (*code, *later))])
     styles = ["lineage.css", *(f"{name}.css" for name in named if (STATIC / f"{name}.css").is_file())]
-    boot = _boot() | {"scripts": {name: f"scripts/{_file_name(name)}" for name in dict.fromkeys(later)}}
+    fetched = {name: f"scripts/{_file_name(name)}" for name in dict.fromkeys(later)}
+    boot = _boot() | {"scripts": fetched, "plotly": _plotly()}
     start = f"const lineage = window.lineage = {{ boot: {_script_json(boot)} }};"
     return f"<style>{_read(styles)}</style><script>{start}\n{_read(code)}</script>"
 
@@ -35,6 +39,12 @@ def script(file_name: str) -> bytes | None:
 def _file_name(name: str) -> str:
     """Changes with what it names, so that browsers may keep it for ever."""
     return f"{Path(name).stem}-{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:16]}.js"
+
+
+def _plotly() -> str:
+    """The address of the module with which Gradio draws plots; it puts Plotly in the browser's reach."""
+    (module,) = ASSETS.glob("PlotlyPlot-*.js")
+    return f"assets/{module.name}"
 
 
 def _boot() -> dict:

@@ -7,6 +7,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import models
@@ -86,7 +87,7 @@ def _unpack(data: bytes, folder: Path) -> None:
                     limit = short_bytes(MAX_UNPACKED)
                     raise InputError("brought_too_large", size=f"> {limit}", limit=limit)
                 (folder / known).write_bytes(content)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise InputError("brought_not_a_zip") from error
 
 

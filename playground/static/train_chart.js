@@ -1,4 +1,4 @@
-/* Charts of a training, drawn by the Plotly that the page carries: it comes with the chart of the shipped models. */
+/* Charts of a training, drawn by the Plotly that Gradio carries. */
 
 const TrainChart = (() => {
   // Okabe and Ito's colours for colour-blind eyes, as in playground/views/zoo_chart.py.
@@ -8,11 +8,7 @@ const TrainChart = (() => {
   const GRID = "rgba(128,128,128,0.2)";
   const HEIGHT = 360;
 
-  /** Plotly, once it is there. */
-  const library = () => new Promise((resolve) => {
-    const look = () => (window.Plotly ? resolve(window.Plotly) : setTimeout(look, 60));
-    look();
-  });
+  const library = () => import(new URL(lineage.boot.plotly, document.baseURI)).then(() => window.Plotly);
 
   function layout(x, y, { xRange, ...more } = {}) {
     const axis = (words, range) => ({ title: { text: words, standoff: 8 }, gridcolor: GRID, zeroline: false, fixedrange: true, ...(range ? { range } : {}) });

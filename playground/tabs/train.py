@@ -33,9 +33,7 @@ def layout(page: Page) -> TabParts:
         elem_id="train-view",
         apply_default_css=False,
     )
-    plot = gr.Plot(
-        show_label=False, elem_id="train-zoo-plot"
-    )  # brings the library that the other charts draw with, too
+    plot = gr.Plot(show_label=False, elem_id="train-zoo-plot")
     page.on_tab(draw_zoo, page.lang, plot)
     page.endpoint(train, "train", STREAMS)
     return TabParts(later=SCRIPTS)

@@ -1,5 +1,7 @@
 """A training small enough for a test: its texts, recipe and model."""
 
+from pathlib import Path
+
 import numpy as np
 
 import models
@@ -48,3 +50,11 @@ def story_data() -> TrainingData:
     file = TokenFile(np.array(sum(rows, []), dtype=np.uint16), np.cumsum([0, *map(len, rows)]))
     held_out = (HeldOut("a.txt", file.ids[:200]),)
     return TrainingData(tokenizer, MIXTURE.corpora, TokenStream([file], [1], seed=3), held_out)
+
+
+def story_folder(parent: Path) -> Path:
+    """A new folder with the stories as a corpus file."""
+    folder = parent / "corpus"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES), encoding="utf-8")
+    return folder

@@ -10,15 +10,12 @@ from models.errors import InputError
 from models.objectives import MARKS, marks_of
 from models.training.recipe import load_recipe, recipes
 from models.training.run import StopRequest, train
-from tests.models.little_training import MIXTURE, RECIPE, STORIES
+from tests.models.little_training import MIXTURE, RECIPE, story_folder
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES), encoding="utf-8")
-    return folder
+    return story_folder(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from models.objectives.marks import Marks
 from models.objectives.span_corruption import span_corruption
 from models.training.routing import measure_routing, mutual_information, routing_of
 from models.training.run import StopRequest, train
-from tests.models.little_training import RECIPE, STORIES
+from tests.models.little_training import RECIPE, story_folder
 
 TOKENS = np.array([3, 5] * 500)
 SIZES = {"d_model": 16, "n_heads": 2, "n_kv_heads": 2, "d_head": 8, "d_ff": 24, "vocab_size": 64}
@@ -100,10 +100,11 @@ def test_a_dense_model_has_nothing_to_measure():
 
 
 def test_card_and_history_say_where_tokens_go(tmp_path, monkeypatch):
-    (tmp_path / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES), encoding="utf-8")
-    config = models.preset("mixtral-mini").replace(n_layers=2, attention="mha", rotary_dim=8, **SIZES | {"vocab_size": 300})
+    config = models.preset("mixtral-mini").replace(
+        n_layers=2, attention="mha", rotary_dim=8, **SIZES | {"vocab_size": 300}
+    )
     monkeypatch.setattr(models, "preset", lambda name: config)
-    assert train(RECIPE, tmp_path, tmp_path / "work", tmp_path / "out", StopRequest(), lambda text: None)
+    assert train(RECIPE, story_folder(tmp_path), tmp_path / "work", tmp_path / "out", StopRequest(), lambda text: None)
     layers = json.loads((tmp_path / "out/history.json").read_text())["routing"]
     card = (tmp_path / "out/CARD.md").read_text(encoding="utf-8")
     assert list(layers) == ["layers.0", "layers.1"]

@@ -23,7 +23,7 @@ from models.training.muon import Muon, orthogonalised
 from models.training.recipe import CorpusShare
 from models.training.run import StopRequest, train
 from models.training.trainer import Trainer, learning_rate
-from tests.models.little_training import CONFIG, MIXTURE, RECIPE, STORIES, story_data
+from tests.models.little_training import CONFIG, MIXTURE, RECIPE, story_data, story_folder
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,7 @@ def data():
 
 @pytest.fixture
 def corpus(tmp_path):
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES), encoding="utf-8")
-    return folder
+    return story_folder(tmp_path)
 
 
 @pytest.fixture

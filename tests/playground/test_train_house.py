@@ -1,48 +1,21 @@
 """Who trains and who waits: one training a visitor, two at a time, a line for the others; and the endpoint."""
 
-import json
 import threading
 import time
 
 import pytest
 
 from models.errors import InputError
-from playground import services, train_answers, train_house
+from playground import services, train_house
 from playground.train_api import train
 from playground.train_house import House, read_order
 from playground.train_texts import read
+from tests.playground.trainings import TINY, ask, ended, order
 
-TINY = "llama-mini~max_seq_len=64~d_model=16~n_layers=1~n_heads=2~attention=mqa~n_kv_heads=1~d_head=8~d_ff=24~vocab_size=300"
 SPARSE = (
     "mixtral-mini~max_seq_len=64~d_model=16~n_layers=2~n_heads=2~n_kv_heads=1~d_head=8~attention=mqa~vocab_size=300"
     "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8"
 )
-
-
-def ask(function: str, /, **request) -> dict:
-    return json.loads(getattr(train_answers, function)(json.dumps(request)))
-
-
-def order(*designs: str, tokens: int = 10_000, **more) -> dict:
-    return {
-        "designs": list(designs or (TINY,)),
-        "text": "stories-en",
-        "tokens": tokens,
-        "seed": 7,
-        "visitor": "me",
-        **more,
-    }
-
-
-def ended(training: str) -> dict:
-    """How a training ends."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        news = ask("look", training=training, seen=[])
-        if news["state"] == "over":
-            return news
-        time.sleep(0.05)
-    raise AssertionError("the training did not end")
 
 
 class TestHouse:

@@ -1,53 +1,24 @@
 """Training in the browser: what is trained, on what, and what is seen of it."""
 
-import json
-import time
-
 import pytest
 import torch
 
 import models
 from models.errors import InputError
 from models.training.in_memory import in_memory, split
-from playground import services, train_answers, zoo_scores
+from playground import services, zoo_scores
 from playground.design_strings import design_string, parse_design
 from playground.train_designs import balances, small_form, trainable, with_balance
 from playground.train_lane import Lane, recipe_of
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, own, read
 from playground.zoo_scores import groups
+from tests.playground.trainings import TINY, ask, ended, order
 
-TINY = "llama-mini~max_seq_len=64~d_model=16~n_layers=1~n_heads=2~attention=mqa~n_kv_heads=1~d_head=8~d_ff=24~vocab_size=300"
 SPARSE = (
     "mixtral-mini~max_seq_len=64~d_model=16~n_layers=2~n_heads=2~n_kv_heads=1~d_head=8~attention=mqa~vocab_size=300"
     "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8~moe.router=sigmoid~moe.normalise_weights=false"
     "~moe.aux_loss_coef=0"
 )
-
-
-def ask(function: str, /, **request) -> dict:
-    return json.loads(getattr(train_answers, function)(json.dumps(request)))
-
-
-def order(*designs: str, tokens: int = 10_000, **more) -> dict:
-    return {
-        "designs": list(designs or (TINY,)),
-        "text": "stories-en",
-        "tokens": tokens,
-        "seed": 7,
-        "visitor": "me",
-        **more,
-    }
-
-
-def ended(training: str) -> dict:
-    """How a training ends."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        news = ask("look", training=training, seen=[])
-        if news["state"] == "over":
-            return news
-        time.sleep(0.05)
-    raise AssertionError("the training did not end")
 
 
 @pytest.fixture(scope="module")
