@@ -48,7 +48,7 @@ TRAIN_TEXTS = ("stories-en", "prose-zh", "own")
 TRAIN_SMALL = "llama-mini~max_seq_len=256~d_model=128~n_layers=4~n_heads=4~d_ff=352"
 TRAIN_RACE = f"{TRAIN_SMALL}|llama-mini~max_seq_len=256~d_model=128~n_layers=4~n_heads=4~norm=layernorm~d_ff=352"
 TRAIN_EXPERTS = (
-    "mixtral-mini~max_seq_len=256~d_model=96~n_layers=3~attention=mqa~n_heads=3~n_kv_heads=1~moe.n_experts_per_token=1"
+    "mixtral-mini~max_seq_len=256~d_model=96~n_layers=3~attention=mqa~n_heads=3~n_kv_heads=1~moe.n_experts=8~moe.n_experts_per_token=1"
     "~moe.d_expert=128~moe.router=sigmoid~moe.normalise_weights=false~moe.aux_loss_coef=0"
 )
 MAX_RACE = 4_000  # characters of the designs of a race, which an address carries

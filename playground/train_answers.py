@@ -42,7 +42,7 @@ RACES = {
 }
 """Ready-made races: designs that differ in one choice."""
 SWITCH = (
-    "mixtral-mini~max_seq_len=256~d_model=96~n_layers=3~attention=mqa~n_heads=3~n_kv_heads=1~moe.n_experts_per_token=1"
+    "mixtral-mini~max_seq_len=256~d_model=96~n_layers=3~attention=mqa~n_heads=3~n_kv_heads=1~moe.n_experts=8~moe.n_experts_per_token=1"
     "~moe.d_expert=128~moe.router=switch~moe.normalise_weights=false~moe.aux_loss_coef=0"
 )
 MIXTURES = {"sigmoid": TRAIN_EXPERTS, "switch": SWITCH, "deepseek": "deepseek-v3-mini"}

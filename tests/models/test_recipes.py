@@ -96,6 +96,30 @@ def test_shipped_models_differ_in_architecture_only():
     assert max(sizes) / min(sizes) < 1.1
 
 
+def test_the_zoo_is_small_enough_to_ship():
+    """One model of every family, in bfloat16: what a clone of the project carries."""
+    families = [
+        "transformer",
+        "gpt1",
+        "gpt2",
+        "bert",
+        "t5",
+        "bloom",
+        "llama",
+        "glm",
+        "qwen3",
+        "mixtral",
+        "switch",
+        "deepseek-v3",
+    ]
+    zoo = [models.preset(f"{name}-mini") for name in families] + [
+        models.preset(f"{name}-mini-zh") for name in ("llama", "bert")
+    ]
+    counts = [models.account(config) for config in zoo]
+    assert max(count.active_params for count in counts) <= 4_000_000
+    assert 2 * sum(count.params for count in counts) <= 100_000_000
+
+
 @pytest.mark.parametrize(
     ("preset", "objective", "prompt"),
     [("t5-mini", "span_corruption", "Once <extra_id_0> a dog."), ("glm-mini", "blank_infilling", "Once [MASK] a dog.")],
