@@ -41,3 +41,12 @@ def _request(request: object) -> dict:
 def told(error: InputError, lang: str) -> str:
     """An error's sentence, in which half a character can be shown."""
     return explain(lang, error).encode("utf-8", "replace").decode()
+
+
+def read_whole(name: str, value: object, low: int, high: int) -> int:
+    """A whole number within limits; raises `InputError` for any other value."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError("not_an_integer", field=name, value=value)
+    if not low <= value <= high:
+        raise InputError("out_of_range", field=name, value=value, low=low, high=high)
+    return value

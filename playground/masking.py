@@ -16,7 +16,8 @@ from models.objectives.sentences import sentences
 from models.objectives.words import words
 from models.tokenizers import Tokenizer
 from models.tokenizers.interface import check_text
-from playground.session import LIMITS, MAX_THROWS, TEXTS
+from playground.session import LIMITS, TEXTS
+from playground.session_limits import MAX_THROWS
 
 READ_AT_ONCE = 128  # tokens: the length of 90 % of BERT's own training steps (appendix A.2), and of bert-mini's
 ACTIONS = ("mask", "random", "keep")
@@ -214,12 +215,3 @@ def read_share(share: object) -> float:
     if not low <= share <= high:
         raise InputError("out_of_range", field="share", value=share, low=low, high=high)
     return float(share)
-
-
-def read_whole(name: str, value: object, low: int, high: int) -> int:
-    """A whole number within limits; raises `InputError` for any other value."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError("not_an_integer", field=name, value=value)
-    if not low <= value <= high:
-        raise InputError("out_of_range", field=name, value=value, low=low, high=high)
-    return value

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground.masking import Masking, masking, read_hand, read_share, read_text, read_whole
+from playground.answering import read_whole
+from playground.masking import Masking, masking, read_hand, read_share, read_text
 from playground.objective_models import MaskedModel, hold_masked
 from playground.objective_passages import twos
 from playground.session import LIMITS

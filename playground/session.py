@@ -10,12 +10,38 @@ from math import isfinite
 from urllib.parse import quote
 
 import models
-from models.account import BYTES, MAX_BATCH, MAX_RANKS
+from models.account import BYTES
 from models.errors import InputError
 from playground.design_strings import Design, as_flag, as_text, as_written, design_string, parse_design
 from playground.i18n import LANGUAGES
 from playground.kv_context import KINDS, NAMED, check_generates
-from playground.lineage import longest, route_names
+from playground.lineage import route_names
+from playground.session_limits import (
+    ATTENTION_SECTIONS,
+    BLANKS,
+    DEFAULT_MODEL,
+    FATE_LIST,
+    LIMITS,
+    MASK_HEAD,
+    MASK_TWO,
+    MAX_PROMPT,
+    MAX_RACE,
+    OBJECTIVE_SECTIONS,
+    PAIRS_FROM,
+    SECTIONS,
+    TABS,
+    TEXTS,
+    TOKEN_SECTIONS,
+    TOKEN_STEPS,
+    TOKENIZER_NAMES,
+    TOKENIZERS,
+    TRAIN_EXPERTS,
+    TRAIN_RACE,
+    TRAIN_SECTIONS,
+    TRAIN_SMALL,
+    TRAIN_TEXTS,
+    TRAINED,
+)
 
 __all__ = [
     "DEFAULTS",
@@ -35,71 +61,6 @@ __all__ = [
     "is_card",
     "parse_design",
 ]
-
-DEFAULT_MODEL = "llama-mini"
-TABS = ("generate", "build", "compare", "tokenizers", "objectives", "train")
-SECTIONS = ("compare", "lineage", "context")
-TOKEN_SECTIONS = ("compare", "steps", "train")
-TOKEN_STEPS = ("bpe", "wordpiece", "unigram", "encode")
-TRAINED = ("byte-bpe", "sp-bpe", "unigram", "wordpiece", "characters")
-TOKENIZERS = "byte-bpe-8k,wordpiece-8k,unigram-8k,characters-8k"
-TRAIN_SECTIONS = ("one", "race", "experts", "zoo")
-TRAIN_TEXTS = ("stories-en", "prose-zh", "own")
-TRAIN_SMALL = "llama-mini~max_seq_len=256~d_model=128~n_layers=4~n_heads=4~d_ff=352"
-TRAIN_RACE = f"{TRAIN_SMALL}|llama-mini~max_seq_len=256~d_model=128~n_layers=4~n_heads=4~norm=layernorm~d_ff=352"
-TRAIN_EXPERTS = (
-    "mixtral-mini~max_seq_len=256~d_model=96~n_layers=3~attention=mqa~n_heads=3~n_kv_heads=1~moe.n_experts=8~moe.n_experts_per_token=1"
-    "~moe.d_expert=128~moe.router=sigmoid~moe.normalise_weights=false~moe.aux_loss_coef=0"
-)
-MAX_RACE = 4_000  # characters of the designs of a race, which an address carries
-TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
-OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
-BLANKS = ("short", "long")
-PAIRS_FROM = ("stories", "books", "chinese", "own")
-FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask|random|keep|leave|\d{1,2})){0,127}")
-MAX_THROWS = 99  # of the dice of one position
-MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
-MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
-MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
-
-# Numbers and what they may be; the widgets use the same limits.
-LIMITS: dict[str, tuple[float, float]] = {
-    "context": (1, 100_000_000),
-    "batch": (1, MAX_BATCH),
-    "ranks": (1, MAX_RANKS),
-    "temperature": (0.0, 2.0),
-    "top_k": (0, 200),
-    "top_p": (0.05, 1.0),
-    "min_p": (0.0, 1.0),
-    "repetition_penalty": (1.0, 2.0),
-    "seed": (0, 2**31 - 1),
-    "max_new_tokens": (1, 512),
-    "step": (0, longest()),
-    "kv_batch": (1, 1024),
-    "kv_window": (128, 131_072),
-    "tok_step": (0, 200),
-    "train_size": (512, 8_192),
-    "obj_seed": (0, 2**31 - 1),
-    "mask_step": (0, 9),
-    "mask_share": (1, 60),
-    "mask_part": (0, 999),
-    "mask_at": (0, 999),
-    "pair_tokens": (16, 128),
-    "pair_at": (0, 59),
-    "pair_step": (0, 7),
-    "side_denoiser": (0, 6),
-    "train_tokens": (10_000, 400_000),
-    "train_seed": (0, 2**31 - 1),
-}
-# How many characters of a text are read.
-TEXTS = {
-    "text": MAX_PROMPT,
-    "tok_text": 2_000,
-    "tok_word": 64,
-    "obj_text": 20_000,
-    "pair_first": 2_000,
-    "pair_second": 2_000,
-}
 
 
 @dataclass(frozen=True)
@@ -180,6 +141,10 @@ class Session:
     pair_second: str = ""
     side_blank: str = "short"  # which blanks GLM's objective has, side by side with others
     side_denoiser: int = 0  # and which of UL2's denoisers is shown there
+    att_section: str = "maps"  # of the tab of attention
+    att_text: str = "Tom and his dog went to the park. Anna and her cat went to the park. Tom and his dog were happy."
+    att_second: str = ""  # what an encoder-decoder or prefix decoder writes, or a second sentence
+    att_part: int = 0  # which part of a text that is longer than what is looked at at once
     train_section: str = "one"  # of the tab that trains models
     train_design: str = TRAIN_SMALL
     train_race: str = TRAIN_RACE  # the designs that run a race
@@ -356,6 +321,7 @@ _READERS = {
     "mask_fates": _read_matching(FATE_LIST),
     "mask_head": _read_matching(MASK_HEAD),
     "mask_two": _read_matching(MASK_TWO),
+    "att_section": _read_name(ATTENTION_SECTIONS),
     "train_section": _read_name(TRAIN_SECTIONS),
     "train_design": _read_shown,
     "train_race": _read_race,

@@ -13,12 +13,20 @@ from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head, script
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, TabParts, carrier, refusals
-from playground.tabs import build, compare, generate, objectives, tokenizers, train
+from playground.tabs import attention, build, compare, generate, objectives, tokenizers, train
 from playground.theme import theme
 from playground.views import header
 from playground.views.numbers import exact
 
-TABS: tuple[Tab, ...] = (generate.TAB, build.TAB, compare.TAB, tokenizers.TAB, objectives.TAB, train.TAB)
+TABS: tuple[Tab, ...] = (
+    generate.TAB,
+    build.TAB,
+    compare.TAB,
+    tokenizers.TAB,
+    objectives.TAB,
+    attention.TAB,
+    train.TAB,
+)
 
 
 def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:

@@ -1,0 +1,82 @@
+"""What the tab of attention asks of the server for all its sections: words, and how the model in hand reads a text."""
+
+from playground import services
+from playground.answering import answering
+from playground.attention_subject import Looked, looked_at, most_tokens
+from playground.i18n import say, words_under
+from playground.objective_passages import passages
+from playground.session import LIMITS, TEXTS
+from playground.views.numbers import exact
+
+WORDS = {  # by section, and what the keys of each begin with
+    "attention": "attention.view.",
+    "maps": "maps.view.",
+    "weight": "weight.view.",
+    "flash": "flash.view.",
+    "whatif": "whatif.view.",
+    "before": "before.view.",
+}
+
+
+@answering
+def attention_opening(asked: dict, lang: str) -> dict:
+    """Words by section, passages to choose from, how long a text may be, and the models that are trained."""
+    return {
+        "words": {section: words_under(prefix, lang) for section, prefix in WORDS.items()},
+        "passages": [{"title": one["title"], "text": one["text"]} for one in passages(lang)],
+        "limits": {"text": TEXTS["att_text"], "part": LIMITS["att_part"][1]},
+        "trained": [{"name": name, "title": services.title(name)} for name in services.models_with_weights()],
+    }
+
+
+@answering
+def attention_read(asked: dict, lang: str) -> dict:
+    """How the model in hand reads the text: its sequences of tokens, its structure, and what is odd about them."""
+    return reading(looked_at(asked), lang)
+
+
+def reading(looked: Looked, lang: str) -> dict:
+    """A read request as plain values: `sequences` by name ("text", "source", "image"), each with tokens, ids, kinds (a
+    letter a token: t text, s special, p patch) and segments; `notes` are sentences with a way on."""
+    config, inputs = looked.loaded.config, looked.inputs
+    return {
+        "title": looked.known.name,
+        "trained": looked.known.trained,
+        "structure": config.structure,
+        "takes_second": config.structure in ("encoder_decoder", "prefix_decoder") or config.n_segments > 1,
+        "takes_text": config.image is None,
+        "takes_picture": config.image is not None or config.vision_tower is not None,
+        "most": most_tokens(config),
+        "own": looked.own,
+        "part": {"index": inputs.part, "count": inputs.parts},
+        "sequences": {
+            name: {
+                "tokens": sequence.tokens,
+                "ids": sequence.ids,
+                "kinds": sequence.kinds,
+                "segments": sequence.segments,
+            }
+            for name, sequence in inputs.sequences.items()
+        },
+        "notes": notes(looked, lang),
+    }
+
+
+def notes(looked: Looked, lang: str) -> list[dict]:
+    """What is odd about a text or its model, a sentence each, and in `way` what the page offers: "part", "model" or None."""
+    inputs, found = looked.inputs, []
+    if not looked.known.trained:
+        found.append(("random", "model", {"title": looked.known.name}))
+    if looked.cut:
+        found.append(("cut", None, {"limit": exact(TEXTS["att_text"])}))
+    if inputs.parts > 1:
+        values = {"tokens": exact(inputs.n_tokens), "most": exact(most_tokens(looked.loaded.config))}
+        found.append(("part", "part", {**values, "part": inputs.part + 1, "parts": exact(inputs.parts)}))
+    if looked.own:
+        found.append(("own", None, {}))
+    if inputs.parts == 1 and len(next(iter(inputs.sequences.values()))) == 1:
+        found.append(("one_token", None, {}))
+    return [{"sentence": say(lang, f"attention.note.{code}", **values), "way": way} for code, way, values in found]
+
+
+ANSWERS = [attention_opening, attention_read]

@@ -1,0 +1,201 @@
+/* Attention: the sections of the tab and what they share: the model in hand, the text, and how the model reads it. Each
+   section is drawn by a file of its own. Every text becomes part of the page by textContent alone.
+
+   A section's `mount(panel, server, shared)` gives { refresh, usesText }. `refresh()` draws the section: it is called when
+   the section is shown for the first time, and, while it is shown, whenever what is shared has changed since. A section
+   with `usesText: false` has nothing to do with model and text; the shared controls are then out of sight. */
+
+const Attention = (() => {
+  const { element, fill } = lineage;
+  const SECTIONS = ["maps", "weight", "flash", "whatif", "before"];
+  const PAUSE = 300; // milliseconds after the last key
+  const TEXTS = ["text", "second"];
+
+  async function mount(root, server) {
+    const place = root.querySelector(".atts");
+    if (place.dataset.mounted) return;
+    place.dataset.mounted = "true";
+    await Asking.ready();
+    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
+    place.prepend(error);
+    let words = { unreachable: place.dataset[`unreachable_${lineage.lang}`] ?? place.dataset.unreachableEn };
+    const ask = Asking.asker(server, () => words.unreachable);
+    const attempt = Asking.attempter(error);
+    const opening = await attempt(() => ask("attention_opening"));
+    if (!opening) return;
+    words = opening.words.attention;
+    const shared = sharedState(opening, ask, attempt);
+    const controls = place.querySelector(".att-shared");
+    const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.att-${name}`)]));
+    const views = { maps: AttentionMaps, weight: AttentionWeight, flash: AttentionFlash, whatif: AttentionWhatIf, before: AttentionBefore };
+    const sections = new Map(SECTIONS.map((name) => [name, views[name].mount(panels.get(name), server, shared)]));
+    const drawn = new Map(); // section → the version of what is shared that it shows
+    const current = () => (SECTIONS.includes(lineage.state.att_section) ? lineage.state.att_section : SECTIONS[0]);
+    const notes = element("div", { class: "mask-notes", "aria-live": "polite" });
+    const way = element("div", { class: "obj-row att-way" });
+    error.after(way);
+
+    /** Draws the open section, if what it shows is not what is shared now. */
+    const refresh = () => {
+      const name = current();
+      const section = sections.get(name);
+      if (section.usesText !== false && !shared.reading) return;
+      const version = section.usesText === false ? 0 : shared.version;
+      if (drawn.get(name) === version) return;
+      drawn.set(name, version);
+      section.refresh();
+    };
+    const show = (name) => {
+      lineage.write("att_section", name);
+      for (const [of, panel] of panels) panel.hidden = of !== name;
+      const usesText = sections.get(name).usesText !== false;
+      controls.hidden = !usesText;
+      notes.hidden = !usesText;
+      refresh();
+    };
+    const bar = lineage.choice("atts-switch", words.sections, SECTIONS.map((name) => [name, words[`section_${name}`]]), current(), show);
+    way.after(bar, notes);
+    shared.show = (name) => {
+      for (const button of bar.children) button.setAttribute("aria-pressed", String(button.value === name));
+      show(name);
+    };
+
+    /** Lets the model in hand read the text anew. */
+    let latest = 0;
+    const read = async () => {
+      const mine = ++latest;
+      place.setAttribute("aria-busy", "true");
+      let refused = true;
+      const reading = await attempt(async () => {
+        const reply = await ask("attention_read", shared.request());
+        refused = false;
+        return reply;
+      });
+      if (mine !== latest) return;
+      place.removeAttribute("aria-busy");
+      way.replaceChildren(...(refused ? otherModels(shared) : []));
+      shared.reading = reading;
+      shared.version += 1;
+      place.classList.toggle("att-unread", !reading);
+      fields.refresh();
+      notes.replaceChildren(...(reading ? reading.notes.map((note) => noteOf(note, shared)) : []));
+      refresh();
+    };
+    shared.read = read;
+    const fields = fieldsOf(shared, controls);
+    addEventListener("lineage:model", ({ detail }) => {
+      if (detail === shared.design) return;
+      shared.design = detail;
+      lineage.write("att_part", 0);
+      // A tab that is not looked at waits: the model may change many times before it is.
+      if (place.checkVisibility()) read();
+      else shared.waiting = true;
+    });
+    new IntersectionObserver((entries) => {
+      if (!shared.waiting || !entries.some(({ isIntersecting }) => isIntersecting)) return;
+      shared.waiting = false;
+      read();
+    }).observe(place);
+    show(current());
+    await read();
+  }
+
+  /** What sections may ask and know; `request()` is what the server needs to read the same text with the same model. */
+  function sharedState(opening, ask, attempt) {
+    const texts = new Map(TEXTS.map((name) => [name, Asking.keptText(`att_${name}`)]));
+    return {
+      ask, attempt, opening, words: opening.words, version: 0, reading: null, waiting: false,
+      design: lineage.state.model,
+      get lang() { return lineage.lang; },
+      get text() { return texts.get("text"); },
+      get second() { return texts.get("second"); },
+      /** Takes a text; tells whether the address carries it. */
+      set(name, value) {
+        texts.set(name, value);
+        return Asking.keepText(`att_${name}`, value);
+      },
+      request() {
+        return { design: this.design, text: this.text, second: this.second, part: Number(lineage.state.att_part), ...this.more?.() };
+      },
+      /** Takes another model in hand, as the header's list does. */
+      take(design) {
+        const field = document.querySelector("#model textarea");
+        field.value = design;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+      },
+    };
+  }
+
+  /** Where a model cannot be looked into: those that can. */
+  function otherModels(shared) {
+    return shared.opening.trained.map(({ name, title }) => {
+      const button = element("button", { type: "button", class: "chip" }, fill(shared.words.attention.take, { title }));
+      button.addEventListener("click", () => shared.take(name));
+      return button;
+    });
+  }
+
+  function noteOf(note, shared) {
+    const made = element("div", { class: "mask-note" }, element("p", {}, note.sentence));
+    if (note.way === "part") {
+      const { index, count } = shared.reading.part;
+      const step = (words, to) => {
+        const button = element("button", { type: "button" }, words);
+        button.disabled = to < 0 || to >= count;
+        button.addEventListener("click", () => {
+          lineage.write("att_part", to);
+          shared.read();
+        });
+        return button;
+      };
+      made.append(step(shared.words.attention.part_before, index - 1), step(shared.words.attention.part_after, index + 1));
+    }
+    if (note.way === "model") made.append(...otherModels(shared));
+    return made;
+  }
+
+  /** The fields for the texts, and passages to try. */
+  function fieldsOf(shared, controls) {
+    const words = shared.words.attention;
+    let timer = 0;
+    const fields = new Map();
+    const rows = new Map();
+    for (const name of TEXTS) {
+      const area = element("textarea", { id: `att-${name}`, rows: name === "text" ? "5" : "2", spellcheck: "false", dir: "auto" });
+      const label = element("label", { for: area.id });
+      const carried = element("p", { class: "obj-note", hidden: "" }, words.not_carried);
+      area.value = shared[name];
+      area.addEventListener("input", () => {
+        carried.hidden = shared.set(name, area.value);
+        lineage.write("att_part", 0);
+        clearTimeout(timer);
+        timer = setTimeout(shared.read, PAUSE);
+      });
+      fields.set(name, { area, label });
+      rows.set(name, element("div", { class: "obj-field" }, label, area, carried));
+    }
+    const chips = element("div", { class: "obj-chips", role: "group", "aria-label": words.passages });
+    for (const passage of shared.opening.passages) {
+      const chip = element("button", { type: "button", class: "chip" }, passage.title);
+      chip.addEventListener("click", () => {
+        fields.get("text").area.value = passage.text;
+        fields.get("text").area.dispatchEvent(new Event("input"));
+      });
+      chips.append(chip);
+    }
+    rows.get("text").append(chips);
+    controls.append(...rows.values());
+    const refresh = () => {
+      const { reading } = shared;
+      const structure = reading?.structure ?? "decoder";
+      fields.get("text").label.textContent = words[`text_${structure}`] ?? words.text;
+      fields.get("second").label.textContent = words[`second_${structure}`] ?? words.second_encoder;
+      rows.get("text").hidden = reading ? !reading.takes_text : false;
+      rows.get("second").hidden = !reading?.takes_second;
+    };
+    refresh();
+    return { refresh };
+  }
+
+  return { mount };
+})();

@@ -1,0 +1,9 @@
+/* Attention, section "flash". */
+
+const AttentionFlash = (() => {
+  function mount(panel, server, shared) {
+    return { refresh() {} };
+  }
+
+  return { mount };
+})();

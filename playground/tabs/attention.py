@@ -1,0 +1,50 @@
+"""Attention: where each head of the model in hand looks, how a weight comes about, and what happens without it.
+
+Everything is drawn in the browser (static/attention.js and a file for each section), which asks for plain values.
+"""
+
+import gradio as gr
+
+from playground import attention_answers, before_answers, maps_answers, weight_answers, whatif_answers
+from playground.tab import Page, Tab, TabParts, mounted
+from playground.views.attention_page import template
+
+SCRIPTS = (
+    "asking.js",
+    "masking_parts.js",
+    "downloads.js",
+    "attention_maps.js",
+    "attention_weight.js",
+    "attention_flash.js",
+    "attention_whatif.js",
+    "attention_before.js",
+    "attention.js",
+)
+ANSWERS = [
+    *attention_answers.ANSWERS,
+    *maps_answers.ANSWERS,
+    *weight_answers.ANSWERS,
+    *whatif_answers.ANSWERS,
+    *before_answers.ANSWERS,
+]
+
+
+def layout(page: Page) -> TabParts:
+    gr.HTML(
+        html_template=template(),
+        js_on_load=mounted(SCRIPTS, "Attention"),
+        server_functions=ANSWERS,
+        elem_id="attention-view",
+        apply_default_css=False,
+    )
+    page.model.change(
+        None,
+        page.model,
+        None,
+        js="(design) => dispatchEvent(new CustomEvent('lineage:model', { detail: design }))",
+        **page.UI,
+    )
+    return TabParts(later=SCRIPTS)
+
+
+TAB = Tab(id="attention", layout=layout)
