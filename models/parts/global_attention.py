@@ -11,6 +11,7 @@ from models.parts.masks import Visibility
 from models.parts.near import attend_near
 from models.parts.no_position import NoPosition
 from models.parts.watched import WatchedAttention
+from models.taps import Tap
 
 
 class GlobalAttention(WatchedAttention):
@@ -22,7 +23,8 @@ class GlobalAttention(WatchedAttention):
     token from elsewhere reads its ordinary key and value. The other arguments are those of `Attention`; every head has
     its own keys and values, and there is no cache: the mask looks both ways.
 
-    The taps q, k and v are the ordinary ones; scores and probs have the rows of global tokens as they are computed.
+    The taps q, k and v are the ordinary ones, global_q, global_k and global_v those of the second set, where a token is
+    global; scores and probs have the rows of global tokens as they are computed.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class GlobalAttention(WatchedAttention):
         self.qkv_proj = _projections(d_model, n_heads * d_head, biases, "{}_proj")
         self.qkv_global_proj = _projections(d_model, n_heads * d_head, biases, "{}_global_proj")
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
+        self.global_q, self.global_k, self.global_v = Tap("global_q"), Tap("global_k"), Tap("global_v")
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D)."""
@@ -55,6 +58,8 @@ class GlobalAttention(WatchedAttention):
             attended = attend_near(q, k, v, view, self.scale, self.scores, self.probs)  # (B, H, T, d_head)
         else:
             of_global = self._heads(self.qkv_global_proj(x), ctx)
+            taps = self.global_q, self.global_k, self.global_v
+            of_global = tuple(tap(part) for tap, part in zip(taps, of_global, strict=True))
             compute = self._explicit if self.scores.watched or self.probs.watched else self._fused
             attended = compute((q, k, v), of_global, view, is_global.expand(n_batch, -1))  # (B, H, T, d_head)
         return self.joined(attended)

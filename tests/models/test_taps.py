@@ -72,7 +72,7 @@ def lengths(cfg: models.ModelConfig, pattern: str, batch: int, n_new: int, n_all
 def documented(cfg: models.ModelConfig, index: int, layer: models.LayerConfig, crossing: bool) -> set[str]:
     """The patterns of TAP_SPECS that layer `index` answers to."""
     found = {name for name in models.TAP_SPECS if name.startswith("layers.") and ".ffn." not in name}
-    found -= {name for name in found if ("cross" in name) and not crossing}
+    found -= {name for name in found if ("cross" in name and not crossing) or ".global_" in name}
     found.add("layers.{i}.ffn.out")
     if layer.sparse:
         found |= {f"layers.{{i}}.ffn.{tap}" for tap in ("router_logits", "router_probs", "expert_ids", "expert_weights")}
@@ -274,6 +274,10 @@ class TestPatch:
         sizes |= {"attention": "gqa", "n_kv_heads": 2}
         if pattern.endswith(("dispatch", "combine")):
             cfg = models.ModelConfig(**sizes, structure="encoder", head="mlm", moe=slots)
+        elif ".global_" in pattern:
+            seeing = {"mask_pattern": ("longformer",), "window": 4, "sparse": models.SparsePattern(n_global=2)}
+            sizes |= {"attention": "mha", "n_kv_heads": 4}
+            cfg = models.ModelConfig(**sizes, **seeing, structure="encoder", head="mlm")
         else:
             sparse = any(word in pattern for word in ("router", "expert", "shared"))
             cfg = models.ModelConfig(**sizes, moe=routed if sparse else None)
