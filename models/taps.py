@@ -58,6 +58,7 @@ TAP_SPECS: dict[str, TapSpec] = {
     "layers.{i}.cross_attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of the memory's values."),
     "layers.{i}.cross_attn.out": TapSpec(_RESIDUAL, "What cross-attention computes, before a norm after it."),
     "layers.{i}.resid_cross": TapSpec(_RESIDUAL, "The residual stream between cross-attention and feed-forward."),
+    "layers.{i}.ffn.router_in": TapSpec(_RESIDUAL, "What the router of a mixture reads."),
     "layers.{i}.ffn.router_logits": TapSpec(("B", "T", "E"), "The router's score of each expert."),
     "layers.{i}.ffn.router_probs": TapSpec(("B", "T", "E"), "The scores after softmax or sigmoid, before the choice."),
     "layers.{i}.ffn.expert_ids": TapSpec(_CHOSEN, "The experts that each token goes to, -1 where one was full."),

@@ -28,7 +28,7 @@ class Mixture(nn.Module):
     def __init__(self, shared: nn.Module | None = None):
         super().__init__()
         self.shared = shared
-        self.out = Tap("out")
+        self.router_in, self.out = Tap("router_in"), Tap("out")
 
     def _finish(self, mixed: Tensor, x: Tensor) -> Tensor:
         return self.out(mixed if self.shared is None else mixed + self.shared(x))
@@ -53,7 +53,7 @@ class RoutedMixture(Mixture):
 
     def _route(self, x: Tensor, ctx: Context | None) -> Routing:
         """The routing of each token; handed on to the pass, for the losses."""
-        routing = self._show(self.router(x, self.router_logits))
+        routing = self._show(self.router(self.router_in(x), self.router_logits))
         if ctx is not None:
             ctx.routings.append(routing)
         return routing
@@ -127,13 +127,13 @@ class MergedFeedForward(RoutedMixture):
         self.experts = experts
 
     def forward(self, x: Tensor, ctx: Context | None = None) -> Tensor:
-        n_tokens = x.shape[1]
+        n_tokens, read = x.shape[1], self.router_in(x)
         is_token = _is_token(ctx)
         if is_token is None:
-            mean = x.mean(1, keepdim=True)  # (B, 1, D)
+            mean = read.mean(1, keepdim=True)  # (B, 1, D)
         else:
             counted = is_token[..., None].to(x.dtype)
-            mean = (x * counted).sum(1, keepdim=True) / counted.sum(1, keepdim=True).clamp(min=1)
+            mean = (read * counted).sum(1, keepdim=True) / counted.sum(1, keepdim=True).clamp(min=1)
 
         def show(logits: Tensor) -> Tensor:
             return self.router_logits(logits.expand(-1, n_tokens, -1))
@@ -170,7 +170,7 @@ class SlotFeedForward(Mixture):
         self.dispatch, self.combine = Tap("dispatch"), Tap("combine")
 
     def forward(self, x: Tensor, ctx: Context | None = None) -> Tensor:
-        dispatch, combine = self.router(x, _is_token(ctx))
+        dispatch, combine = self.router(self.router_in(x), _is_token(ctx))
         dispatch, combine = self.dispatch(dispatch).to(x.dtype), self.combine(combine).to(x.dtype)
         filled = (dispatch.mT @ x).unflatten(1, (self.experts.n_experts, -1))  # (B, E, slots_per_expert, D)
         outputs = self.experts.batched(filled.transpose(0, 1).flatten(1, 2))  # (E, B·slots_per_expert, D)

@@ -75,7 +75,8 @@ def documented(cfg: models.ModelConfig, index: int, layer: models.LayerConfig, c
     found -= {name for name in found if ("cross" in name and not crossing) or ".global_" in name}
     found.add("layers.{i}.ffn.out")
     if layer.sparse:
-        found |= {f"layers.{{i}}.ffn.{tap}" for tap in ("router_logits", "router_probs", "expert_ids", "expert_weights")}
+        taps = ("router_in", "router_logits", "router_probs", "expert_ids", "expert_weights")
+        found |= {f"layers.{{i}}.ffn.{tap}" for tap in taps}
         if cfg.moe.n_shared_experts:
             found.add("layers.{i}.ffn.shared.out")
     return found
