@@ -4,6 +4,8 @@ Every refusal of user input is an `InputError`: a `ValueError` with a code and t
 sentence is the template of `MESSAGES`; the playground fills a template of the visitor's language with the same values.
 """
 
+from models.inspecting_errors import INSPECTING
+
 MESSAGES: dict[str, str] = {
     # Configuration: one field
     "not_a_choice": "{field} = {value} is not known; allowed: {allowed}.",
@@ -364,6 +366,7 @@ MESSAGES: dict[str, str] = {
     "brought_without": "The zip file lacks {file}. Bring the one that was downloaded here, whole.",
     "brought_foreign": "config.json in the zip file does not describe a model of this project. Bring one downloaded here.",
     "token_training_stopped": "The training was stopped.",
+    **INSPECTING,
     "token_training_failed": "The training failed, for no fault of the text; try another algorithm or size.",
 }
 
