@@ -23,14 +23,18 @@ from playground.session_limits import (
     FATE_LIST,
     LIMITS,
     MASK_HEAD,
+    MASK_NAME,
     MASK_TWO,
     MAX_PROMPT,
     MAX_RACE,
     OBJECTIVE_SECTIONS,
+    OFF,
+    PAIR_AT,
     PAIRS_FROM,
     SECTIONS,
     TABS,
     TEXTS,
+    TOKEN_ID,
     TOKEN_SECTIONS,
     TOKEN_STEPS,
     TOKENIZER_NAMES,
@@ -141,6 +145,18 @@ class Session:
     pair_second: str = ""
     side_blank: str = "short"  # which blanks GLM's objective has, side by side with others
     side_denoiser: int = 0  # and which of UL2's denoisers is shown there
+    what_off: str = "a0"  # heads and parts of layers that are silenced in "What if", and how
+    what_method: str = "zero"
+    what_mask: str = ""  # the mask that every layer sees through there, and its number
+    what_width: int = 4
+    what_order: bool = False  # positions are dropped
+    what_place: int = -1  # where the answer is asked for; -1: where this kind of model answers
+    what_token: str = ""  # whose probability is watched; empty: the likeliest
+    before_kind: str = "bahdanau"  # the translator of "Before transformers", its sentence, and the weight taken apart
+    before_text: str = "I do not like this book."
+    before_at: str = ""
+    din_query: str = "cake"
+    din_list: str = "oven, butter, sugar, dog, ball, park, rain, umbrella"
     att_section: str = "maps"  # of the tab of attention
     att_text: str = "Tom and his dog went to the park. Anna and her cat went to the park. Tom and his dog were happy."
     att_second: str = ""  # what an encoder-decoder or prefix decoder writes, or a second sentence
@@ -321,6 +337,13 @@ _READERS = {
     "mask_fates": _read_matching(FATE_LIST),
     "mask_head": _read_matching(MASK_HEAD),
     "mask_two": _read_matching(MASK_TWO),
+    "what_off": _read_matching(OFF),
+    "what_method": _read_name(("zero", "mean")),
+    "what_mask": _read_matching(MASK_NAME),
+    "what_order": _read_flag,
+    "what_token": _read_matching(TOKEN_ID),
+    "before_kind": _read_name(("bahdanau", "luong")),
+    "before_at": _read_matching(PAIR_AT),
     "att_section": _read_name(ATTENTION_SECTIONS),
     "train_section": _read_name(TRAIN_SECTIONS),
     "train_design": _read_shown,

@@ -25,6 +25,11 @@ TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
 OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
 BLANKS = ("short", "long")
 PAIRS_FROM = ("stories", "books", "chinese", "own")
+WHAT_PARTS = r"[acefg]\d{1,3}(\.\d{1,3})?"
+OFF = re.compile(rf"none|{WHAT_PARTS}(,{WHAT_PARTS}){{0,199}}")  # heads and parts of layers that are silenced
+MASK_NAME = re.compile(r"[a-z_]{1,20}")
+TOKEN_ID = re.compile(r"\d{1,7}")
+PAIR_AT = re.compile(r"\d{1,2}\.\d{1,2}")
 FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask|random|keep|leave|\d{1,2})){0,127}")
 MAX_THROWS = 99  # of the dice of one position
 MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
@@ -54,6 +59,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "mask_share": (1, 60),
     "mask_part": (0, 999),
     "mask_at": (0, 999),
+    "what_place": (-1, 511),
+    "what_width": (1, 64),
     "pair_tokens": (16, 128),
     "pair_at": (0, 59),
     "pair_step": (0, 7),
@@ -70,6 +77,9 @@ TEXTS = {
     "obj_text": 20_000,
     "att_text": 20_000,
     "att_second": 20_000,
+    "before_text": 200,
+    "din_query": 40,
+    "din_list": 400,
     "pair_first": 2_000,
     "pair_second": 2_000,
 }

@@ -34,8 +34,8 @@ class Lens:
 
 
 @torch.inference_mode()
-def logit_lens(model: nn.Module, arguments: Mapping[str, Tensor], k: int = 5, first: int = 0) -> Lens:
-    """The lens on a pass over one sequence, at its places from `first` on (of an encoder-decoder those of the decoder).
+def logit_lens(model: nn.Module, arguments: Mapping[str, Tensor], k: int = 5, places: slice = slice(None)) -> Lens:
+    """The lens on a pass over one sequence, at some of its places (of an encoder-decoder those of the decoder).
 
     Raises `InputError` where there is no head over a vocabulary.
     """
@@ -45,8 +45,8 @@ def logit_lens(model: nn.Module, arguments: Mapping[str, Tensor], k: int = 5, fi
     prefix = "decoder." if config.structure == "encoder_decoder" else ""
     taps = [f"{prefix}layers.0.resid_pre", *(f"{prefix}layers.{layer}.resid_post" for layer in range(config.n_layers))]
     with capture(*taps) as trace:
-        model(**arguments, only_last=False) if config.head == "lm" else model(**arguments)
-    streams = [trace[tap][0, first:] for tap in taps]  # (T, D) each
+        model(**arguments)
+    streams = [trace[tap][0, places] for tap in taps]  # (T, D) each
     answer = says(model, streams[-1])  # (T, V)
     rows = [_row(says(model, stream), answer, k) for stream in streams]
     return Lens(*(torch.stack(column) for column in zip(*rows, strict=True)))
