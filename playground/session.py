@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import models
 from models.account import BYTES
+from models.choices import CHOICES
 from models.errors import InputError
 from playground.design_strings import Design, as_flag, as_text, as_written, design_string, parse_design
 from playground.i18n import LANGUAGES
@@ -21,6 +22,8 @@ from playground.session_limits import (
     BLANKS,
     DEFAULT_MODEL,
     FATE_LIST,
+    FLASH_ORDERS,
+    FLASH_TILES,
     LIMITS,
     MASK_HEAD,
     MASK_NAME,
@@ -31,7 +34,9 @@ from playground.session_limits import (
     OFF,
     PAIR_AT,
     PAIRS_FROM,
+    PRECISIONS,
     SECTIONS,
+    SIGHT_NUMBERS,
     TABS,
     TEXTS,
     TOKEN_ID,
@@ -45,6 +50,8 @@ from playground.session_limits import (
     TRAIN_SMALL,
     TRAIN_TEXTS,
     TRAINED,
+    WEIGHT_AT,
+    WEIGHT_PAIR,
 )
 
 __all__ = [
@@ -161,6 +168,15 @@ class Session:
     att_text: str = "Tom and his dog went to the park. Anna and her cat went to the park. Tom and his dog were happy."
     att_second: str = ""  # what an encoder-decoder or prefix decoder writes, or a second sentence
     att_part: int = 0  # which part of a text that is longer than what is looked at at once
+    weight_at: str = ""  # the head whose weights are taken apart, "decoder.2.0"; empty: one in the middle
+    weight_pair: str = ""  # the places of query and key; empty: the last token and what it looks at most
+    weight_mask: str = "sliding"  # of the catalogue
+    weight_sizes: str = ""  # numbers that its masks are drawn with
+    flash_tiles: str = "4.4"  # queries and keys of a tile
+    flash_order: str = "flash1"
+    flash_as: str = "float32"
+    flash_step: int = 12
+    flash_row: int = 21
     train_section: str = "one"  # of the tab that trains models
     train_design: str = TRAIN_SMALL
     train_race: str = TRAIN_RACE  # the designs that run a race
@@ -345,6 +361,13 @@ _READERS = {
     "before_kind": _read_name(("bahdanau", "luong")),
     "before_at": _read_matching(PAIR_AT),
     "att_section": _read_name(ATTENTION_SECTIONS),
+    "weight_at": _read_matching(WEIGHT_AT),
+    "weight_pair": _read_matching(WEIGHT_PAIR),
+    "weight_mask": _read_name(CHOICES["mask"]),
+    "weight_sizes": _read_matching(SIGHT_NUMBERS),
+    "flash_tiles": _read_matching(FLASH_TILES),
+    "flash_order": _read_name(FLASH_ORDERS),
+    "flash_as": _read_name(PRECISIONS),
     "train_section": _read_name(TRAIN_SECTIONS),
     "train_design": _read_shown,
     "train_race": _read_race,

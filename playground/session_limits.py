@@ -34,6 +34,14 @@ FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask
 MAX_THROWS = 99  # of the dice of one position
 MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
 MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
+WEIGHT_AT = re.compile(r"(self|encoder|decoder|cross|text|vision)\.\d{1,3}\.\d{1,4}")  # attention, layer, head
+WEIGHT_PAIR = re.compile(r"\d{1,3}\.\d{1,3}")
+SIGHT_NUMBERS = re.compile(
+    r"[a-z]\d{1,3}(-[a-z]\d{1,3}){0,9}"
+)  # what masks are drawn with: "n32-w8" is 32 tokens, window 8
+FLASH_TILES = re.compile(r"\d{1,3}\.\d{1,3}")
+FLASH_ORDERS = ("flash1", "flash2")
+PRECISIONS = ("float32", "float64")
 ATTENTION_SECTIONS = ("maps", "weight", "flash", "whatif", "before")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
 
@@ -66,6 +74,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "pair_step": (0, 7),
     "side_denoiser": (0, 6),
     "att_part": (0, 9_999),
+    "flash_step": (0, 300_000),
+    "flash_row": (0, 511),
     "train_tokens": (10_000, 400_000),
     "train_seed": (0, 2**31 - 1),
 }

@@ -206,9 +206,17 @@ def _rows_outside(problem: Problem, n_rows: int, n_keys: int) -> Iterator[Step]:
 
 
 def _memory(problem: Problem) -> SlowMemory:
+    """Every row as it is before it has met a key."""
     n_queries, d_value = len(problem.q), problem.v.shape[1]
-    of_rows = {name: problem.q.new_empty(n_queries) for name in ("sum", "maximum", "logsumexp")}
-    return SlowMemory(q=problem.q, k=problem.k, v=problem.v, out=problem.q.new_empty(n_queries, d_value), **of_rows)
+    return SlowMemory(
+        q=problem.q,
+        k=problem.k,
+        v=problem.v,
+        out=problem.q.new_zeros(n_queries, d_value),
+        sum=problem.q.new_zeros(n_queries),
+        maximum=problem.q.new_full((n_queries,), NOTHING),
+        logsumexp=problem.q.new_full((n_queries,), NOTHING),
+    )
 
 
 def _step(memory: SlowMemory, rows: slice, keys: slice, out: Tensor) -> Step:

@@ -16,7 +16,7 @@ from models.errors import InputError
 from models.inspection.weights import LayerAttention
 from models.transformer import Transformer
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ class Latent:
 
 
 @torch.no_grad()
-def latent_of(model: Transformer, index: int, layer: LayerAttention, input_ids: Tensor) -> Latent:
-    """The latent attention of layer `index`, `layer` being the same in a pass over input_ids (1, S); the latents are read
-    out of the cache of a pass of its own. Raises `InputError` where a sliding window has let some of them go."""
-    cfg, n_tokens = model.config, input_ids.shape[1]
+def latent_of(model: Transformer, index: int, layer: LayerAttention, arguments: dict[str, Tensor]) -> Latent:
+    """The latent attention of layer `index`, `layer` being the same in the pass `model(**arguments)` over one sequence; the
+    latents are read out of the cache of a pass of its own. Raises `InputError` where a sliding window has let some go."""
+    cfg, n_tokens = model.config, arguments["input_ids"].shape[1]
     if any(cfg.layer(i).mask == "sliding" and cfg.layer(i).window < n_tokens for i in range(cfg.n_layers)):
         raise InputError("cache_let_go", n_tokens=n_tokens, length=n_tokens)
     cache = model.new_cache(1, n_tokens)
-    model(input_ids, cache=cache)
+    model(**arguments, cache=cache)
     latents, k_ropes = cache.room(0)
     part = model.layers[index].attn
     up = part.kv_up_proj.weight.unflatten(0, (part.n_heads, -1))  # (H, d_nope + d_value, rank)

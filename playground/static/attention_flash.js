@@ -1,8 +1,304 @@
-/* Attention, section "flash". */
+/* Attention, section "flash": FlashAttention on the real q, k and v of a head, walked tile by tile; below it latent attention's
+   cache and absorption (attention_latent.js). Tile sizes, order, precision and steps change in the browser alone. */
 
 const AttentionFlash = (() => {
+  const { element, fill, grouped } = lineage;
+  const { number, label, figure, bars, across, grid, gridMarkup, colour, mixed, slider } = AttentionPlots;
+  const { table } = MaskingParts;
+  const LONG = [1024, 8192, 65536];
+  const BYTES = 2; // of a number in bf16 or fp16, as kernels move them
+
   function mount(panel, server, shared) {
-    return { refresh() {} };
+    const words = shared.words.flash;
+    const store = AttentionHeads.store(shared);
+    const choice = element("div", { class: "weight-choice" });
+    const player = element("div", { class: "flash-player" });
+    const view = element("div", { class: "att-panel flash-view" });
+    const latent = element("div", { class: "att-panel flash-latent" });
+    panel.append(choice, player, view, latent);
+    let one = null;
+    let problem = null;
+    let whole = null; // the plain result and the last state of the tiles, for what is chosen now
+    let go = null;
+    let width = 0;
+
+    async function take(at) {
+      panel.setAttribute("aria-busy", "true");
+      const { version } = shared;
+      const found = await store.get(at);
+      panel.setAttribute("aria-busy", "false");
+      if (version !== shared.version) return;
+      one = found;
+      problem = null;
+      if (!one) view.replaceChildren(element("p", { class: "obj-note" }, shared.words.weight.nothing));
+      else arrange();
+    }
+
+    const other = (at) => {
+      lineage.write("weight_at", at);
+      take(at);
+    };
+
+    const sizes = () => {
+      const [rows, keys] = lineage.state.flash_tiles.split(".").map(Number);
+      return [Math.min(Math.max(rows, 1), problem.n), Math.min(Math.max(keys, 1), problem.m)];
+    };
+    const rowOf = () => Math.min(Number(lineage.state.flash_row), problem.n - 1);
+
+    /** Computes anew what no step changes, and lays out the controls. */
+    function arrange() {
+      if (!panel.clientWidth) return;
+      width = panel.clientWidth;
+      const precision = lineage.state.flash_as;
+      if (problem?.precision !== precision) problem = { ...FlashTiles.problemOf(one, precision), precision };
+      const [rows, keys] = sizes();
+      const order = lineage.state.flash_order;
+      whole = { plain: FlashTiles.plain(problem), end: FlashTiles.run(problem, rows, keys, order), tiles: FlashTiles.tiles(problem, rows, keys, order), rows, keys, order };
+      const focused = panel.contains(document.activeElement) && document.activeElement.id;
+      choice.replaceChildren(...controls(rows, keys, order, precision));
+      const made = StepPlayer.controls(whole.end.count + 1, words, (step) => {
+        lineage.write("flash_step", step);
+        draw(step);
+      });
+      player.replaceChildren(made.row);
+      go = made.go;
+      go(Number(lineage.state.flash_step));
+      if (focused) document.getElementById(focused)?.focus();
+    }
+
+    const put = (name, value) => {
+      lineage.write(name, value);
+      arrange();
+    };
+
+    function controls(rows, keys, order, precision) {
+      const { group, index, head, groups } = one;
+      const made = [];
+      if (groups.length > 1) {
+        const named = groups.map(({ name }) => [name, shared.words.weight[`group_${name}`]]);
+        made.push(lineage.choice("flash-group", shared.words.weight.attention, named, group.name, (name) => {
+          const next = groups.find((each) => each.name === name);
+          other(`${name}.${Math.min(index, next.n_layers - 1)}.${Math.min(head, next.n_heads - 1)}`);
+        }));
+      }
+      made.push(
+        element("div", { class: "weight-sliders" },
+          slider("flash-layer", shared.words.weight.layer, { low: 0, high: group.n_layers - 1, value: index, change: (value) => other(`${group.name}.${value}.${one.head}`) }),
+          slider("flash-head", shared.words.weight.head, { low: 0, high: group.n_heads - 1, value: head, change: (value) => other(`${group.name}.${one.index}.${value}`) }),
+          slider("flash-rows", words.rows, { low: 1, high: Math.min(problem.n, 128), value: rows, change: (value) => put("flash_tiles", `${value}.${keys}`) }),
+          slider("flash-keys", words.keys, { low: 1, high: Math.min(problem.m, 128), value: keys, change: (value) => put("flash_tiles", `${rows}.${value}`) })),
+        element("div", { class: "obj-row" },
+          lineage.choice("flash-order", words.order, [["flash1", words.flash1], ["flash2", words.flash2]], order, (name) => put("flash_order", name)),
+          lineage.choice("flash-as", words.precision, [["float32", "float32"], ["float64", "float64"]], precision, (name) => put("flash_as", name))));
+      return made;
+    }
+
+    // ---- one step --------------------------------------------------------------------------------------------------------
+
+    function draw(step) {
+      const { rows, keys, order } = whole;
+      const state = step >= whole.end.count ? whole.end : FlashTiles.run(problem, rows, keys, order, step);
+      const tokens = [one.group.queries, one.group.keys].map((name) => shared.reading.sequences[name]).map(({ texts, tokens: spelled }) => texts ?? spelled);
+      const given = { one, problem, whole, state, step, row: rowOf(), words, width, tokens, isLast: step >= whole.end.count };
+      view.replaceChildren(...[
+        element("p", { class: "obj-sentence flash-said", "aria-live": "polite" }, told(given)),
+        one.layer.of_global ? element("p", { class: "obj-note" }, words.of_global) : "",
+        element("div", { class: "flash-top" }, tileGrid(given), rowTable(given)), running(given), outputs(given), equality(given), memory(given), longer(given),
+      ].filter(Boolean));
+    }
+
+    function told({ state, step, row, isLast }) {
+      const skipped = whole.tiles.length - whole.end.count;
+      const values = { step, count: whole.end.count, skipped, all: whole.tiles.length };
+      if (!state.tile) return fill(words.said_start, values);
+      const { rows, keys, changes } = state.tile;
+      const change = changes.find((each) => each.row === row) ?? changes.find((each) => each.before.highest > -Infinity && each.highest > each.before.highest) ?? changes[0];
+      Object.assign(values, { first_row: rows[0], last_row: rows[1] - 1, first_key: keys[0], last_key: keys[1] - 1, row: change.row, from: number(change.before.highest), to: number(change.highest), kept: number(change.kept), sum: number(change.sum) });
+      const kind = change.before.highest === -Infinity ? "first" : change.highest > change.before.highest ? "rises" : "stays";
+      return `${fill(words.said_tile, values)} ${fill(words[`said_${kind}`], values)}${isLast ? ` ${words.said_end}` : ""}`;
+    }
+
+    /** The scores' grid: computed tiles by exp(score − running maximum), the newest framed, skipped ones hatched. */
+    function tileGrid(given) {
+      const { state } = given;
+      const { n, m } = problem;
+      const cell = Math.max(2, Math.min(18, Math.floor(Math.min(width - 16, 400) / Math.max(n, m))));
+      const live = whole.tiles.filter((tile) => tile.live);
+      const done = new Map(live.slice(0, state.done).map((tile) => [`${tile.rows[0]}.${tile.keys[0]}`, tile]));
+      const seen = new Map(whole.tiles.map((tile) => [`${tile.rows[0]}.${tile.keys[0]}`, tile]));
+      const [on, paper, sunk, rule] = [colour("kind-attention"), colour("paper"), colour("paper-sunk"), colour("rule-strong")];
+      const nameAt = (row, key) => `${Math.floor(row / whole.rows) * whole.rows}.${Math.floor(key / whole.keys) * whole.keys}`;
+      const tone = (row, key) => {
+        const name = nameAt(row, key);
+        if (!seen.get(name).live) return (row + key) % 2 ? sunk : mixed(sunk, rule, 0.35);
+        if (!done.has(name)) return mixed(paper, on, 0.05);
+        const value = problem.scores[row][key];
+        return value === -Infinity ? sunk : mixed(mixed(paper, on, 0.16), on, Math.exp(value - state.highest[row]));
+      };
+      const picture = grid(n, m, { cell, named: fill(words.grid_label, { done: state.done, count: whole.end.count }), tone });
+      const context = picture.getContext("2d");
+      context.strokeStyle = `rgb(${rule.join(" ")})`;
+      for (const { rows, keys } of whole.tiles) context.strokeRect(keys[0] * cell - 0.5, rows[0] * cell - 0.5, (keys[1] - keys[0]) * cell, (rows[1] - rows[0]) * cell);
+      if (state.tile) {
+        const { rows, keys } = state.tile;
+        context.strokeStyle = `rgb(${colour("ink").join(" ")})`;
+        context.lineWidth = 3;
+        context.strokeRect(keys[0] * cell + 0.5, rows[0] * cell + 0.5, (keys[1] - keys[0]) * cell - 2, (rows[1] - rows[0]) * cell - 2);
+      }
+      context.strokeStyle = `rgb(${colour("kind-embedding").join(" ")})`;
+      context.lineWidth = 2;
+      context.strokeRect(1, given.row * cell, m * cell - 2, cell - 1);
+      picture.addEventListener("click", (event) => {
+        const box = picture.getBoundingClientRect();
+        lineage.write("flash_row", Math.min(problem.n - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * problem.n))));
+        draw(given.step);
+      });
+      const rows = whole.tiles.map((tile, index) => [index, `${tile.rows[0]} … ${tile.rows[1] - 1}`, `${tile.keys[0]} … ${tile.keys[1] - 1}`, words[!tile.live ? "is_skipped" : done.get(`${tile.rows[0]}.${tile.keys[0]}`) ? "is_done" : "is_to_come"]]);
+      return figure({ title: words.grid, about: fill(words[`grid_${whole.order}`], {}), picture, name: "tiles", words, svg: () => gridMarkup(n, m, { cell, tone }),
+        numbers: { heads: [[words.tile, true], [words.queries], [words.keys_short], [words.state]], rows, caption: words.grid } });
+    }
+
+    /** What the newest tile did to the row that is looked at. */
+    function rowTable(given) {
+      const { state, row, tokens } = given;
+      const picker = slider("flash-row", words.row, { low: 0, high: problem.n - 1, value: row, shown: (value) => `${value} ${label(tokens[0][value])}`, change: (value) => {
+        lineage.write("flash_row", value);
+        draw(given.step);
+        document.getElementById("flash-row")?.focus();
+      } });
+      const change = state.tile?.changes.find((each) => each.row === row);
+      const made = element("div", { class: "flash-row" }, picker);
+      if (!change) {
+        made.append(element("p", { class: "obj-note" }, fill(words.row_untouched, { row, highest: number(state.highest[row]), sum: number(state.sum[row]) })));
+        return made;
+      }
+      const list = (values) => [...values].slice(0, 8).map((value) => number(value, 3)).join("  ") + (values.length > 8 ? " …" : "");
+      const first = whole.order === "flash1";
+      const lines = [
+        [words.row_before, `m = ${number(change.before.highest)}   ℓ = ${number(change.before.sum)}`],
+        [words.row_scores, list(change.scores)],
+        [words.row_tile_max, number(change.tileHighest)],
+        [words.row_highest, `m′ = max = ${number(change.highest)}`],
+        [first ? words.row_shares_tile : words.row_shares_new, list(change.shares)],
+        [words.row_kept, `e^(m − m′) = ${number(change.kept)}`],
+        ...(first ? [[words.row_added, number(change.added)]] : []),
+        [words.row_sum, `ℓ′ = ${number(change.kept)} · ${number(change.before.sum)} + ${first ? `${number(change.added)} · ` : ""}${number(change.tileSum)} = ${number(change.sum)}`],
+        [words[`row_out_${whole.order}`], list(state.out[row])],
+      ];
+      made.append(table([[words.quantity], [words.value]], lines, fill(words.row_caption, { row, token: label(tokens[0][row], 20) })));
+      return made;
+    }
+
+    function running({ state, row }) {
+      const bar = (values, kind) => bars([...values].map((value, at) => ({ value, kind: Number.isFinite(value) && value < 0 ? "negative" : kind, tip: `${at}: ${number(value)}` })), { width, height: 110, named: words.running, at: row, least: 4 });
+      const two = element("div", { class: "flash-two" }, element("p", { class: "obj-note" }, words.maxima), bar(state.highest, "positive"), element("p", { class: "obj-note" }, words.sums), bar(state.sum, "weight"));
+      const rows = [...state.highest].map((value, at) => [at, value === -Infinity ? "−∞" : value, state.sum[at]]);
+      return figure({ title: words.running, about: words.running_about, picture: joined(two.querySelectorAll("svg"), [words.maxima, words.sums]), name: "running-maximum-and-sum", words,
+        numbers: { heads: [[words.row, true], ["m", true], ["ℓ", true]], rows, caption: words.running } });
+    }
+
+    /** Charts below each other, each with its heading, as one picture. */
+    function joined(charts, headings) {
+      const widest = Math.max(...[...charts].map((chart) => Number(chart.getAttribute("width"))));
+      let y = 0;
+      const both = AttentionPlots.frame(widest, 0, words.running, widest > width);
+      [...charts].forEach((chart, index) => {
+        chart.setAttribute("y", String(y + 22));
+        chart.removeAttribute("class");
+        both.append(AttentionPlots.text(52, y + 14, headings[index], { class: "heading" }), chart);
+        y += Number(chart.getAttribute("height")) + 26;
+      });
+      both.setAttribute("height", String(y));
+      both.setAttribute("viewBox", `0 0 ${widest} ${y}`);
+      return both;
+    }
+
+    /** The output so far, beside what it will be. */
+    function outputs({ state, row }) {
+      const { n, dv } = problem;
+      const most = Math.max(...whole.plain.out.map((line) => Math.max(...line.map(Math.abs))), 1e-12);
+      const [low, zero, high] = [colour("kind-embedding"), colour("paper-sunk"), colour("kind-attention")];
+      const gap = 2;
+      const cell = Math.max(2, Math.min(8, Math.floor((width - 8) / (2 * dv + gap))));
+      const at = (line, column) => (column < dv ? state.out[line][column] : column < dv + gap ? null : whole.plain.out[line][column - dv - gap]);
+      const paper = colour("paper");
+      const tone = (line, column) => {
+        const value = at(line, column);
+        return value === null ? paper : mixed(zero, value < 0 ? low : high, Math.min(1, Math.abs(value) / most) ** 0.7);
+      };
+      const apart = state.out.map((line, index) => line.reduce((far, value, column) => Math.max(far, Math.abs(value - whole.plain.out[index][column])), 0));
+      const ready = apart.filter((far) => far <= 1e-6 * most).length;
+      const picture = grid(n, 2 * dv + gap, { cell, named: words.outputs, tone });
+      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, tone }),
+        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: state.out.map((line, index) => [index, apart[index], ...line]), caption: words.outputs } });
+    }
+
+    // ---- what it comes to --------------------------------------------------------------------------------------------------
+
+    const furthest = (lines, others) => lines.reduce((far, line, row) => line.reduce((most, value, index) => Math.max(most, Math.abs(value - others(row)[index])), far), 0);
+
+    function equality() {
+      const plainApart = furthest(whole.end.out, (row) => whole.plain.out[row]);
+      const passApart = furthest(whole.end.out, (row) => AttentionHeads.outVector(one, row));
+      const largest = whole.plain.out.reduce((most, line) => line.reduce((far, value) => Math.max(far, Math.abs(value)), most), 0);
+      const share = plainApart / (largest || 1);
+      const values = { precision: problem.precision, plain: number(plainApart, 3), pass: number(passApart, 3), largest: number(largest, 3), share: number(share, 3), bound: "10⁻⁶" };
+      const made = element("p", { class: "flash-equal" }, fill(words[share <= 1e-6 ? "equal" : "unequal"], values));
+      made.dataset.share = String(share);
+      made.dataset.pass = String(passApart / (largest || 1));
+      return made;
+    }
+
+    const bytes = (traffic) => BYTES * (traffic.read + traffic.written);
+    const size = (value) => (value < 10_000 ? `${grouped(value)}\u202fB` : value < 1e7 ? `${grouped(Math.round(value / 1024))}\u202fKiB` : `${grouped(Math.round(value / 2 ** 20))}\u202fMiB`);
+
+    function memory({ state }) {
+      const { plain, end } = whole;
+      const tileSizes = whole.tiles.filter((tile) => tile.live).map(({ rows, keys }) => [rows[1] - rows[0], keys[1] - keys[0]]);
+      const same = (a, b) => a.read === b.read && a.written === b.written;
+      const agrees = tileSizes.length && same(end.traffic, FlashTiles.flashTraffic(tileSizes, problem, whole.order)) && same(plain.traffic, FlashTiles.plainTraffic(problem));
+      const lines = [[words.plain, plain.traffic], [fill(words.so_far, { done: state.done }), state.traffic], [words[whole.order], end.traffic]];
+      const share = bytes(end.traffic) / bytes(plain.traffic);
+      const picture = across(lines.map(([name, traffic], index) => ({ value: bytes(traffic), kind: index ? "weight" : "positive", name, told: size(bytes(traffic)) })), { width: Math.min(width, 720), named: words.memory });
+      const rows = lines.map(([name, traffic]) => [name, traffic.read, traffic.written, bytes(traffic)]);
+      const values = { plain: size(bytes(plain.traffic)), flash: size(bytes(end.traffic)), times: (share > 1 ? share : 1 / share).toFixed(2), n: problem.n, m: problem.m, rows: whole.rows, keys: whole.keys };
+      const note = element("p", { class: "obj-note flash-formula" }, agrees ? fill(words[`formula_${whole.order}`], formulaGaps(tileSizes)) : words.formula_differs);
+      note.dataset.agrees = String(Boolean(agrees));
+      const shown = table([[words.algorithm], [words.read, true], [words.written, true], [words.moved, true]], rows.map(([name, read, written, moved]) => [name, grouped(read), grouped(written), size(moved)]), words.memory);
+      return figure({ title: words.memory, about: words.memory_about, said: fill(share > 1 ? words.said_more : words.said_less, values), picture, more: [shown, note], name: "memory-traffic", words,
+        isShown: true, numbers: { heads: [[words.algorithm], [words.read, true], [words.written, true], [words.moved, true]], rows, caption: words.memory } });
+    }
+
+    function formulaGaps(tileSizes) {
+      const { n, m, d, dv } = problem;
+      const [sumRows, sumKeys] = [0, 1].map((side) => tileSizes.reduce((sum, each) => sum + each[side], 0));
+      const traffic = whole.end.traffic;
+      return { n, m, d, dv, rows: sumRows, keys: sumKeys, read: grouped(traffic.read), written: grouped(traffic.written) };
+    }
+
+    /** By formula: the same head on long texts, with tiles that kernels take. */
+    function longer() {
+      const causal = one.group.masks.every((mask) => ["causal", "sliding", "prefix"].includes(mask)) && one.group.queries === one.group.keys;
+      const rows = LONG.map((n) => {
+        const lengths = { n, m: n, d: problem.d, dv: problem.dv };
+        const flash = FlashTiles.longTraffic({ ...lengths, rows: 128, keys: 128, causal }, whole.order);
+        const [before, after] = [bytes(FlashTiles.plainTraffic(lengths)), bytes(flash)];
+        return [grouped(n), size(before), size(after), `${(before / after).toFixed(1)}×`, size(2 * BYTES * n * n)];
+      });
+      return element("div", { class: "flash-longer" }, element("h3", {}, words.longer), element("p", { class: "obj-about" }, words[causal ? "longer_causal" : "longer_about"]),
+        table([[words.tokens, true], [words.plain, true], [words[whole.order], true], [words.saving, true], [words.never_held, true]], rows, words.longer_caption));
+    }
+
+    new ResizeObserver(() => {
+      if (one && panel.clientWidth && Math.abs(panel.clientWidth - width) > 1) arrange();
+    }).observe(panel);
+
+    return {
+      refresh() {
+        take(lineage.state.weight_at);
+        AttentionLatent.draw(latent, shared);
+      },
+    };
   }
 
   return { mount };

@@ -98,6 +98,9 @@ def test_what_the_rows_know_grows_tile_by_tile(order):
         torch.testing.assert_close(step.maximum[rows], scores.amax(dim=-1))
         torch.testing.assert_close(step.sum[rows], (scores - scores.amax(-1, keepdim=True)).exp().sum(-1))
         torch.testing.assert_close(step.out[rows], scores.softmax(-1) @ one.v)
+        assert (step.maximum[~rows] == float("-inf")).all()
+        assert (step.sum[~rows] == 0).all()
+        assert (step.out[~rows] == 0).all()
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -29,7 +29,7 @@ def looked_at():
     with torch.no_grad(), models.capture(*taps("layers.1.attn")) as trace:
         model(ids)
     layer = layer_attention(model, trace, "layers.1.attn")
-    return layer, latent_of(model, 1, layer, ids)
+    return layer, latent_of(model, 1, layer, {"input_ids": ids})
 
 
 def test_both_orders_give_what_the_pass_computed(looked_at):
@@ -105,4 +105,4 @@ def test_latents_that_a_window_let_go_are_not_made_up():
         model(ids)
     layer = layer_attention(model, trace, "layers.0.attn")
     with pytest.raises(InputError):
-        latent_of(model, 0, layer, ids)
+        latent_of(model, 0, layer, {"input_ids": ids})

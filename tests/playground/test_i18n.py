@@ -65,6 +65,7 @@ SAME = re.compile(
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
     r"|sides\.view\.(row_)?join"
     r"|masking\.view\.comma"
+    r"|weight\.view\.(mark_here|mask_(bigbird|etc|longformer)|step_(alibi|product))|flash\.view\.(flash[12]|row_shares_new)"
 )
 
 
