@@ -313,7 +313,6 @@ MESSAGES: dict[str, str] = {
     # Playground: objectives
     "experts_none": "{model} has no experts, so nothing is routed. These have: {names}.",
     "experts_too_many": "This pass has {scores} router scores; at most {limit} are shown here. Take a shorter text.",
-    "experts_format": "format = {value} is not known; allowed: json, safetensors.",
     "mask_none_left": "No position is left to predict; draw at least one.",
     "mask_fates": (
         '{value} does not set fates; write {{7: "mask"}} and the like, with mask, random, keep, leave, or how many times '

@@ -21,6 +21,9 @@ from playground.session_limits import (
     ATTENTION_SECTIONS,
     BLANKS,
     DEFAULT_MODEL,
+    EXPERT_BIAS,
+    EXPERT_MODEL,
+    EXPERT_SECTIONS,
     FATE_LIST,
     FLASH_ORDERS,
     FLASH_TILES,
@@ -177,6 +180,24 @@ class Session:
     flash_as: str = "float32"
     flash_step: int = 12
     flash_row: int = 21
+    exp_section: str = "board"  # of the tab of experts
+    exp_model: str = ""  # whose experts are shown, "hand" or a preset's name; empty: the model in hand, if it has any
+    exp_text: str = (
+        "Once upon a time there was a little girl named Lily. She lived in a small house near the forest with her mother "
+        'and her 2 brothers. One day, Lily found a red ball under a big tree. "Whose ball is this?" she asked. A small '
+        'bird sat on the tree and sang. Lily smiled and said, "Is it your ball, little bird?" The bird was happy. It '
+        "flew down and took the ball. Then Lily and the bird played together until the sun went down. In the evening her "
+        "mother called her, and Lily ran home. She was very happy."
+    )
+    exp_target: str = ""  # what a decoder reads beside it; empty: what is missing from the text
+    exp_layer: int = 0  # which sparse layer is looked at, and which token
+    exp_at: int = 1
+    exp_chosen: int = 0  # what the router is made to do instead: 0 leaves it as it is
+    exp_capacity: int = 0
+    exp_noise: int = 0  # per cent of the noise's size
+    exp_seed: int = 1
+    exp_bias: str = ""  # added to experts of that layer: "3:0.25,5:-0.1"
+    exp_again: bool = False  # a pass was made with these settings
     train_section: str = "one"  # of the tab that trains models
     train_design: str = TRAIN_SMALL
     train_race: str = TRAIN_RACE  # the designs that run a race
@@ -368,6 +389,10 @@ _READERS = {
     "flash_tiles": _read_matching(FLASH_TILES),
     "flash_order": _read_name(FLASH_ORDERS),
     "flash_as": _read_name(PRECISIONS),
+    "exp_section": _read_name(EXPERT_SECTIONS),
+    "exp_model": _read_matching(EXPERT_MODEL),
+    "exp_bias": _read_matching(EXPERT_BIAS),
+    "exp_again": _read_flag,
     "train_section": _read_name(TRAIN_SECTIONS),
     "train_design": _read_shown,
     "train_race": _read_race,

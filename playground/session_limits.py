@@ -6,7 +6,7 @@ from models.account import MAX_BATCH, MAX_RANKS
 from playground.lineage import longest
 
 DEFAULT_MODEL = "llama-mini"
-TABS = ("generate", "build", "compare", "tokenizers", "objectives", "attention", "train")
+TABS = ("generate", "build", "compare", "tokenizers", "objectives", "attention", "experts", "train")
 SECTIONS = ("compare", "lineage", "context")
 TOKEN_SECTIONS = ("compare", "steps", "train")
 TOKEN_STEPS = ("bpe", "wordpiece", "unigram", "encode")
@@ -43,6 +43,9 @@ FLASH_TILES = re.compile(r"\d{1,3}\.\d{1,3}")
 FLASH_ORDERS = ("flash1", "flash2")
 PRECISIONS = ("float32", "float64")
 ATTENTION_SECTIONS = ("maps", "weight", "flash", "whatif", "before")
+EXPERT_SECTIONS = ("board", "steps", "compare", "sizes")
+EXPERT_MODEL = re.compile(r"[\w.-]{1,64}")
+EXPERT_BIAS = re.compile(r"\d{1,3}:-?\d{1,2}(\.\d{1,4})?(,\d{1,3}:-?\d{1,2}(\.\d{1,4})?){0,255}")
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
 
 # Numbers and what they may be; the widgets use the same limits.
@@ -76,6 +79,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "att_part": (0, 9_999),
     "flash_step": (0, 300_000),
     "flash_row": (0, 511),
+    "exp_layer": (0, 999),
+    "exp_at": (0, 255),
+    "exp_chosen": (0, 256),
+    "exp_capacity": (0, 256),
+    "exp_noise": (0, 400),
+    "exp_seed": (0, 2**31 - 1),
     "train_tokens": (10_000, 400_000),
     "train_seed": (0, 2**31 - 1),
 }
@@ -90,6 +99,8 @@ TEXTS = {
     "before_text": 200,
     "din_query": 40,
     "din_list": 400,
+    "exp_text": 20_000,
+    "exp_target": 2_000,
     "pair_first": 2_000,
     "pair_second": 2_000,
 }

@@ -13,7 +13,7 @@ from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head, script
 from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, TabParts, carrier, refusals
-from playground.tabs import attention, build, compare, generate, objectives, tokenizers, train
+from playground.tabs import attention, build, compare, experts, generate, objectives, tokenizers, train
 from playground.theme import theme
 from playground.views import header
 from playground.views.numbers import exact
@@ -25,6 +25,7 @@ TABS: tuple[Tab, ...] = (
     tokenizers.TAB,
     objectives.TAB,
     attention.TAB,
+    experts.TAB,
     train.TAB,
 )
 

@@ -7,7 +7,7 @@ lineage.fill = (words, gaps) => words.replace(/\{(\w+)\}/g, (whole, name) => gap
 lineage.grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
 const Asking = (() => {
-  const TEXTS = ["prompt", "text", "obj_text", "pair_first", "pair_second", "att_text", "att_second"]; // the long ones: together they must fit into an address
+  const TEXTS = ["prompt", "text", "obj_text", "pair_first", "pair_second", "att_text", "att_second", "exp_text", "exp_target"]; // the long ones: together they must fit into an address
 
   class Refused extends Error {}
 

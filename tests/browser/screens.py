@@ -13,21 +13,29 @@ DRAWN = {
     "objectives": ".mask-content .mtok",
     "pairs": ".pair-answer .pair-read",
     "sides": ".side-card .side-mask",
+    "experts": ".exp-board .exp-habits table",
+    "router": ".exp-steps [data-figure=load] svg",
+    "routers": ".exp-compare [data-figure=costs] svg",
+    "sizes": ".exp-sizes [data-figure=sizes] svg",
     "train": ".train-section:not([hidden]) .train-plot .main-svg",
 }
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
 OBJECTIVES = {"objectives": "bert", "pairs": "pairs", "sides": "sides"}  # sections of the tab Objectives
+EXPERTS = {"experts": "board", "router": "steps", "routers": "compare", "sizes": "sizes"}  # sections of the tab Experts
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]
   .some((place) => place.checkVisibility() && place.innerText.includes(title))"""
 PARKED = "gpt1"  # a design that no test opens
 
 
 def show(visitor, view: str) -> None:
-    """Opens a tab, or a section of Compare or Objectives, and waits for its answer."""
+    """Opens a tab, or a section of one, and waits for its answer."""
     tab = "compare" if view in SECTIONS else "objectives" if view in OBJECTIVES else view
+    tab = "experts" if view in EXPERTS else tab
     visitor.page.locator(f"#tab-{tab}-button").click()
     if view in OBJECTIVES:
         visitor.page.locator(f"#objs-switch button[value={OBJECTIVES[view]}]").click()
+    if view in EXPERTS:
+        visitor.page.locator(f"#exps-switch button[value={EXPERTS[view]}]").click()
     if view in SECTIONS:
         visitor.page.wait_for_selector("#compare-section")
         visitor.page.locator(f"#compare-section input[value={view}]").check(force=True)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.screens import DRAWN, show
 
-SHORT = "The+old+man+lived+near+the+sea."  # a longer text under every objective has thousands of tokens to look at
+SHORT = "The+old+man+lived+near+the+sea."  # a longer text has thousands of places to look at
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}, "resultTypes": ["violations"]}
 
@@ -16,7 +16,7 @@ SETTLED = "() => document.getAnimations().every((animation) => animation.playSta
 @pytest.fixture(scope="module", params=["en", "zh"])
 def reader(request, lobby):
     """A page in one language."""
-    visitor = lobby.enter().open(f"lang={request.param}&obj_text={SHORT}")
+    visitor = lobby.enter().open(f"lang={request.param}&obj_text={SHORT}&exp_text={SHORT}")
     visitor.page.wait_for_selector(DRAWN["generate"])
     yield visitor
     lobby.leave(visitor)

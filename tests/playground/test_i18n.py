@@ -64,8 +64,8 @@ SAME = re.compile(
     r"|tokenizers\.(algorithm\.(bpe|sp_bpe|wordpiece|unigram)|shipped_title|back\.(join|quoted))"
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
     r"|sides\.view\.(row_)?join"
-    r"|masking\.view\.comma"
     r"|weight\.view\.(mark_here|mask_(bigbird|etc|longformer)|step_(alibi|product))|flash\.view\.(flash[12]|row_shares_new)"
+    r"|(masking|experts)\.view\.comma"
 )
 
 

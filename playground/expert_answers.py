@@ -1,0 +1,81 @@
+"""What the scripts of the tab of experts ask of the server."""
+
+from models.errors import InputError
+from playground import services
+from playground.answering import answering
+from playground.expert_models import IN_HAND, in_hand, small_mixtures
+from playground.expert_sizes import CONTEXT, published_sizes
+from playground.i18n import words_under
+from playground.objective_passages import passages
+from playground.session import DEFAULTS, LIMITS, TEXTS
+
+
+@answering
+def experts_opening(asked: dict, lang: str) -> dict:
+    """The words, passages and limits."""
+    return {
+        "words": words_under("experts.view.", lang),
+        "passages": [{"title": one["title"], "text": one["text"]} for one in passages(lang)],
+        "text": DEFAULTS["exp_text"],
+        "limits": {"text": TEXTS["exp_text"], "seed": LIMITS["exp_seed"][1]},
+    }
+
+
+@answering
+def experts_models(asked: dict, lang: str) -> dict:
+    """The models to choose from, the one in hand first if it has experts; else `without` is its name."""
+    design = asked.get("hand")
+    hand = in_hand(design)
+    listed = [*([] if hand is None else [hand]), *small_mixtures()]
+    without = None
+    if hand is None and isinstance(design, str):
+        try:
+            without = services.inhand(design).name
+        except InputError:
+            without = None
+    return {
+        "models": [
+            {"name": one.name, "title": one.title, "trained": one.trained, "design": one.design} for one in listed
+        ],
+        "in_hand": IN_HAND,
+        "without": without,
+    }
+
+
+@answering
+def experts_look(asked: dict, lang: str) -> dict:
+    """One pass: every sparse layer's logits, choice and weights."""
+    from playground import expert_look, expert_payload
+
+    checked = expert_look.asked_of(asked)
+    return expert_payload.payload(expert_look.passed(checked), checked, lang)
+
+
+@answering
+def experts_habits(asked: dict, lang: str) -> dict:
+    """What each expert of the layer number `of` gets most, against a random router."""
+    from playground import expert_look, expert_payload
+
+    run = expert_look.passed(expert_look.asked_of(asked))
+    of = asked.get("of")
+    if isinstance(of, bool) or not isinstance(of, int) or not 0 <= of < len(run.layers):
+        raise InputError("out_of_range", field="layer", value=of, low=0, high=len(run.layers) - 1)
+    with services.turn():
+        return expert_payload.habits_payload(run, of)
+
+
+@answering
+def experts_costs(asked: dict, lang: str) -> dict:
+    """What the sparse layers would hold and compute with each way to route."""
+    from playground import expert_look, expert_payload
+
+    return {"costs": expert_payload.costs(expert_look.passed(expert_look.asked_of(asked)))}
+
+
+@answering
+def experts_sizes(asked: dict, lang: str) -> dict:
+    """The published mixtures."""
+    return {"rows": list(published_sizes()), "context": CONTEXT}
+
+
+ANSWERS = [experts_opening, experts_models, experts_look, experts_habits, experts_costs, experts_sizes]
