@@ -27,6 +27,8 @@ from playground.session_limits import (
     FATE_LIST,
     FLASH_ORDERS,
     FLASH_TILES,
+    KING,
+    LILY,
     LIMITS,
     MASK_HEAD,
     MASK_NAME,
@@ -134,10 +136,7 @@ class Session:
     train_size: int = 1024
     obj_section: str = "bert"  # of the tab of objectives
     obj_model: str = "bert-mini"  # the model that answers there, by name
-    obj_text: str = (
-        "Once upon a time, a king had a child. The child said that he loved his father. The king was very happy. They "
-        "lived in a big house near the sea."
-    )
+    obj_text: str = KING
     obj_seed: int = 3
     mask_step: int = 0  # of BERT's masking
     mask_share: int = 15  # per cent of the positions that are drawn
@@ -182,13 +181,7 @@ class Session:
     flash_row: int = 21
     exp_section: str = "board"  # of the tab of experts
     exp_model: str = ""  # whose experts are shown, "hand" or a preset's name; empty: the model in hand, if it has any
-    exp_text: str = (
-        "Once upon a time there was a little girl named Lily. She lived in a small house near the forest with her mother "
-        'and her 2 brothers. One day, Lily found a red ball under a big tree. "Whose ball is this?" she asked. A small '
-        'bird sat on the tree and sang. Lily smiled and said, "Is it your ball, little bird?" The bird was happy. It '
-        "flew down and took the ball. Then Lily and the bird played together until the sun went down. In the evening her "
-        "mother called her, and Lily ran home. She was very happy."
-    )
+    exp_text: str = LILY
     exp_target: str = ""  # what a decoder reads beside it; empty: what is missing from the text
     exp_layer: int = 0  # which sparse layer is looked at, and which token
     exp_at: int = 1

@@ -46,6 +46,18 @@ ATTENTION_SECTIONS = ("maps", "weight", "flash", "whatif", "before")
 EXPERT_SECTIONS = ("board", "steps", "compare", "sizes")
 EXPERT_MODEL = re.compile(r"[\w.-]{1,64}")
 EXPERT_BIAS = re.compile(r"\d{1,3}:-?\d{1,2}(\.\d{1,4})?(,\d{1,3}:-?\d{1,2}(\.\d{1,4})?){0,255}")
+# Texts to begin with: for masking, and for experts, which need some more.
+KING = (
+    "Once upon a time, a king had a child. The child said that he loved his father. The king was very happy. They "
+    "lived in a big house near the sea."
+)
+LILY = (
+    "Once upon a time there was a little girl named Lily. She lived in a small house near the forest with her mother "
+    'and her 2 brothers. One day, Lily found a red ball under a big tree. "Whose ball is this?" she asked. A small '
+    'bird sat on the tree and sang. Lily smiled and said, "Is it your ball, little bird?" The bird was happy. It '
+    "flew down and took the ball. Then Lily and the bird played together until the sun went down. In the evening her "
+    "mother called her, and Lily ran home. She was very happy."
+)
 MAX_PROMPT = 100_000  # characters; longer text is cut, and the visitor is told
 
 # Numbers and what they may be; the widgets use the same limits.
