@@ -154,6 +154,10 @@ MESSAGES: dict[str, str] = {
     "token_out_of_range": "Token {token_id} is outside the vocabulary of {vocab_size} tokens.",
     "input_too_long": "The input reaches position {n_tokens}; this model has positions for {max_seq_len}.",
     "cache_full": "The cache holds {capacity} tokens; {n_tokens} do not fit.",
+    "latents_let_go": (
+        "A sliding window keeps its last {window} tokens only: of {n_tokens} the cache no longer holds all latents; take a "
+        "text of at most {window} tokens."
+    ),
     "cache_let_go": (
         "A sliding window has let go of tokens that are needed to go on after the first {n_tokens} of {length}; "
         "go back to 0 and read them again."

@@ -76,8 +76,9 @@ def latent_of(model: Transformer, index: int, layer: LayerAttention, arguments: 
     """The latent attention of layer `index`, `layer` being the same in the pass `model(**arguments)` over one sequence; the
     latents are read out of the cache of a pass of its own. Raises `InputError` where a sliding window has let some go."""
     cfg, n_tokens = model.config, arguments["input_ids"].shape[1]
-    if any(cfg.layer(i).mask == "sliding" and cfg.layer(i).window < n_tokens for i in range(cfg.n_layers)):
-        raise InputError("cache_let_go", n_tokens=n_tokens, length=n_tokens)
+    windows = [cfg.layer(i).window for i in range(cfg.n_layers) if cfg.layer(i).mask == "sliding"]
+    if windows and min(windows) < n_tokens:
+        raise InputError("latents_let_go", window=min(windows), n_tokens=n_tokens)
     cache = model.new_cache(1, n_tokens)
     model(**arguments, cache=cache)
     latents, k_ropes = cache.room(0)

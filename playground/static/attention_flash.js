@@ -13,13 +13,18 @@ const AttentionFlash = (() => {
     const store = AttentionHeads.store(shared);
     const choice = element("div", { class: "weight-choice" });
     const player = element("div", { class: "flash-player" });
-    const view = element("div", { class: "att-panel flash-view" });
+    const said = element("p", { class: "obj-sentence flash-said", "aria-live": "polite" });
+    const [tilePlace, rowPlace, changePlace] = [element("div"), element("div"), element("div")];
+    const rowPanel = element("div", { class: "flash-row" }, rowPlace, changePlace);
+    const rest = element("div", { class: "att-panel flash-rest" });
+    const view = element("div", { class: "att-panel flash-view" }, said, element("div", { class: "flash-top" }, tilePlace, rowPanel), rest);
     const latent = element("div", { class: "att-panel flash-latent" });
     panel.append(choice, player, view, latent);
     let one = null;
     let problem = null;
     let whole = null; // the plain result and the last state of the tiles, for what is chosen now
-    let go = null;
+    let sliders = null; // made anew for another text or group only, since a slider that is dragged must stay
+    let step = 0;
     let width = 0;
 
     async function take(at) {
@@ -30,8 +35,8 @@ const AttentionFlash = (() => {
       if (version !== shared.version) return;
       one = found;
       problem = null;
-      if (!one) view.replaceChildren(element("p", { class: "obj-note" }, shared.words.weight.nothing));
-      else arrange();
+      view.hidden = player.hidden = !one;
+      if (one) arrange();
     }
 
     const other = (at) => {
@@ -50,20 +55,21 @@ const AttentionFlash = (() => {
       if (!panel.clientWidth) return;
       width = panel.clientWidth;
       const precision = lineage.state.flash_as;
-      if (problem?.precision !== precision) problem = { ...FlashTiles.problemOf(one, precision), precision };
+      if (problem?.precision !== precision) {
+        problem = { ...FlashTiles.problemOf(one, precision), precision };
+        problem.plain = FlashTiles.plain(problem);
+      }
       const [rows, keys] = sizes();
       const order = lineage.state.flash_order;
-      whole = { plain: FlashTiles.plain(problem), end: FlashTiles.run(problem, rows, keys, order), tiles: FlashTiles.tiles(problem, rows, keys, order), rows, keys, order };
-      const focused = panel.contains(document.activeElement) && document.activeElement.id;
-      choice.replaceChildren(...controls(rows, keys, order, precision));
-      const made = StepPlayer.controls(whole.end.count + 1, words, (step) => {
-        lineage.write("flash_step", step);
-        draw(step);
+      whole = { plain: problem.plain, end: FlashTiles.run(problem, rows, keys, order), tiles: FlashTiles.tiles(problem, rows, keys, order), rows, keys, order };
+      showControls(rows, keys, order, precision);
+      const made = StepPlayer.controls(whole.end.count + 1, words, (to) => {
+        lineage.write("flash_step", to);
+        step = to;
+        draw();
       });
       player.replaceChildren(made.row);
-      go = made.go;
-      go(Number(lineage.state.flash_step));
-      if (focused) document.getElementById(focused)?.focus();
+      made.go(Number(lineage.state.flash_step));
     }
 
     const put = (name, value) => {
@@ -71,43 +77,62 @@ const AttentionFlash = (() => {
       arrange();
     };
 
-    function controls(rows, keys, order, precision) {
+    function showControls(rows, keys, order, precision) {
       const { group, index, head, groups } = one;
-      const made = [];
-      if (groups.length > 1) {
-        const named = groups.map(({ name }) => [name, shared.words.weight[`group_${name}`]]);
-        made.push(lineage.choice("flash-group", shared.words.weight.attention, named, group.name, (name) => {
-          const next = groups.find((each) => each.name === name);
-          other(`${name}.${Math.min(index, next.n_layers - 1)}.${Math.min(head, next.n_heads - 1)}`);
-        }));
+      const name = `${shared.version} ${group.name}`;
+      if (sliders?.name !== name) {
+        sliders = { name, ...makeSliders(group, groups, rows, keys, order, precision) };
+        rowPlace.replaceChildren(sliders.row);
       }
-      made.push(
-        element("div", { class: "weight-sliders" },
-          slider("flash-layer", shared.words.weight.layer, { low: 0, high: group.n_layers - 1, value: index, change: (value) => other(`${group.name}.${value}.${one.head}`) }),
-          slider("flash-head", shared.words.weight.head, { low: 0, high: group.n_heads - 1, value: head, change: (value) => other(`${group.name}.${one.index}.${value}`) }),
-          slider("flash-rows", words.rows, { low: 1, high: Math.min(problem.n, 128), value: rows, change: (value) => put("flash_tiles", `${value}.${keys}`) }),
-          slider("flash-keys", words.keys, { low: 1, high: Math.min(problem.m, 128), value: keys, change: (value) => put("flash_tiles", `${rows}.${value}`) })),
+      for (const [slider_, value] of [["layer", index], ["head", head], ["rows", rows], ["keys", keys], ["row", rowOf()]]) sliders[slider_].put(value);
+    }
+
+    function makeSliders(group, groups, rows, keys, order, precision) {
+      const about = shared.words.weight;
+      const tokens = tokensOf(group.queries);
+      const tile = (rows_, keys_) => put("flash_tiles", `${rows_}.${keys_}`);
+      const made = {
+        layer: slider("flash-layer", about.layer, { low: 0, high: group.n_layers - 1, value: one.index, change: (value) => other(`${group.name}.${value}.${one.head}`) }),
+        head: slider("flash-head", about.head, { low: 0, high: group.n_heads - 1, value: one.head, change: (value) => other(`${group.name}.${one.index}.${value}`) }),
+        rows: slider("flash-rows", words.rows, { low: 1, high: Math.min(problem.n, 128), value: rows, change: (value) => tile(value, sizes()[1]) }),
+        keys: slider("flash-keys", words.keys, { low: 1, high: Math.min(problem.m, 128), value: keys, change: (value) => tile(sizes()[0], value) }),
+        row: slider("flash-row", words.row, { low: 0, high: problem.n - 1, value: rowOf(), shown: (value) => `${value} ${label(tokens[value])}`, change: lookAt }),
+      };
+      const between = lineage.choice("flash-group", about.attention, groups.map(({ name }) => [name, about[`group_${name}`]]), group.name, (name) => {
+        const next = groups.find((each) => each.name === name);
+        other(`${name}.${Math.min(one.index, next.n_layers - 1)}.${Math.min(one.head, next.n_heads - 1)}`);
+      });
+      choice.replaceChildren(...(groups.length > 1 ? [between] : []),
+        element("div", { class: "weight-sliders" }, made.layer, made.head, made.rows, made.keys),
         element("div", { class: "obj-row" },
           lineage.choice("flash-order", words.order, [["flash1", words.flash1], ["flash2", words.flash2]], order, (name) => put("flash_order", name)),
           lineage.choice("flash-as", words.precision, [["float32", "float32"], ["float64", "float64"]], precision, (name) => put("flash_as", name))));
       return made;
     }
 
+    const tokensOf = (name) => shared.reading.sequences[name].texts ?? shared.reading.sequences[name].tokens;
+
+    const lookAt = (place) => {
+      lineage.write("flash_row", place);
+      draw();
+    };
+
     // ---- one step --------------------------------------------------------------------------------------------------------
 
-    function draw(step) {
+    function draw() {
       const { rows, keys, order } = whole;
-      const state = step >= whole.end.count ? whole.end : FlashTiles.run(problem, rows, keys, order, step);
-      const tokens = [one.group.queries, one.group.keys].map((name) => shared.reading.sequences[name]).map(({ texts, tokens: spelled }) => texts ?? spelled);
-      const given = { one, problem, whole, state, step, row: rowOf(), words, width, tokens, isLast: step >= whole.end.count };
-      view.replaceChildren(...[
-        element("p", { class: "obj-sentence flash-said", "aria-live": "polite" }, told(given)),
-        one.layer.of_global ? element("p", { class: "obj-note" }, words.of_global) : "",
-        element("div", { class: "flash-top" }, tileGrid(given), rowTable(given)), running(given), outputs(given), equality(given), memory(given), longer(given),
-      ].filter(Boolean));
+      const isLast = step >= whole.end.count;
+      const state = isLast ? whole.end : FlashTiles.run(problem, rows, keys, order, step);
+      const given = { state, row: rowOf(), isLast };
+      said.textContent = told(given);
+      sliders.row.put(given.row);
+      tilePlace.replaceChildren(tileGrid(given));
+      changePlace.replaceChildren(changeOf(given));
+      const note = one.layer.of_global ? [element("p", { class: "obj-note" }, words.of_global)] : [];
+      rest.replaceChildren(...note, running(given), outputs(given), equality(), memory(given), longer());
     }
 
-    function told({ state, step, row, isLast }) {
+    function told({ state, row, isLast }) {
       const skipped = whole.tiles.length - whole.end.count;
       const values = { step, count: whole.end.count, skipped, all: whole.tiles.length };
       if (!state.tile) return fill(words.said_start, values);
@@ -150,8 +175,7 @@ const AttentionFlash = (() => {
       context.strokeRect(1, given.row * cell, m * cell - 2, cell - 1);
       picture.addEventListener("click", (event) => {
         const box = picture.getBoundingClientRect();
-        lineage.write("flash_row", Math.min(problem.n - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * problem.n))));
-        draw(given.step);
+        lookAt(Math.min(problem.n - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * problem.n))));
       });
       const rows = whole.tiles.map((tile, index) => [index, `${tile.rows[0]} … ${tile.rows[1] - 1}`, `${tile.keys[0]} … ${tile.keys[1] - 1}`, words[!tile.live ? "is_skipped" : done.get(`${tile.rows[0]}.${tile.keys[0]}`) ? "is_done" : "is_to_come"]]);
       return figure({ title: words.grid, about: fill(words[`grid_${whole.order}`], {}), picture, name: "tiles", words, svg: () => gridMarkup(n, m, { cell, tone }),
@@ -159,19 +183,9 @@ const AttentionFlash = (() => {
     }
 
     /** What the newest tile did to the row that is looked at. */
-    function rowTable(given) {
-      const { state, row, tokens } = given;
-      const picker = slider("flash-row", words.row, { low: 0, high: problem.n - 1, value: row, shown: (value) => `${value} ${label(tokens[0][value])}`, change: (value) => {
-        lineage.write("flash_row", value);
-        draw(given.step);
-        document.getElementById("flash-row")?.focus();
-      } });
+    function changeOf({ state, row }) {
       const change = state.tile?.changes.find((each) => each.row === row);
-      const made = element("div", { class: "flash-row" }, picker);
-      if (!change) {
-        made.append(element("p", { class: "obj-note" }, fill(words.row_untouched, { row, highest: number(state.highest[row]), sum: number(state.sum[row]) })));
-        return made;
-      }
+      if (!change) return element("p", { class: "obj-note" }, fill(words.row_untouched, { row, highest: number(state.highest[row]), sum: number(state.sum[row]) }));
       const list = (values) => [...values].slice(0, 8).map((value) => number(value, 3)).join("  ") + (values.length > 8 ? " …" : "");
       const first = whole.order === "flash1";
       const lines = [
@@ -185,8 +199,7 @@ const AttentionFlash = (() => {
         [words.row_sum, `ℓ′ = ${number(change.kept)} · ${number(change.before.sum)} + ${first ? `${number(change.added)} · ` : ""}${number(change.tileSum)} = ${number(change.sum)}`],
         [words[`row_out_${whole.order}`], list(state.out[row])],
       ];
-      made.append(table([[words.quantity], [words.value]], lines, fill(words.row_caption, { row, token: label(tokens[0][row], 20) })));
-      return made;
+      return table([[words.quantity], [words.value]], lines, fill(words.row_caption, { row, token: label(tokensOf(one.group.queries)[row], 20) }));
     }
 
     function running({ state, row }) {
@@ -289,8 +302,11 @@ const AttentionFlash = (() => {
         table([[words.tokens, true], [words.plain, true], [words[whole.order], true], [words.saving, true], [words.never_held, true]], rows, words.longer_caption));
     }
 
+    // Also called when the section is shown again: another one may have chosen another head meanwhile.
     new ResizeObserver(() => {
-      if (one && panel.clientWidth && Math.abs(panel.clientWidth - width) > 1) arrange();
+      if (!one || !panel.clientWidth) return;
+      if (lineage.state.weight_at && lineage.state.weight_at !== one.at) take(lineage.state.weight_at);
+      else if (Math.abs(panel.clientWidth - width) > 1) arrange();
     }).observe(panel);
 
     return {

@@ -112,6 +112,12 @@ const AttentionHeads = (() => {
 
   /** The furthest that any weight of the head, made here, is from the one that the pass had. */
   function apart(one) {
+    one.layer.apart ??= new Map();
+    if (!one.layer.apart.has(one.head)) one.layer.apart.set(one.head, furthest(one));
+    return one.layer.apart.get(one.head);
+  }
+
+  function furthest(one) {
     let most = 0;
     for (let query = 0; query < one.layer.n_queries; query += 1) {
       row(one, query).weights.forEach((weight, key) => { most = Math.max(most, Math.abs(weight - tapped(one, query, key))); });

@@ -5,6 +5,7 @@ const AttentionPlots = (() => {
   const { element, fill } = lineage;
   const { svg, table, twin } = MaskingParts;
   const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+  const opened = new Set(); // figures whose table a reader has opened: it stays open while steps are walked
   const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "font-weight", "text-anchor"];
 
   /** A number for reading: four digits, a real minus, powers of ten where it is far from one. */
@@ -29,8 +30,8 @@ const AttentionPlots = (() => {
 
   /** A figure: heading, sentence, picture, downloads, and its numbers as a table.
    *
-   * numbers: { heads: [[words, is a number]], rows: lists of texts or numbers, caption }, which `more` may show already
-   * (`isShown`); picture: an SVG or canvas element.
+   * numbers: { heads: [[words, is a number]], rows: lists of texts or numbers, or a function that gives them, caption }, which
+   * `more` may show already (`isShown`); picture: an SVG or canvas element.
    */
   function figure({ title, about, said, picture, name, numbers, words, svg: asSvg, more = [], isShown = false }) {
     const made = element("figure", { class: "afig" });
@@ -41,7 +42,8 @@ const AttentionPlots = (() => {
     made.append(...more);
     if (!numbers) return made;
     const canvas = picture?.tagName === "CANVAS" ? picture : null;
-    const offers = { name, csv: () => Downloads.csv([numbers.heads.map(([words_]) => words_), ...numbers.rows]) };
+    const rowsOf = () => (typeof numbers.rows === "function" ? numbers.rows() : numbers.rows);
+    const offers = { name, csv: () => Downloads.csv([numbers.heads.map(([head]) => head), ...rowsOf()]) };
     if (asSvg) offers.svg = asSvg;
     else if (picture && !canvas) offers.svg = () => standalone(picture);
     if (canvas) offers.png = () => canvas;
@@ -52,8 +54,10 @@ const AttentionPlots = (() => {
     const details = twin(words.as_table);
     // Tables are long: they are made when somebody opens them.
     details.addEventListener("toggle", () => {
-      if (details.open && details.childElementCount === 1) details.append(table(numbers.heads, numbers.rows.map((cells) => cells.map(shown)), numbers.caption));
+      opened[details.open ? "add" : "delete"](name);
+      if (details.open && details.childElementCount === 1) details.append(table(numbers.heads, rowsOf().map((cells) => cells.map(shown)), numbers.caption));
     });
+    details.open = opened.has(name);
     row.append(details);
     return made;
   }
@@ -211,7 +215,7 @@ const AttentionPlots = (() => {
   }
   const mixed = (from, to, share) => from.map((part, index) => Math.round(part + share * (to[index] - part)));
 
-  /** A slider with its label and value. */
+  /** A slider with its label and value; `put(value)` shows another value while nobody drags it. */
   function slider(id, words, { low, high, value, step = 1, shown: say = String, change }) {
     const input = element("input", { id, type: "range", min: String(low), max: String(high), step: String(step) });
     const told = element("output", { for: id });
@@ -221,7 +225,12 @@ const AttentionPlots = (() => {
       told.textContent = say(Number(input.value));
       change(Number(input.value));
     });
-    return element("div", { class: "obj-field aslider" }, element("label", { for: id }, words), element("div", { class: "obj-row" }, input, told));
+    const made = element("div", { class: "obj-field aslider" }, element("label", { for: id }, words), element("div", { class: "obj-row" }, input, told));
+    made.put = (now) => {
+      if (document.activeElement !== input) input.value = String(now);
+      told.textContent = say(now);
+    };
+    return made;
   }
 
   return { number, percent, label, figure, standalone, text, hint, frame, bars, across, lines, grid, gridMarkup, colour, mixed, slider, fill };

@@ -134,8 +134,8 @@ const AttentionSights = (() => {
     };
 
     const nameOf = (mask) => words[`mask_${mask}`];
-    const costs = (mask) => {
-      const count = Sights.pairs(seenBy(mask));
+    const costs = (mask, seen) => {
+      const count = Sights.pairs(seen);
       return { mask: nameOf(mask), pairs: grouped(count), all: grouped(sizes.n ** 2), share: percent(count / sizes.n ** 2), n: sizes.n, count };
     };
 
@@ -143,7 +143,7 @@ const AttentionSights = (() => {
       const [off, on] = tones();
       cards.replaceChildren(...Sights.ORDER.filter((mask) => chosen || !Sights.BY_CONTENT.includes(mask)).map((mask) => {
         const seen = seenBy(mask);
-        const cost = costs(mask);
+        const cost = costs(mask, seen);
         const canvas = grid(sizes.n, sizes.n, { cell: 1, named: "", tone: (row, column) => (seen[row * sizes.n + column] ? on : off) });
         canvas.setAttribute("aria-hidden", "true");
         canvas.style.width = "";
@@ -164,12 +164,12 @@ const AttentionSights = (() => {
       const mask = current();
       if (!chosen && Sights.BY_CONTENT.includes(mask)) return element("p", { class: "obj-note" }, words.waiting);
       const seen = seenBy(mask);
-      const cost = costs(mask);
+      const cost = costs(mask, seen);
       const cell = Math.max(2, Math.floor(Math.min(place.clientWidth || 320, 384) / sizes.n));
       const tone = (row, column) => (seen[row * sizes.n + column] ? on : off);
       const said = [fill(words.said_sight, cost), words[`cost_${mask}`]];
       if (Sights.BY_CONTENT.includes(mask)) said.push(words.said_content);
-      const rows = Sights.ORDER.filter((each) => chosen || !Sights.BY_CONTENT.includes(each)).map((each) => [nameOf(each), ...growth(each)]);
+      const rows = () => Sights.ORDER.filter((each) => chosen || !Sights.BY_CONTENT.includes(each)).map((each) => [nameOf(each), ...growth(each)]);
       const heads = [[words.mask], ...STOPS.flatMap((n) => [[fill(words.pairs_at, { n }), true], [fill(words.share_at, { n }), true]])];
       return figure({ title: nameOf(mask), said: said.join(" "), picture: grid(sizes.n, sizes.n, { cell, named: fill(words.sight_label, cost), tone }), name: `mask-${mask}`, words,
         svg: () => gridMarkup(sizes.n, sizes.n, { cell, tone }), numbers: { heads, rows, caption: words.growth } });

@@ -9,10 +9,13 @@ const AttentionWeight = (() => {
   function mount(panel, server, shared) {
     const words = shared.words.weight;
     const store = AttentionHeads.store(shared);
-    const steps = element("div", { class: "att-panel weight-steps", "aria-live": "polite" });
-    const choice = element("div", { class: "weight-choice" });
+    const heads = element("div", { class: "weight-choice" });
+    const pairs = element("div", { class: "weight-choice" });
+    const said = element("p", { class: "obj-sentence weight-said", "aria-live": "polite" });
+    const steps = element("div", { class: "att-panel weight-steps" });
     const catalogue = element("div", { class: "att-panel weight-catalogue" });
-    panel.append(choice, steps, catalogue);
+    panel.append(heads, pairs, said, steps, catalogue);
+    let sliders = null; // of layer and head, for one group of one reading
     let one = null;
     let sights = null;
     let width = 0;
@@ -28,6 +31,7 @@ const AttentionWeight = (() => {
       panel.setAttribute("aria-busy", "false");
       if (version !== shared.version) return;
       if (!found) {
+        said.textContent = "";
         steps.replaceChildren(element("p", { class: "obj-note" }, words.nothing));
         return;
       }
@@ -63,32 +67,44 @@ const AttentionWeight = (() => {
       if (!one || !panel.clientWidth) return;
       width = panel.clientWidth;
       const [query, key] = pair();
-      const focused = document.activeElement?.closest?.(".weight-choice") ? focusKey(document.activeElement) : null;
-      choice.replaceChildren(...headChoice(), ...pairChoice(query, key));
-      if (focused) choice.querySelector(focused)?.focus();
+      const focused = pairs.contains(document.activeElement) ? focusKey(document.activeElement) : null;
+      showHeads();
+      pairs.replaceChildren(...pairChoice(query, key));
+      for (const chosen of pairs.querySelectorAll("[aria-current]")) {
+        const line = chosen.parentElement;
+        line.scrollTop = chosen.offsetTop - line.offsetTop - line.clientHeight / 2;
+      }
+      if (focused) pairs.querySelector(focused)?.focus();
       const [queries, keys] = sequences();
-      const drawn = { one, query, key, queries, keys, words, width, pick: (place) => choose(query, place), trained: shared.reading.trained };
-      steps.replaceChildren(...AttentionWeightSteps.draw(drawn));
+      const drawn = { one, query, key, queries, keys, words, width, pick: (place) => choose(query, place) };
+      const { sentence, figures } = AttentionWeightSteps.draw(drawn);
+      said.textContent = sentence;
+      steps.replaceChildren(...figures);
       sights ??= AttentionSights.mount(catalogue, shared);
     }
 
-    const focusKey = (active) => (active.id ? `#${CSS.escape(active.id)}` : `[data-row="${active.closest("[data-row]")?.dataset.row}"] [data-place="${active.dataset.place}"]`);
+    const focusKey = (active) => `[data-row="${active.closest("[data-row]").dataset.row}"] [data-place="${active.dataset.place}"]`;
 
-    function headChoice() {
+    /** The controls for group, layer and head: made anew for another group only, since a slider that is dragged must stay. */
+    function showHeads() {
       const { group, groups, index, head } = one;
-      const made = [];
-      if (groups.length > 1) {
-        made.push(lineage.choice("weight-group", words.attention, groups.map(({ name }) => [name, words[`group_${name}`]]), group.name, (name) => {
-          const other = groups.find((each) => each.name === name);
-          lineage.write("weight_pair", "");
-          go(`${name}.${Math.min(index, other.n_layers - 1)}.${Math.min(head, other.n_heads - 1)}`);
-        }));
+      const name = `${shared.version} ${group.name}`;
+      if (sliders?.name === name) {
+        sliders.layer.put(index);
+        sliders.head.put(head);
+        return;
       }
-      const to = (layer, other) => go(`${group.name}.${layer}.${other}`);
-      made.push(element("div", { class: "weight-sliders" },
-        AttentionPlots.slider("weight-layer", words.layer, { low: 0, high: group.n_layers - 1, value: index, shown: (value) => `${value}`, change: (value) => to(value, one.head) }),
-        AttentionPlots.slider("weight-head", words.head, { low: 0, high: group.n_heads - 1, value: head, shown: (value) => shownHead(group, value), change: (value) => to(one.index, value) })));
-      return made;
+      sliders = {
+        name,
+        layer: AttentionPlots.slider("weight-layer", words.layer, { low: 0, high: group.n_layers - 1, value: index, change: (value) => go(`${group.name}.${value}.${one.head}`) }),
+        head: AttentionPlots.slider("weight-head", words.head, { low: 0, high: group.n_heads - 1, value: head, shown: (value) => shownHead(group, value), change: (value) => go(`${group.name}.${one.index}.${value}`) }),
+      };
+      const between = lineage.choice("weight-group", words.attention, groups.map((each) => [each.name, words[`group_${each.name}`]]), group.name, (other) => {
+        const next = groups.find((each) => each.name === other);
+        lineage.write("weight_pair", "");
+        go(`${other}.${Math.min(one.index, next.n_layers - 1)}.${Math.min(one.head, next.n_heads - 1)}`);
+      });
+      heads.replaceChildren(...(groups.length > 1 ? [between] : []), element("div", { class: "weight-sliders" }, sliders.layer, sliders.head));
     }
 
     /** A head's number, with the key-value head that it reads where heads share some. */
@@ -116,8 +132,11 @@ const AttentionWeight = (() => {
       ];
     }
 
+    // Also called when the section is shown again: another one may have chosen another head meanwhile.
     new ResizeObserver(() => {
-      if (one && panel.clientWidth && Math.abs(panel.clientWidth - width) > 1) draw();
+      if (!one || !panel.clientWidth) return;
+      if (lineage.state.weight_at && lineage.state.weight_at !== one.at) take(lineage.state.weight_at);
+      else if (Math.abs(panel.clientWidth - width) > 1) draw();
     }).observe(panel);
 
     return { refresh: () => take(lineage.state.weight_at) };

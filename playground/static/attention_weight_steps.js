@@ -6,19 +6,11 @@ const AttentionWeightSteps = (() => {
   const { number, percent, label, figure, bars, grid, gridMarkup, colour, mixed } = AttentionPlots;
   const { table } = MaskingParts;
 
-  /** All figures of one pair. drawn: { one, query, key, queries, keys, words, width, pick, trained }. */
+  /** The sentence and all figures of one pair. drawn: { one, query, key, queries, keys, words, width, pick }. */
   function draw(drawn) {
     const row = AttentionHeads.row(drawn.one, drawn.query);
-    const parts = partsOf(drawn, row);
-    const given = { ...drawn, row, parts };
-    return [
-      element("p", { class: "obj-sentence weight-said" }, headline(given)),
-      ladder(given),
-      components(given),
-      ...AttentionPositions.draw(given),
-      softmax(given),
-      mask(given),
-    ];
+    const given = { ...drawn, row, parts: partsOf(drawn, row) };
+    return { sentence: headline(given), figures: [ladder(given), components(given), ...AttentionPositions.draw(given), softmax(given), mask(given)] };
   }
 
   const named = ({ queries, keys, query, key }) => ({ query: label(queries[query], 24), key: label(keys[key], 24), q: query, k: key });
@@ -77,6 +69,7 @@ const AttentionWeightSteps = (() => {
     step("off", number(off, 4), { most: number(AttentionHeads.apart(one), 4) });
     const made = table([[words.step], [words.value, true], [words.meaning]], lines, fill(words.ladder, named(given)));
     made.classList.add("weight-ladder");
+    made.querySelector("tbody tr:last-child").dataset.most = String(AttentionHeads.apart(one));
     return made;
   }
 

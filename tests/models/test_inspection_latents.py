@@ -104,5 +104,5 @@ def test_latents_that_a_window_let_go_are_not_made_up():
     with torch.no_grad(), models.capture(*taps("layers.0.attn")) as trace:
         model(ids)
     layer = layer_attention(model, trace, "layers.0.attn")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="at most 4 tokens"):
         latent_of(model, 0, layer, {"input_ids": ids})
