@@ -128,12 +128,16 @@ def notes(run: Pass, asked: Asked, lang: str) -> list[str]:
 
 
 def habits_payload(run: Pass, place: int) -> dict:
-    """What each expert of one layer gets most: for each kind of label its information, its chance and its rows."""
+    """What each expert of one layer gets most: for each kind of label its information, its chance and its rows. Where every
+    token meets every expert, it counts for the one with the largest weight."""
     layer = run.layers[place]
     name = run.sequence_of(layer)
-    expert_ids = choice_of(run, layer)[0].numpy()
-    named = labels_of(run, name, len(expert_ids))
+    ids, weights = choice_of(run, layer)
     n_experts = run.found.config.moe.n_experts
+    if ids.shape[1] == n_experts:  # nobody is left out: the strongest tells
+        ids = ids.gather(-1, weights.argmax(-1, keepdim=True))
+    expert_ids = ids.numpy()
+    named = labels_of(run, name, len(expert_ids))
     kinds = {label: habits(values, expert_ids, n_experts) for label, values in named.items()}
     return {label: _habits(found) for label, found in kinds.items()} | {"kinds": list(KINDS)}
 

@@ -91,7 +91,7 @@ def information(tables: np.ndarray) -> np.ndarray:
         share = counts.reshape(len(counts), -1) / total[:, None]
         return -(share * np.log2(share, out=np.zeros_like(share), where=share > 0)).sum(1)
 
-    return entropy(tables.sum(2)) + entropy(tables.sum(1)) - entropy(tables)
+    return (entropy(tables.sum(2)) + entropy(tables.sum(1)) - entropy(tables)).clip(min=0.0)
 
 
 def _rows(table: np.ndarray, kinds: np.ndarray, n_with: np.ndarray, n_rows: int) -> tuple[list[Habit], int]:

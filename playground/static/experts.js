@@ -104,6 +104,16 @@ const Experts = (() => {
       get layer() { return this.look.layers[this.at]; },
       get sequence() { return this.look.sequences[this.layer.sequence]; },
       get token() { return Math.min(number("exp_at"), this.layer.ids.length - 1); },
+      /** Whether every token meets every expert, so that none is chosen. */
+      get usesAll() { return this.look.moe.mixing !== "routed" || this.layer.k === this.look.moe.n_experts; },
+      /** What each expert of a layer takes: {counts, dropped}; where none is chosen, the sums of their weights. */
+      loadOf(layer) {
+        const { n_experts: count } = this.look.moe;
+        if (!this.usesAll) return Routers.load(layer.ids, count);
+        const counts = new Array(count).fill(0);
+        layer.ids.forEach((row, t) => row.forEach((expert, place) => { counts[expert] += layer.weights[t][place]; }));
+        return { counts, dropped: 0 };
+      },
       layerName(layer) {
         const { words } = opening;
         return fill(layer.stack ? words[`layer_${layer.stack}`] ?? words.layer : words.layer, { number: layer.index + 1 });

@@ -10,7 +10,7 @@ const ExpertBoard = (() => {
     const { words } = shared;
     function refresh() {
       shared.followLayer();
-      const loads = shared.look.layers.map((layer) => ({ layer, ...Routers.load(layer.ids, shared.look.moe.n_experts) }));
+      const loads = shared.look.layers.map((layer) => ({ layer, ...shared.loadOf(layer) }));
       panel.replaceChildren(
         element("p", { class: "obj-sentence exp-headline" }, headline(loads, shared)),
         chips(shared), path(shared), byToken(shared), ...ExpertLoads.figures(loads, shared), ExpertHabits.box(shared),
@@ -24,7 +24,7 @@ const ExpertBoard = (() => {
     const { words, look, layer } = shared;
     const { counts, dropped } = loads[shared.at];
     const all = counts.reduce((sum, count) => sum + count, 0);
-    if (look.moe.mixing !== "routed") return fill(words.headline_mixed, { experts: look.moe.n_experts, tokens: layer.ids.length });
+    if (shared.usesAll) return fill(words.headline_mixed, { experts: look.moe.n_experts, tokens: layer.ids.length });
     const busiest = counts.indexOf(Math.max(...counts));
     const dead = loads.reduce((sum, one) => sum + one.counts.filter((count) => !count).length, 0);
     return fill(words.headline, {

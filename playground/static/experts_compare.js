@@ -19,7 +19,7 @@ const ExpertCompare = (() => {
 
     function draw(costs) {
       const ways = costs.map((cost) => routed(cost, shared));
-      panel.replaceChildren(element("p", { class: "obj-about" }, fill(shared.words.compare_about, { layer: shared.layerName(shared.layer) })), strips(ways, shared), numbers(ways, shared), costFigure(ways, shared),
+      panel.replaceChildren(element("p", { class: "obj-about" }, fill(shared.words.compare_about, { layer: shared.layerName(shared.layer) }) + (shared.layer.n_scores > shared.look.moe.n_experts ? shared.words.compare_slots : "")), strips(ways, shared), numbers(ways, shared), costFigure(ways, shared),
         follow(ways, shared, () => draw(costs)));
     }
 
@@ -29,9 +29,12 @@ const ExpertCompare = (() => {
   /** One way on the logits of the layer: what it gives each token, and the numbers of it. */
   function routed(cost, shared) {
     const { layer, look } = shared;
-    const logits = layer.logits;
+    const logits = perExpert(layer, look.moe.n_experts);
     const T = logits.length;
     const rule = cost.rule;
+    if (cost.name === "own" && cost.mixing !== "routed") {
+      return { ...cost, weights: layer.weights, dropped: 0, losses: null, uses: layer.k }; // as the model mixed them
+    }
     if (cost.mixing === "merged") {
       const shares = Routers.merged(logits);
       return { ...cost, weights: logits.map(() => shares), dropped: 0, losses: null, uses: shares.length };
@@ -50,6 +53,13 @@ const ExpertCompare = (() => {
     });
     const { dropped } = Routers.load(made.takenIds, rule.n_experts);
     return { ...cost, made, weights, dropped, uses: rule.chosen, losses: { balance: Routers.balance(made, rule), z: Routers.zLoss(made.noisy) } , tokens: T };
+  }
+
+  /** A score for each expert: where it has several slots, the mean of theirs. */
+  function perExpert(layer, nExperts) {
+    const size = layer.n_scores / nExperts;
+    if (size === 1) return layer.logits;
+    return layer.logits.map((row) => Array.from({ length: nExperts }, (_, e) => row.slice(e * size, (e + 1) * size).reduce((sum, value) => sum + value, 0) / size));
   }
 
   const nameOf = (way, words) => words[`way_${way.name}`];

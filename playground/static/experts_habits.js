@@ -17,6 +17,8 @@ const ExpertHabits = (() => {
     return place;
   }
 
+  const MOST = 24; // rows that are shown at once
+
   function habits(found, shared) {
     const { words, sequence } = shared;
     const kinds = ["token", "kind", "place", "sentence"].filter((kind) => found[kind]);
@@ -39,8 +41,8 @@ const ExpertHabits = (() => {
     ]), words.habits_table);
     const sure = raw.filter(({ row }) => row[5] < 0.05);
     const asked = kinds.reduce((sum, kind) => sum + found[kind].asked, 0);
-    const made = [element("p", { class: "obj-sentence" }, said), element("p", { class: "obj-note" }, fill(words.habits_note, { asked: grouped(asked) })), MaskingParts.table(heads, overview.map((row) => row.map((cell) => (typeof cell === "number" ? cell.toFixed(3) : cell))), words.habits_overview)];
-    made.push(sure.length ? table(sure) : element("p", { class: "obj-note" }, words.habits_no_sure));
+    const made = [element("p", { class: "obj-sentence" }, said), element("p", { class: "obj-note" }, (shared.usesAll ? words.habits_strongest : "") + fill(words.habits_note, { asked: grouped(asked) })), MaskingParts.table(heads, overview.map((row) => row.map((cell) => (typeof cell === "number" ? cell.toFixed(3) : cell))), words.habits_overview)];
+    made.push(sure.length ? table([...sure].sort((one, other) => one.row[5] - other.row[5]).slice(0, MOST)) : element("p", { class: "obj-note" }, words.habits_no_sure));
     made.push(MaskingParts.twin(fill(words.habits_all, { count: raw.length }), table(raw)));
     const bar = element("div");
     Downloads.bar(bar, { name: "experts-habits", csv: () => Downloads.csv([[words.head_expert, words.head_kind, words.head_what, words.head_count, "of", words.head_expected, words.head_p_all, "low", "high"], ...raw.map(({ kind, row: [expert, label, count, of, expected, p, low, high] }) => [expert, words[`habit_${kind}`], named(kind, label), count, of, expected, p, low, high])]) });

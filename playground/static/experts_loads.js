@@ -12,12 +12,9 @@ const ExpertLoads = (() => {
   function byLayer(loads, shared) {
     const { words, look } = shared;
     const { n_experts: E } = look.moe;
-    const shares = loads.map(({ layer, counts }) => {
-      if (look.moe.mixing === "routed") return counts.map((count) => (count * E) / Math.max(1, counts.reduce((a, b) => a + b, 0)));
-      const sums = new Array(E).fill(0);
-      layer.ids.forEach((row, t) => row.forEach((e, place) => { sums[e] += layer.weights[t][place]; }));
-      const whole = sums.reduce((a, b) => a + b, 0);
-      return sums.map((sum) => (sum * E) / whole);
+    const shares = loads.map(({ counts }) => {
+      const whole = counts.reduce((sum, count) => sum + count, 0);
+      return counts.map((count) => (whole ? (count * E) / whole : 0));
     });
     const most = Math.max(2, ...shares.flat());
     const LEFT = 128, CELL = E > 32 ? 10 : 40, ROW = 26;
@@ -57,7 +54,7 @@ const ExpertLoads = (() => {
     const running = Array.from({ length: E }, () => [0]);
     layer.ids.forEach((row, t) => {
       for (const line of running) line.push(line[t]);
-      row.forEach((e, place) => { if (e >= 0) running[e][t + 1] += shared.look.moe.mixing === "routed" ? 1 : layer.weights[t][place]; });
+      row.forEach((e, place) => { if (e >= 0) running[e][t + 1] += shared.usesAll ? layer.weights[t][place] : 1; });
     });
     const most = Math.max(1, ...running.map((line) => line[T]));
     const LEFT = 40, WIDE = 640, HIGH = 240, TOP = 8;
@@ -74,7 +71,7 @@ const ExpertLoads = (() => {
     for (const { e, at } of ends) {
       const line = running[e];
       picture.append(svg("polyline", { points: line.map((value, t) => `${x(t).toFixed(1)},${y(value).toFixed(1)}`).join(" "), fill: "none", stroke: ExpertPictures.color(e), "stroke-width": 2, "stroke-dasharray": ["", "8 3", "2 3", "10 3 2 3"][Math.floor(e / 8) % 4] || null },
-        tip(fill(words.cumulative_tip, { expert: e, count: line[T].toFixed(shared.look.moe.mixing === "routed" ? 0 : 1) }))));
+        tip(fill(words.cumulative_tip, { expert: e, count: line[T].toFixed(shared.usesAll ? 1 : 0) }))));
       if (E <= 32) {
         free = Math.max(at + 4, free + 11);
         picture.append(text(LEFT + WIDE + 8 + 22 * (free > TOP + HIGH + 30), free, String(e), { style: "fill: var(--ink)", "font-size": 11 }));
@@ -100,7 +97,7 @@ const ExpertLoads = (() => {
       const mean = layer.weights.reduce((sum, row) => sum + Routers.entropy(row), 0) / layer.weights.length;
       const all = counts.reduce((sum, count) => sum + count, 0);
       const dead = counts.map((count, e) => (count ? -1 : e)).filter((e) => e >= 0);
-      return { layer, entropy: Routers.entropy(counts), mean, most: (Math.max(...counts) * E) / Math.max(1, all), dead, dropped, all };
+      return { layer, entropy: Routers.entropy(counts), mean, most: all ? (Math.max(...counts) * E) / all : 0, dead, dropped, all };
     });
     const LEFT = 128, WIDE = 360, ROW = 26;
     const { picture } = canvas(LEFT + WIDE + 90, rows.length * ROW + 34, words.health_title);

@@ -241,7 +241,7 @@ const ExpertSteps = (() => {
         if (CELL > 20) picture.append(text(x + CELL / 2, y + 12, whole ? `${full(e) ? "✕ " : ""}${value}` : value.toFixed(Math.abs(value) >= 10 ? 1 : 3), { "text-anchor": "middle", "font-size": 11, style: "fill: var(--ink)" }));
       });
     });
-    const winner = made.ids[t][0];
+    const winner = made.ids[t].reduce((one, other) => (made.preference[t][other] > made.preference[t][one] ? other : one));
     const margin = made.ids[t].length < E ? Math.min(...made.ids[t].map((e) => made.limited[t][e])) - Math.max(...made.limited[t].map((value, e) => (made.ids[t].includes(e) ? -Infinity : value))) : null;
     return figure({
       name: "stages", words, picture, title: fill(words.stages_title_of, { token: sequence.labels[t], layer: shared.layerName(shared.layer) }),
