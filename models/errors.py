@@ -328,13 +328,6 @@ MESSAGES: dict[str, str] = {
     "fill_mask_too_long": (
         "The text has {n_tokens} tokens with its marks; this model reads at most {max_seq_len}. Shorten it."
     ),
-    # Playground: attention
-    "attention_no_token": "There is no token to look at. Type at least one word.",
-    "attention_written": "What was written is given as a list of token ids, whole numbers from 0 on.",
-    "attention_too_many_patches": (
-        "A picture has {n_places} places for this model; the weights of all its heads are more than are looked at here. "
-        "Choose fewer layers or larger patches."
-    ),
     # Playground: tokenizers
     "token_how_many": "Name {least} to {most} different tokenizers.",
     "token_text_too_long": "That is too long: {size}; at most {limit} can be taken.",

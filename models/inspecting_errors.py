@@ -9,4 +9,17 @@ INSPECTING: dict[str, str] = {
     "whatif_says_nothing": "{title} has no head that predicts anything, so there is no answer that could change.",
     "before_no_words": "There is no word to read; write an English sentence.",
     "before_too_long": "The sentence has {n_words} words; at most {limit} are read here.",
+    # The maps of attention
+    "attention_no_token": "There is no token to look at. Type at least one word.",
+    "attention_no_tokenizer": "This model came without a tokenizer, so no text can be given to it. Choose another model.",
+    "attention_no_head": "There is no head {head} in layer {layer} of {group}. There are: {known}.",
+    "attention_too_long": (
+        "The weights asked for are {count} numbers; at most {limit} are answered at once. Ask for a layer and a head, "
+        'or for format="safetensors".'
+    ),
+    "attention_written": "What was written is given as a list of token ids, whole numbers from 0 on.",
+    "attention_too_many_patches": (
+        "A picture has {n_places} places for this model; the weights of all its heads are more than are looked at here. "
+        "Choose fewer layers or larger patches."
+    ),
 }

@@ -36,8 +36,8 @@ def attention_read(asked: dict, lang: str) -> dict:
 
 
 def reading(looked: Looked, lang: str) -> dict:
-    """A read request as plain values: `sequences` by name ("text", "source", "image"), each with tokens, ids, kinds (a
-    letter a token: t text, s special, p patch) and segments; `notes` are sentences with a way on."""
+    """A read request as plain values: `sequences` by name ("text", "source", "image"), each with tokens, texts, ids, kinds
+    (a letter a token: t text, d punctuation, s special, p patch) and segments; `notes` are sentences with a way on."""
     config, inputs = looked.loaded.config, looked.inputs
     return {
         "title": looked.known.name,
@@ -48,10 +48,12 @@ def reading(looked: Looked, lang: str) -> dict:
         "takes_picture": config.image is not None or config.vision_tower is not None,
         "most": most_tokens(config),
         "own": looked.own,
+        "written_from": inputs.written_from,
         "part": {"index": inputs.part, "count": inputs.parts},
         "sequences": {
             name: {
                 "tokens": sequence.tokens,
+                "texts": sequence.texts,
                 "ids": sequence.ids,
                 "kinds": sequence.kinds,
                 "segments": sequence.segments,

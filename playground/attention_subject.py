@@ -73,6 +73,8 @@ def looked_at(asked: dict) -> Looked:
     known = services.inhand(design)
     check_picture(known.config)
     loaded = services.hold(design)
+    if loaded.tokenizer is None and loaded.config.image is None:
+        raise loaded.tokenizer_problem or InputError("attention_no_tokenizer")
     most = most_tokens(loaded.config)
     own = not second and not written and _writes_beside(loaded.config)
     if own:

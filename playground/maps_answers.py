@@ -1,3 +1,65 @@
 """What the section "maps" of the tab of attention asks of the server."""
 
-ANSWERS: list = []
+import time
+from typing import TYPE_CHECKING
+
+from models.errors import InputError
+from playground import services
+from playground.answering import answering, read_whole
+from playground.attention_subject import Looked, looked_at
+
+if TYPE_CHECKING:
+    from models.inspection.attention import AttentionGroup
+
+MOST_LAYERS = 400  # a number that no stack here has
+
+
+@answering
+def attention_maps(asked: dict, lang: str) -> dict:
+    """One pass of the model in hand over the text: every head of every layer, and what the heads are called."""
+    from models.inspection.head_labels import label_heads
+    from playground import attention_payload
+
+    looked = looked_at(asked)
+    with services.turn():
+        begun = time.perf_counter()
+        groups = groups_of(looked)
+        seconds = time.perf_counter() - begun
+        labels = [label_heads(group, looked.inputs.sequences) for group in groups]
+    return {
+        "seconds": round(seconds, 4),
+        "groups": [attention_payload.group(group, label) for group, label in zip(groups, labels, strict=True)],
+    }
+
+
+@answering
+def attention_exact(asked: dict, lang: str) -> dict:
+    """The weights of one head, as the model computed them in fp32: `rows` (T, S), each value with seven digits."""
+    looked = looked_at(asked)
+    with services.turn():
+        groups = groups_of(looked)
+    head = pick(groups, asked.get("group"), asked.get("layer"), asked.get("head"))
+    return {"rows": [[float(f"{value:.7g}") for value in row] for row in head.tolist()]}
+
+
+def groups_of(looked: Looked) -> "list[AttentionGroup]":
+    """The pass itself; the caller has a turn."""
+    from models.inspection.attention import attention_of
+
+    return attention_of(looked.loaded.model, looked.inputs)
+
+
+def pick(groups: "list[AttentionGroup]", name: object, layer: object, head: object):
+    """The weights (T, S) of one head; raises `InputError` with what there is."""
+    layer, head = (read_whole(field, value, 0, MOST_LAYERS) for field, value in (("layer", layer), ("head", head)))
+    group = next((one for one in groups if one.name == name), None)
+    if group is None:
+        raise InputError("not_a_choice", field="group", value=name, allowed=", ".join(one.name for one in groups))
+    n_layers, n_heads = group.probs.shape[:2]
+    if layer >= n_layers or head >= n_heads:
+        known = f"0–{n_layers - 1} × 0–{n_heads - 1}"
+        raise InputError("attention_no_head", head=head, layer=layer, group=group.name, known=known)
+    return group.probs[layer, head]
+
+
+ANSWERS = [attention_maps, attention_exact]

@@ -150,8 +150,8 @@ def hold(design: str, cancelled: threading.Event | None = None) -> "models.Loade
 
     A model trained here is the one that was kept. Else a shipped or installed model's configuration gets its trained
     weights, any other is initialised with seed 0 and reads with the house tokenizer if its vocabulary has room for it,
-    else byte by byte. Raises `InputError` for a model that is gone, not installed or has a `refusal`, for a vocabulary
-    that has no room for bytes, and "busy" as `turn` does.
+    else byte by byte; one that reads images has no tokenizer. Raises `InputError` for a model that is gone, not installed
+    or has a `refusal`, for a vocabulary that has no room for bytes, and "busy" as `turn` does.
     """
     parsed = _parsed(design)
     if is_here(parsed.trained):
@@ -361,7 +361,7 @@ _shelf = Shelf(MAX_CACHED_BYTES)
 def _make(config: ModelConfig, trained: str | None) -> "models.Loaded":
     if trained:
         return models.load(trained)
-    tokenizer = _tokenizer_for(config)
+    tokenizer = None if config.image else _tokenizer_for(config)
     return models.Loaded(models.build(config, seed=0), tokenizer, config, "random")
 
 

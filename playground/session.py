@@ -4,92 +4,55 @@ An address is written by strangers: `Session.from_query` never raises. A value t
 default, one out of range is moved to the nearest allowed, and each such change is listed in `problems`.
 """
 
-import re
 from dataclasses import dataclass, fields, replace
-from math import isfinite
 from urllib.parse import quote
 
-import models
-from models.account import BYTES
-from models.choices import CHOICES
 from models.errors import InputError
 from playground.design_strings import Design, as_flag, as_text, as_written, design_string, parse_design
-from playground.i18n import LANGUAGES
-from playground.kv_context import KINDS, NAMED, check_generates
-from playground.lineage import route_names
 from playground.session_limits import (
-    ATTENTION_SECTIONS,
     BLANKS,
     DEFAULT_MODEL,
-    EXPERT_BIAS,
-    EXPERT_MODEL,
-    EXPERT_SECTIONS,
-    FATE_LIST,
-    FLASH_ORDERS,
-    FLASH_TILES,
     KING,
     LILY,
     LIMITS,
-    MASK_HEAD,
-    MASK_NAME,
-    MASK_TWO,
     MAX_PROMPT,
-    MAX_RACE,
-    OBJECTIVE_SECTIONS,
-    OFF,
-    PAIR_AT,
     PAIRS_FROM,
-    PRECISIONS,
     SECTIONS,
-    SIGHT_NUMBERS,
     TABS,
     TEXTS,
-    TOKEN_ID,
-    TOKEN_SECTIONS,
-    TOKEN_STEPS,
-    TOKENIZER_NAMES,
     TOKENIZERS,
     TRAIN_EXPERTS,
     TRAIN_RACE,
-    TRAIN_SECTIONS,
     TRAIN_SMALL,
-    TRAIN_TEXTS,
     TRAINED,
-    WEIGHT_AT,
-    WEIGHT_PAIR,
 )
+from playground.session_readers import READERS, Problem, is_card
 
 __all__ = [
+    "BLANKS",
     "DEFAULTS",
     "DEFAULT_MODEL",
+    "Design",
     "FIELDS",
     "LIMITS",
     "MAX_PROMPT",
-    "SECTIONS",
-    "TABS",
-    "TRAINED",
-    "Design",
+    "PAIRS_FROM",
     "Problem",
+    "SECTIONS",
     "Session",
+    "TABS",
+    "TEXTS",
+    "TOKENIZERS",
+    "TRAINED",
+    "TRAIN_EXPERTS",
+    "TRAIN_RACE",
+    "TRAIN_SMALL",
     "as_flag",
     "as_text",
     "design_string",
     "is_card",
     "parse_design",
 ]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One value of an address that could not be used as it stood.
-
-    `code` is a key under `shell.problem`; `field` the session's field. A refused design carries the core's `error`.
-    """
-
-    code: str
-    field: str
-    used: object = None
-    error: InputError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +133,16 @@ class Session:
     att_text: str = "Tom and his dog went to the park. Anna and her cat went to the park. Tom and his dog were happy."
     att_second: str = ""  # what an encoder-decoder or prefix decoder writes, or a second sentence
     att_part: int = 0  # which part of a text that is longer than what is looked at at once
+    att_from: str = "typed"  # whether that text is typed, or what Generate wrote
+    att_picture: str = "scene"  # which picture a model of images reads
+    att_head: str = "self.0.0"  # group, layer and head that are shown large
+    att_row: int = -1  # the token whose row is read; -1 the last one
+    att_view: str = "map"
+    att_measure: str = "weight"
+    att_combine: str = "head"
+    att_hide: str = ""  # what is left out: first, separators
+    att_pairs: str = "all"  # which parts of a pair look at which
+    att_step: int = 0  # of a text that a model wrote; 0 is its end
     weight_at: str = ""  # the head whose weights are taken apart, "decoder.2.0"; empty: one in the middle
     weight_pair: str = ""  # the places of query and key; empty: the last token and what it looks at most
     weight_mask: str = "sliding"  # of the catalogue
@@ -209,7 +182,7 @@ class Session:
             if name not in query:
                 continue
             try:
-                values[name], problem = _READERS[name](name, str(query[name]))
+                values[name], problem = READERS[name](name, str(query[name]), DEFAULTS[name])
             except (ValueError, OverflowError, InputError) as error:
                 refused = error if isinstance(error, InputError) else None
                 problem = Problem("unusable", name, DEFAULTS[name], refused)
@@ -232,166 +205,5 @@ class Session:
         return replace(self, problems=(*self.problems, problem), **changes)
 
 
-def is_card(name: str) -> bool:
-    """Whether a model is known by name alone, so that there is a card to show but nothing to build."""
-    return any(card.name == name and card.shares is None for card in models.cards())
-
-
 FIELDS = tuple(field.name for field in fields(Session) if field.name != "problems")
 DEFAULTS = {field.name: field.default for field in fields(Session) if field.name != "problems"}
-
-
-def _read_number(name: str, text: str):
-    if not text and DEFAULTS[name] is None:
-        return None, None
-    whole = not isinstance(DEFAULTS[name], float)
-    value = int(text) if whole else float(text)
-    if not isfinite(value):
-        raise ValueError(text)
-    low, high = LIMITS[name]
-    used = min(max(value, low), high)
-    return used, Problem("moved", name, used) if used != value else None
-
-
-def _read_name(allowed: tuple[str, ...]):
-    def read(name: str, text: str):
-        if text not in allowed:
-            raise ValueError(text)
-        return text, None
-
-    return read
-
-
-def _read_flag(name: str, text: str):
-    if text not in ("true", "false"):
-        raise ValueError(text)
-    return text == "true", None
-
-
-def _read_design(name: str, text: str):
-    design = parse_design(text)
-    return design_string(design.base, design.config), None
-
-
-def _read_model(name: str, text: str):
-    """A design, or a trained model by its own name: with that of its architecture it would be lost where it is absent."""
-    return parse_design(text).trained or _read_design(name, text)[0], None
-
-
-def _read_shown(name: str, text: str):
-    """A design, or the card of a model that has none."""
-    return (text, None) if is_card(text) else _read_design(name, text)
-
-
-def _read_generating(name: str, text: str):
-    """A design that writes text, and so keeps a cache."""
-    design = parse_design(text)
-    check_generates(design.config)
-    return design_string(design.base, design.config), None
-
-
-def _read_curves(name: str, text: str):
-    asked = text.split(",") if text else []
-    if not set(asked) <= {*KINDS, *NAMED}:
-        raise ValueError(text)
-    return ",".join(dict.fromkeys(asked)), None
-
-
-def _read_prompt(name: str, text: str):
-    cut = text[:MAX_PROMPT]
-    return cut, Problem("cut", name, MAX_PROMPT) if len(cut) < len(text) else None
-
-
-def _read_text(name: str, text: str):
-    cut = text[: TEXTS[name]]
-    return cut or DEFAULTS[name], Problem("cut", name, TEXTS[name]) if len(cut) < len(text) else None
-
-
-def _read_tokenizers(name: str, text: str):
-    """Names of tokenizers; which of them are there, only the tab knows."""
-    if not TOKENIZER_NAMES.fullmatch(text):
-        raise ValueError(text)
-    return ",".join(dict.fromkeys(text.split(","))), None
-
-
-def _read_matching(pattern: re.Pattern):
-    def read(name: str, text: str):
-        if text and not pattern.fullmatch(text):
-            raise ValueError(text)
-        return text or DEFAULTS[name], None
-
-    return read
-
-
-def _read_one_name(name: str, text: str):
-    """The name of a tokenizer or model; whether it is there, only the tab knows."""
-    if "," in text or not TOKENIZER_NAMES.fullmatch(f"{text},{text}"):
-        raise ValueError(text)
-    return text, None
-
-
-def _read_race(name: str, text: str):
-    """Designs, two to four of them; that they can be trained, the tab says."""
-    designs = [_read_design(name, design)[0] for design in text.split("|")]
-    if not 2 <= len(designs) <= 4 or len(text) > MAX_RACE:
-        raise ValueError(text)
-    return "|".join(designs), None
-
-
-_READERS = {
-    "tab": _read_name(TABS),
-    "lang": _read_name(LANGUAGES),
-    "dtype": _read_name(tuple(BYTES)),
-    "model": _read_model,
-    "design": _read_shown,
-    "chat": _read_flag,
-    "prompt": _read_prompt,
-    "section": _read_name(SECTIONS),
-    "left": _read_design,
-    "right": _read_design,
-    "route": _read_name(route_names()),
-    "kv_model": _read_generating,
-    "kv_shown": _read_curves,
-    "kv_dtype": _read_name(tuple(BYTES)),
-    "weights_dtype": _read_name(tuple(BYTES)),
-    "tok_section": _read_name(TOKEN_SECTIONS),
-    "tokenizers": _read_tokenizers,
-    "tok_steps": _read_name(TOKEN_STEPS),
-    "tok_with": _read_one_name,
-    "train_with": _read_name(TRAINED),
-    "obj_section": _read_name(OBJECTIVE_SECTIONS),
-    "obj_model": _read_one_name,
-    "side_blank": _read_name(BLANKS),
-    "pair_from": _read_name(PAIRS_FROM),
-    "mask_words": _read_flag,
-    "mask_fates": _read_matching(FATE_LIST),
-    "mask_head": _read_matching(MASK_HEAD),
-    "mask_two": _read_matching(MASK_TWO),
-    "what_off": _read_matching(OFF),
-    "what_method": _read_name(("zero", "mean")),
-    "what_mask": _read_matching(MASK_NAME),
-    "what_order": _read_flag,
-    "what_token": _read_matching(TOKEN_ID),
-    "before_kind": _read_name(("bahdanau", "luong")),
-    "before_at": _read_matching(PAIR_AT),
-    "att_section": _read_name(ATTENTION_SECTIONS),
-    "weight_at": _read_matching(WEIGHT_AT),
-    "weight_pair": _read_matching(WEIGHT_PAIR),
-    "weight_mask": _read_name(CHOICES["mask"]),
-    "weight_sizes": _read_matching(SIGHT_NUMBERS),
-    "flash_tiles": _read_matching(FLASH_TILES),
-    "flash_order": _read_name(FLASH_ORDERS),
-    "flash_as": _read_name(PRECISIONS),
-    "exp_section": _read_name(EXPERT_SECTIONS),
-    "exp_model": _read_matching(EXPERT_MODEL),
-    "exp_bias": _read_matching(EXPERT_BIAS),
-    "exp_again": _read_flag,
-    "train_section": _read_name(TRAIN_SECTIONS),
-    "train_design": _read_shown,
-    "train_race": _read_race,
-    "train_experts": _read_design,
-    "train_balance": _read_name(("none", "aux", "bias")),
-    "train_on": _read_name(TRAIN_TEXTS),
-    **dict.fromkeys(TEXTS, _read_text),
-    **dict.fromkeys(LIMITS, _read_number),
-}

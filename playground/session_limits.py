@@ -46,6 +46,9 @@ ATTENTION_SECTIONS = ("maps", "weight", "flash", "whatif", "before")
 EXPERT_SECTIONS = ("board", "steps", "compare", "sizes")
 EXPERT_MODEL = re.compile(r"[\w.-]{1,64}")
 EXPERT_BIAS = re.compile(r"\d{1,3}:-?\d{1,2}(\.\d{1,4})?(,\d{1,3}:-?\d{1,2}(\.\d{1,4})?){0,255}")
+ATTENTION_PICTURES = ("scene", "stripes", "disc")
+ATTENTION_HEAD = re.compile(r"(self|encoder|decoder|cross|text|vision)\.\d{1,3}\.\d{1,3}")
+ATTENTION_HIDE = re.compile(r"(first|separators)(,(first|separators))?")
 # Texts to begin with: for masking, and for experts, which need some more.
 KING = (
     "Once upon a time, a king had a child. The child said that he loved his father. The king was very happy. They "
@@ -97,6 +100,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "exp_capacity": (0, 256),
     "exp_noise": (0, 400),
     "exp_seed": (0, 2**31 - 1),
+    "att_row": (-1, 511),
+    "att_step": (0, 512),
     "train_tokens": (10_000, 400_000),
     "train_seed": (0, 2**31 - 1),
 }

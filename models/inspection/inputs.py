@@ -1,5 +1,6 @@
 """A text as a model reads it, whichever architecture it is: the arguments of its pass, and what stands at each place."""
 
+import unicodedata
 from dataclasses import dataclass
 
 import torch
@@ -13,18 +14,20 @@ from models.prompts import prompt_for
 from models.reading import TWO_DIMENSIONAL
 from models.tokenizers import Tokenizer
 
-SPECIAL, TEXT, PATCH = "s", "t", "p"
+SPECIAL, TEXT, DELIMITER, PATCH = "s", "t", "d", "p"
 
 
 @dataclass(frozen=True)
 class Sequence:
     """The places that one stack reads, in order.
 
-    tokens: as the vocabulary spells them; ids: None for the patches of a picture; kinds: a letter a place, "t" text,
-    "s" special, "p" patch; segments: 0 or 1 a place, where the model knows two sentences, or a prefix and what follows.
+    tokens: as the vocabulary spells them; texts: what a reader sees, parts of a character as <0xE4>; ids: None for the
+    patches of a picture; kinds: a letter a place, "t" text, "d" text of punctuation or spaces alone, "s" special, "p" patch;
+    segments: 0 or 1 a place, where the model knows two sentences, or a prefix and what follows.
     """
 
     tokens: tuple[str, ...]
+    texts: tuple[str, ...]
     ids: tuple[int, ...] | None
     kinds: str
     segments: tuple[int, ...]
@@ -38,7 +41,8 @@ class Inputs:
     """One pass: `model(**arguments)` reads `sequences`, which are named "text" (what a single stack, a decoder or the text
     tower reads), "source" (what an encoder reads) and "image".
 
-    n_tokens: how many tokens the text has; part, parts: which window of it is read, of how many.
+    n_tokens: how many tokens the text has; part, parts: which window of it is read, of how many; written_from: the first
+    place of "text" that the model has written, None where it has written nothing.
     """
 
     arguments: dict[str, Tensor]
@@ -46,12 +50,13 @@ class Inputs:
     n_tokens: int = 0
     part: int = 0
     parts: int = 1
+    written_from: int | None = None
 
 
 def inputs_of(
     config: ModelConfig,
     tokenizer: Tokenizer | None,
-    text: str,
+    text: str | tuple[int, ...],
     second: str | tuple[int, ...] = "",
     most: int | None = None,
     part: int = 0,
@@ -61,9 +66,10 @@ def inputs_of(
 
     An encoder-decoder reads `text` with its encoder and `second` with its decoder, after `decoder_start_id`; a prefix
     decoder reads `text` as its prefix and `second` as what was written after it; an encoder with segments reads `second`
-    as sentence B. `second` may also be ids that the model has written. Decoders and classifiers read `text` alone, an
-    encoder of images the picture called `shown`. Of a text with more than `most` tokens (never more than the context)
-    the window number `part` is read. Raises `InputError` for a text that leaves nothing to read.
+    as sentence B. `second` may also be ids that the model has written, for a decoder after `text`, which may be ids as
+    well. Decoders and classifiers read `text` alone, an encoder of images the picture called `shown`. Of a text with more
+    than `most` tokens (never more than the context) the window number `part` is read. Raises `InputError` for a text that
+    leaves nothing to read.
     """
     limit = config.max_seq_len if most is None else min(most, config.max_seq_len)
     if config.image is not None:
@@ -76,16 +82,19 @@ def inputs_of(
 
 def _plain(config, tokenizer, marks, text, second, limit, part, shown) -> Inputs:
     """A decoder."""
-    ids = tokenizer.encode(text)
+    ids = _ids(tokenizer, text)
     if not ids:
         if marks.end is None:
             raise InputError("prompt_empty")
         ids = [marks.end]
     window, part, parts = _window(ids, limit, part)
     written = _ids(tokenizer, second) if config.structure == "decoder" and not isinstance(second, str) else []
-    written = written[: limit - len(window)]
+    if written:  # the end of the text is read, and what follows it
+        window, part, parts = ids[-max(limit - len(written), limit // 2, 1) :], 0, 1
+        written = written[: limit - len(window)]
     sequence = _sequence(tokenizer, marks, window + written, [0] * len(window) + [1] * len(written))
-    return Inputs({"input_ids": _row(sequence.ids)}, {"text": sequence}, len(ids), part, parts)
+    written_from = len(window) if written else None
+    return Inputs({"input_ids": _row(sequence.ids)}, {"text": sequence}, len(ids), part, parts, written_from)
 
 
 def _encoder(config, tokenizer, marks, text, second, limit, part, shown) -> Inputs:
@@ -124,7 +133,8 @@ def _encoder_decoder(config, tokenizer, marks, text, second, limit, part, shown)
     written = [start, *_ids(tokenizer, second)][:limit]
     target = _sequence(tokenizer, marks, written, [0] * len(written))
     arguments = {"input_ids": _row(source.ids), "decoder_input_ids": _row(written)}
-    return Inputs(arguments, {"source": source, "text": target}, len(ids), part, parts)
+    written_from = 1 if len(written) > 1 else None
+    return Inputs(arguments, {"source": source, "text": target}, len(ids), part, parts, written_from)
 
 
 def _prefix_decoder(config, tokenizer, marks, text, second, limit, part, shown) -> Inputs:
@@ -155,7 +165,9 @@ def _prefix_decoder(config, tokenizer, marks, text, second, limit, part, shown) 
         in_text = [*range(len(prefix)), *[place] * len(written)]
         in_block = [*[0] * len(prefix), *range(1, len(written) + 1)]
         arguments["position_ids"] = torch.tensor([[in_text, in_block]])  # (1, 2, T)
-    return Inputs(arguments, {"text": sequence}, len(prompt.ids), part if parts > 1 else 0, parts)
+    written_from = len(prefix) + (blank is not None)
+    written_from = written_from if len(ids) > written_from else None
+    return Inputs(arguments, {"text": sequence}, len(prompt.ids), part if parts > 1 else 0, parts, written_from)
 
 
 def _two_towers(config, tokenizer, marks, text, second, limit, part, shown) -> Inputs:
@@ -182,7 +194,8 @@ def _picture(config: ModelConfig, shown: str) -> tuple[Tensor, Sequence]:
     image = config.image
     side = image.image_size // image.patch_size
     names = [f"{row}.{column}" for row in range(1, side + 1) for column in range(1, side + 1)]
-    sequence = Sequence(("[CLS]", *names), None, SPECIAL + PATCH * len(names), (0,) * (1 + len(names)))
+    names = ["[CLS]", *names]
+    sequence = Sequence(tuple(names), tuple(names), None, SPECIAL + PATCH * (len(names) - 1), (0,) * len(names))
     return picture(shown, image.image_size, image.n_channels)[None], sequence
 
 
@@ -204,8 +217,34 @@ def _sequence(tokenizer: Tokenizer, marks: Marks, ids: list[int], segments: list
         tokenizer.token(token_id) if is_token else f"<{token_id}>"
         for token_id, is_token in zip(ids, known, strict=True)
     )
-    kinds = "".join(SPECIAL if token_id in specials else TEXT for token_id in ids)
-    return Sequence(tokens, tuple(ids), kinds, tuple(segments))
+    kinds = "".join(
+        SPECIAL if token_id in specials else _kind(tokenizer, token_id) if is_token else TEXT
+        for token_id, is_token in zip(ids, known, strict=True)
+    )
+    texts = tuple(
+        _text(tokenizer, token_id) if is_token else f"<{token_id}>"
+        for token_id, is_token in zip(ids, known, strict=True)
+    )
+    return Sequence(tokens, texts, tuple(ids), kinds, tuple(segments))
+
+
+def _text(tokenizer: Tokenizer, token_id: int) -> str:
+    share = tokenizer.bytes_of(token_id)
+    if not share:
+        return tokenizer.token(token_id)
+    try:
+        return share.decode()
+    except UnicodeDecodeError:
+        return "".join(f"<0x{byte:02X}>" for byte in share)
+
+
+def _kind(tokenizer: Tokenizer, token_id: int) -> str:
+    try:
+        text = tokenizer.bytes_of(token_id).decode()
+    except UnicodeDecodeError:  # a part of a character
+        return TEXT
+    is_delimiter = text and all(unicodedata.category(character)[0] in "PZC" for character in text)
+    return DELIMITER if is_delimiter else TEXT
 
 
 def _row(ids) -> Tensor:

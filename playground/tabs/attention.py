@@ -6,6 +6,7 @@ Everything is drawn in the browser (static/attention.js and a file for each sect
 import gradio as gr
 
 from playground import attention_answers, before_answers, maps_answers, weight_answers, whatif_answers
+from playground.attention_api import attention
 from playground.tab import Page, Tab, TabParts, mounted
 from playground.views.attention_page import template
 
@@ -16,6 +17,10 @@ SCRIPTS = (
     "tokenizers_player.js",
     "attention_plots.js",
     "attention_heads.js",
+    "attention_numbers.js",
+    "attention_picture.js",
+    "attention_head.js",
+    "attention_generated.js",
     "attention_maps.js",
     "attention_positions.js",
     "attention_sights.js",
@@ -48,6 +53,7 @@ def layout(page: Page) -> TabParts:
         elem_id="attention-view",
         apply_default_css=False,
     )
+    page.endpoint(attention, "attention")
     page.model.change(
         None,
         page.model,

@@ -11,6 +11,7 @@ DRAWN = {
     "context": "#kv-context .kv-plot svg",
     "tokenizers": ".toks-column .tok",
     "objectives": ".mask-content .mtok",
+    "attention": ".maps-cell[aria-current]",
     "pairs": ".pair-answer .pair-read",
     "sides": ".side-card .side-mask",
     "experts": ".exp-board .exp-habits table",

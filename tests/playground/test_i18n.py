@@ -66,6 +66,7 @@ SAME = re.compile(
     r"|sides\.view\.(row_)?join"
     r"|weight\.view\.(mark_here|mask_(bigbird|etc|longformer)|step_(alibi|product))|flash\.view\.(flash[12]|row_shares_new)"
     r"|(masking|experts)\.view\.comma"
+    r"|maps\.view\.(comma|bracket|to_token|readout|att_pairs_[ab]{2})"
 )
 
 

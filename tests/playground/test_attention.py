@@ -1,0 +1,206 @@
+"""The maps of the tab of attention: what the page gets, what strangers may ask, and the endpoint."""
+
+import base64
+import json
+import zlib
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+
+import models
+from models.inspection.attention import attention_of
+from models.inspection.inputs import inputs_of
+from playground import attention_payload, i18n, services
+from playground.attention_answers import attention_opening, attention_read
+from playground.attention_api import attention
+from playground.attention_subject import MAX_WEIGHTS, most_tokens, n_maps
+from playground.maps_answers import attention_exact, attention_maps
+from playground.session import DEFAULTS
+
+TEXT = DEFAULTS["att_text"]
+MIXTURE = "mixtral-mini~n_layers=2~d_model=48~d_ff=64~n_heads=4~n_kv_heads=2~d_head=12~moe.d_expert=32"
+STACKS = "t5-mini~n_layers=2~n_encoder_layers=2~d_model=48~d_ff=64"
+IMAGES = "vit-b16-224~n_layers=2~d_model=48~n_heads=4~n_kv_heads=4~d_head=12~d_ff=64"
+
+
+def ask(function, **asked):
+    return json.loads(function(json.dumps({"lang": "en", "design": "llama-mini", "text": TEXT, **asked})))
+
+
+def unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def own_shelf(monkeypatch):
+    monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
+
+
+def test_the_page_gets_what_the_model_computes():
+    answer = ask(attention_maps)
+    (group,) = answer["groups"]
+    loaded = models.load("llama-mini")
+    (found,) = attention_of(loaded.model, inputs_of(loaded.config, loaded.tokenizer, TEXT))
+    shape = found.probs.shape
+    assert (group["layers"], group["heads"], group["height"], group["width"]) == tuple(shape)
+    assert group["kv_heads"] == loaded.config.n_kv_heads
+    probs = attention_payload.restored(unpacked(group["weights"]).reshape(shape))
+    assert np.abs(probs - found.probs.numpy()).max() < 0.0032
+    n_bits = -(-shape[2] * shape[3] // 8)
+    masks = unpacked(group["masks"]).reshape(-1, n_bits)
+    for place, mask in enumerate(group["mask_of"]):
+        layer, head = divmod(place, shape[1])
+        seen = np.unpackbits(masks[mask])[: shape[2] * shape[3]].reshape(shape[2:])
+        assert (seen == found.visible[layer, head].numpy()).all()
+    norms = np.frombuffer(zlib.decompress(base64.b64decode(group["norms"]["steps"])), dtype="<u2")
+    lengths = norms.reshape(found.value_norms.shape) / 65535 * group["norms"]["most"]
+    assert np.abs(lengths - found.value_norms.numpy()).max() < 1e-4 * group["norms"]["most"]
+
+
+def test_the_scale_is_exact_at_both_ends_and_fine_near_them():
+    probs = np.linspace(0.0, 1.0, 100_001, dtype=np.float32)
+    errors = np.abs(attention_payload.restored(attention_payload.quantised(probs)) - probs)
+    assert errors[0] == errors[-1] == 0.0
+    assert errors.max() < 0.0031
+    assert max(errors[probs < 0.01].max(), errors[probs > 0.99].max()) < 0.0007
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 3.0, 8.0])
+def test_twelve_layers_of_twelve_heads_stay_small(sharpness):
+    """64 tokens that all see each other; under 700 kB."""
+    scores = sharpness * torch.randn(12, 12, 64, 64, generator=torch.Generator().manual_seed(0))
+    steps = attention_payload.quantised(scores.softmax(dim=-1).numpy())
+    assert len(attention_payload.packed(steps)) < 620_000
+
+
+def test_one_head_is_told_exactly():
+    loaded = models.load("llama-mini")
+    (found,) = attention_of(loaded.model, inputs_of(loaded.config, loaded.tokenizer, TEXT))
+    rows = ask(attention_exact, group="self", layer=2, head=3)["rows"]
+    assert np.allclose(rows, found.probs[2, 3].numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("design", "groups", "sequences"),
+    [
+        ("gpt2-mini", ["self"], {"text"}),
+        ("bert-mini", ["self"], {"text"}),
+        (MIXTURE, ["self"], {"text"}),
+        (STACKS, ["encoder", "decoder", "cross"], {"source", "text"}),
+        (IMAGES, ["self"], {"image"}),
+        ("glm-mini~n_layers=2~d_model=48~d_ff=64~n_heads=4~n_kv_heads=4~d_head=12", ["self"], {"text"}),
+    ],
+)
+def test_every_kind_of_model_is_looked_into(design, groups, sequences):
+    read = ask(attention_read, design=design)
+    assert set(read["sequences"]) == sequences
+    answer = ask(attention_maps, design=design)
+    assert [group["name"] for group in answer["groups"]] == groups
+    for group in answer["groups"]:
+        assert len(read["sequences"][group["queries"]]["texts"]) == group["height"]
+        assert len(read["sequences"][group["keys"]]["texts"]) == group["width"]
+
+
+def test_a_model_of_two_stacks_writes_its_own_second_text():
+    read = ask(attention_read, design=STACKS)
+    assert read["own"]
+    assert read["written_from"] == 1
+    given = ask(attention_read, design=STACKS, second="They were happy.")
+    assert not given["own"]
+
+
+def test_random_weights_and_long_texts_are_told():
+    ways = {note["way"] for note in ask(attention_read, design=MIXTURE)["notes"]}
+    assert ways == {"model"}
+    long = ask(attention_read, text="Tom went home. " * 400)
+    assert long["part"]["count"] > 1
+    assert len(long["sequences"]["text"]["texts"]) <= long["most"]
+    assert [note["way"] for note in long["notes"]] == ["part"]
+    cut = ask(attention_read, text="a" * 100_000)
+    assert any("20" in note["sentence"] for note in cut["notes"])
+    assert len(cut["sequences"]["text"]["texts"]) <= cut["most"]
+
+
+@pytest.mark.parametrize("name", ["llama-mini", "gpt2", "bert-base-uncased", "t5-small", "clip-vit-b32"])
+def test_a_pass_has_bounds(name):
+    config = models.preset(name)
+    most = most_tokens(config)
+    assert 1 <= most <= config.max_seq_len
+    assert n_maps(config) * most**2 <= MAX_WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"design": "llama3-8b"}, "parameters"),
+        ({"design": "no-such-model"}, "no-such-model"),
+        ({"design": 7}, "text"),
+        ({"text": 7}, "text"),
+        ({"text": "\ud800"}, "character"),
+        ({"design": "bert-mini", "text": ""}, "token"),
+        ({"part": -1}, "part"),
+        ({"written": "abc"}, "ids"),
+        ({"written": [-1]}, "ids"),
+        ({"design": IMAGES, "picture": "cat"}, "scene"),
+    ],
+)
+def test_refusals_are_sentences(asked, told):
+    for function in (attention_read, attention_maps):
+        assert told in ask(function, **asked)["refused"]
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"group": "cross"}, {"layer": 99}, {"head": 99}, {"layer": "a"}, {"head": None}, {"layer": -1}]
+)
+def test_a_head_that_is_not_there_is_refused(chosen):
+    assert ask(attention_exact, **{"group": "self", "layer": 0, "head": 0} | chosen)["refused"]
+
+
+@pytest.mark.parametrize("text", ["", "a", "😀", "同样一句话", "\0", "\n\n"])
+def test_odd_texts_are_read(text):
+    answer = ask(attention_maps, text=text)
+    assert answer["groups"][0]["height"] >= 1
+
+
+def test_the_words_of_both_languages():
+    for lang in i18n.LANGUAGES:
+        words = ask(attention_opening, lang=lang)["words"]
+        assert words["maps"]["label_previous"]
+        assert words["attention"]["section_maps"]
+
+
+class TestEndpoint:
+    def test_arrays(self):
+        answer = attention("Tom went home.", model="llama-mini", layer=1, head=2)
+        (group,) = answer["groups"]
+        probs = np.array(group["probs"])
+        assert probs.shape == (1, 1, 5, 5) or probs.shape[:2] == (1, 1)
+        assert np.allclose(probs.sum(axis=-1), 1.0, atol=1e-5)
+        assert (np.triu(probs[0, 0], 1) == 0).all()
+        assert len(answer["sequences"]["text"]["ids"]) == probs.shape[-1]
+        json.dumps(answer, allow_nan=False)
+
+    def test_a_file(self):
+        from safetensors.torch import load
+
+        answer = attention("Tom went home.", model="llama-mini", format="safetensors")
+        tensors = load(base64.b64decode(answer["file"]))
+        assert set(tensors) == {"self.probs", "self.visible", "self.value_norms"}
+        listed = attention("Tom went home.", model="llama-mini")["groups"][0]["probs"]
+        assert torch.equal(tensors["self.probs"], torch.tensor(listed))
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ({"format": "npz"}, "safetensors"),
+            ({"layer": 99}, "layer"),
+            ({"head": -1}, "head"),
+            ({"model": "llama3-8b"}, "parameters"),
+            ({"text": "Tom went home. " * 100}, "safetensors"),
+        ],
+    )
+    def test_refusals(self, arguments, told):
+        with pytest.raises(gr.Error, match=told):
+            attention(**{"text": TEXT} | arguments)
