@@ -22,4 +22,6 @@ INSPECTING: dict[str, str] = {
         "A picture has {n_places} places for this model; the weights of all its heads are more than are looked at here. "
         "Choose fewer layers or larger patches."
     ),
+    "before_empty_list": "Give a word to ask with, and a list of words with commas between them.",
+    "before_long_list": "The list has {n_entries} entries; at most {limit} are looked over here.",
 }

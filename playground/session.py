@@ -125,7 +125,7 @@ class Session:
     what_place: int = -1  # where the answer is asked for; -1: where this kind of model answers
     what_token: str = ""  # whose probability is watched; empty: the likeliest
     before_kind: str = "bahdanau"  # the translator of "Before transformers", its sentence, and the weight taken apart
-    before_text: str = "I do not like this book."
+    before_text: str = "Sunday, June 25th, 2017, at half past seven in the evening"
     before_at: str = ""
     din_query: str = "cake"
     din_list: str = "oven, butter, sugar, dog, ball, park, rain, umbrella"

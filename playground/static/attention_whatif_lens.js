@@ -111,5 +111,5 @@ const AttentionLens = (() => {
     return AttentionSvg.picture(left + wide * tokens.length + 8, 34 + high * lens.ids.length, parts);
   }
 
-  return { refresh };
+  return { refresh, walk };
 })();

@@ -33,6 +33,7 @@ SCRIPTS = (
     "attention_whatif_board.js",
     "attention_whatif_lens.js",
     "attention_whatif.js",
+    "attention_before_target.js",
     "attention_before.js",
     "attention.js",
 )

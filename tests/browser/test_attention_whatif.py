@@ -5,6 +5,8 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.accessible import check_access
+
 
 def test_heads_are_silenced_and_the_lens_tells_what_each_layer_would_say(visit):
     visitor = visit("tab=attention&lang=en&att_section=whatif&what_off=none")
@@ -48,6 +50,7 @@ def test_heads_are_silenced_and_the_lens_tells_what_each_layer_would_say(visit):
     with download.value.path().open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 1 + 7 * lens.locator("thead th:not(:first-child)").count()
+    check_access(page)
     assert visitor.errors == []
     assert visitor.strangers == []
 
