@@ -151,17 +151,19 @@ const AttentionBefore = (() => {
 
   // ---- one weight ----------------------------------------------------------------------------------------------------------
 
+  const number = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+
   function takenApart(view, step, column) {
     const { reply, words } = view;
     const row = step.step;
     const word = name(view, reply.words[column]);
     const most = Math.max(...step.energies);
     const total = step.exponentials.reduce((sum, one) => sum + one, 0);
-    const energy = step.energies[column].toFixed(2);
-    const gaps = { word, energy, most: most.toFixed(2), exponential: step.exponentials[column].toPrecision(3), total: total.toFixed(3), p: percent(step.weights[column]), width: step.width };
+    const energy = number(step.energies[column]);
+    const gaps = { word, energy, most: number(most), exponential: step.exponentials[column].toPrecision(3), total: total.toFixed(3), p: percent(step.weights[column]), width: step.width };
     const terms = step.terms[column];
     const largest = Math.max(1e-9, ...terms.map(Math.abs));
-    const rows = reply.words.map((text, place) => [name(view, text), step.energies[place].toFixed(3), step.exponentials[place].toPrecision(3), percent(step.weights[place])]);
+    const rows = reply.words.map((text, place) => [name(view, text), number(step.energies[place], 3), step.exponentials[place].toPrecision(3), percent(step.weights[place])]);
     return [element("h3", {}, fill(words.step, { character: name(view, reply.characters[row]) })), element("p", {}, fill(words[`step_${reply.kind}`], gaps)), element("p", { class: "obj-sentence" }, fill(words.said_step, gaps)),
       element("p", { class: "obj-note" }, fill(words.terms, gaps)), strip(terms.map((term) => 127 * term / largest), fill(words.terms, gaps)),
       twin(words.as_table, table([[words.word], [words.energy, true], [words.exponential, true], [words.weight, true]], rows, words.table_step))];
