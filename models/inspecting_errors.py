@@ -1,14 +1,6 @@
 """What a user can ask in vain of what looks inside a model, as sentences of `models.errors.MESSAGES`."""
 
 INSPECTING: dict[str, str] = {
-    "experts_none": "{model} has no experts, so nothing is routed. These have: {names}.",
-    "experts_too_many": "This pass has {scores} router scores; at most {limit} are shown here. Take a shorter text.",
-    "attention_no_token": "There is no token to look at. Type at least one word.",
-    "attention_written": "What was written is given as a list of token ids, whole numbers from 0 on.",
-    "attention_too_many_patches": (
-        "A picture has {n_places} places for this model; the weights of all its heads are more than are looked at here. "
-        "Choose fewer layers or larger patches."
-    ),
     "no_such_head": "The model has no {head}.",
     "mask_of_images": "A mask can be swapped where one stack reads tokens; this model reads images.",
     "no_position_to_drop": "This model has no position part: it knows the order of its tokens from the mask alone.",
@@ -17,6 +9,8 @@ INSPECTING: dict[str, str] = {
     "whatif_says_nothing": "{title} has no head that predicts anything, so there is no answer that could change.",
     "before_no_words": "There is no word to read; write an English sentence.",
     "before_too_long": "The sentence has {n_words} words; at most {limit} are read here.",
+    "before_empty_list": "Give a word to ask with, and a list of words with commas between them.",
+    "before_long_list": "The list has {n_entries} entries; at most {limit} are looked over here.",
     # The maps of attention
     "attention_no_token": "There is no token to look at. Type at least one word.",
     "attention_no_tokenizer": "This model came without a tokenizer, so no text can be given to it. Choose another model.",
@@ -30,6 +24,4 @@ INSPECTING: dict[str, str] = {
         "A picture has {n_places} places for this model; the weights of all its heads are more than are looked at here. "
         "Choose fewer layers or larger patches."
     ),
-    "before_empty_list": "Give a word to ask with, and a list of words with commas between them.",
-    "before_long_list": "The list has {n_entries} entries; at most {limit} are looked over here.",
 }
