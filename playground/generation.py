@@ -1,11 +1,11 @@
-"""A visitor's prompt through a model: what of it is read, and the tokens that follow with all that is shown of them.
+"""A visitor's prompt through a model: the tokens that follow it, with all that is shown of them.
 
 Knows the core but not Gradio; the Generate tab, its API endpoint and the recordings all run through here.
 """
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,10 +16,9 @@ import numpy as np
 import models
 from models.errors import InputError
 from models.sampling_settings import Sampling
-from models.tokenizers import Tokenizer
-from models.tokenizers.chatml import around_message, chat_ids
+from playground.prompt_reading import Reading
 from playground.services import GLANCE
-from playground.session import LIMITS, MAX_PROMPT, as_text
+from playground.session import LIMITS
 from playground.views.numbers import exact
 
 STAGES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
@@ -31,35 +30,6 @@ Made = TypeVar("Made")
 _makers = ThreadPoolExecutor(max_workers=32, thread_name_prefix="make-ready")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What a model reads of a prompt.
-
-    `ids` are read; `text` is what they stand for, of the `n_tokens` that the prompt has. Of a message in a chat, `ids`
-    hold `n_around` tokens more, which are spelled `before` and `after` the text. `n_dropped` characters were no text;
-    `n_clipped` more came after the limit; an empty prompt is read as the end-of-text token alone.
-    """
-
-    ids: tuple[int, ...]
-    text: str
-    n_tokens: int
-    n_dropped: int = 0
-    n_clipped: int = 0
-    from_nothing: bool = False
-    n_around: int = 0
-    before: str = ""
-    after: str = ""
-
-    @property
-    def n_read(self) -> int:
-        """Tokens of the prompt that are read."""
-        return len(self.ids) - self.n_around
-
-    @property
-    def is_cut(self) -> bool:
-        return self.n_tokens > self.n_read
-
-
 @dataclass(frozen=True)
 class Observed:
     """A step and what is shown of it: `rank` of the token among the raw logits (1 is the best), the logits (V,), and,
@@ -69,70 +39,6 @@ class Observed:
     rank: int
     logits: np.ndarray
     top: tuple[tuple[int, float, float], ...] = ()
-
-
-def read_prompt(tokenizer: Tokenizer, prompt: str, max_seq_len: int, max_new_tokens: int) -> Reading:
-    """The part of `prompt` that a model with `max_seq_len` positions reads, if `max_new_tokens` are to follow.
-
-    Of a prompt that is too long the end is read: as much as leaves room for the new tokens, but at least half of the
-    context. Raises `InputError` for what is no text, and for an empty one if the tokenizer has no end-of-text token.
-    """
-    text, counts = _clean(prompt)
-    if not text:
-        if tokenizer.eos_id is None:
-            raise InputError("prompt_empty")
-        return Reading(ids=(tokenizer.eos_id,), text="", n_tokens=1, from_nothing=True, **counts)
-    ids = tokenizer.encode(text)
-    read = tuple(ids[-_room(max_seq_len, max_new_tokens) :])
-    if len(read) < len(ids):
-        text = _text_of(tokenizer, read)
-    return Reading(ids=read, text=text, n_tokens=len(ids), **counts)
-
-
-def read_message(tokenizer: Tokenizer, system: str, prompt: str, max_seq_len: int, max_new_tokens: int) -> Reading:
-    """What a model that chats reads of the message `prompt`: the instruction `system`, then the message, as a chat.
-
-    Of a message that is too long the end is read, with the same room as in `read_prompt`; what is around it always is.
-    Since tokens may form across the message's ends, its own are counted as those that it adds to an empty one. Raises
-    `InputError` for what is no text, and for a tokenizer without the marks of a chat.
-    """
-
-    def ids_with(message: str) -> list[int]:
-        return chat_ids(tokenizer, [("system", system), ("user", message)])
-
-    text, counts = _clean(prompt)
-    n_around = len(ids_with(""))
-    room = _room(max_seq_len - n_around, max_new_tokens)
-    ids = ids_with(text)
-    n_tokens = len(ids) - n_around
-    own = tokenizer.encode(text)
-    n_kept = min(room, len(own))
-    while len(ids) > n_around + room:
-        text = _text_of(tokenizer, own[len(own) - n_kept :])
-        ids = ids_with(text)
-        n_kept -= max(len(ids) - n_around - room, 0)
-    before, after = around_message(system)
-    around = {"n_around": n_around, "before": before, "after": after}
-    return Reading(ids=tuple(ids), text=text, n_tokens=n_tokens, **around, **counts)
-
-
-def _clean(prompt: str) -> tuple[str, dict[str, int]]:
-    """What of a prompt is text and within the limit, and how many characters of it are not."""
-    clipped = as_text("prompt", prompt)[:MAX_PROMPT]
-    text = "".join(character for character in clipped if character != "\0" and not "\ud800" <= character <= "\udfff")
-    return text, {"n_dropped": len(clipped) - len(text), "n_clipped": len(prompt) - len(clipped)}
-
-
-def _room(max_seq_len: int, max_new_tokens: int) -> int:
-    """How many tokens of prompt are read: what leaves room for the new ones, but at least half of the context."""
-    return max(max_seq_len - max_new_tokens, max_seq_len // 2, 1)
-
-
-def _text_of(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """The text of tokens of which the first may begin inside a character."""
-    encoded = b"".join(map(tokenizer.bytes_of, ids))
-    start = next((at for at, byte in enumerate(encoded[:4]) if byte & 0xC0 != 0x80), 0)
-    return encoded[start:].decode("utf-8", errors="replace")
 
 
 def read_settings(settings: dict, limits: dict[str, tuple[float, float]] = LIMITS) -> tuple[Sampling, int]:
@@ -184,13 +90,14 @@ def observe(
     The text ends with the context that the model was made for, also where its positions would reach further: what it
     writes there it has not learnt.
     """
-    stop_ids = () if loaded.tokenizer.eos_id is None else (loaded.tokenizer.eos_id,)
-    seen = set(reading.ids)
-    config = loaded.config
-    n_read = 1 if config.structure == "encoder_decoder" else len(reading.ids)
-    room = config.max_seq_len - n_read + 1  # the last token is written, and need not be read
+    seen, blank = set(reading.begun), reading.blank
+    n_read = len(reading.begun) + (blank is not None)
+    room = loaded.config.max_seq_len - n_read + 1  # the last token is written, and need not be read
     most = min(max_new_tokens, room)
-    for step in models.generate(loaded.model, list(reading.ids), sampling, most, stop_ids, keep_logits=True):
+    stop_ids = reading.stop_ids or [one for one in [loaded.tokenizer.eos_id] if one is not None]
+    for step in models.generate(
+        loaded.model, list(reading.ids), sampling, most, stop_ids, keep_logits=True, blank=blank
+    ):
         if step.finish == "length" and most < max_new_tokens:
             step = replace(step, finish="context")
         rank = 1 + int((step.logits > step.logits[step.token_id]).sum())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from models.errors import InputError
 from playground import services
 from playground.i18n import language
-from playground.objective_models import hold_masked
+from playground.objective_models import BERT, hold_masked
 from playground.session import DEFAULTS
 from playground.tab import refusals
 from playground.views.numbers import exact
@@ -20,7 +20,7 @@ MOST_CHARACTERS = 20_000
 
 def mask(
     text: str,
-    model: str = DEFAULTS["obj_model"],
+    model: str = BERT,
     seed: int = DEFAULTS["obj_seed"],
     share: float = 0.15,
     whole_words: bool = False,
@@ -77,9 +77,7 @@ def mask(
     }
 
 
-def fill_mask(
-    text: str, model: str = DEFAULTS["obj_model"], top_k: int = 5, second: str = "", lang: str = "en"
-) -> dict:
+def fill_mask(text: str, model: str = BERT, top_k: int = 5, second: str = "", lang: str = "en") -> dict:
     """Lets a model of BERT's kind fill in every [MASK] of a text.
 
     Args:

@@ -5,11 +5,10 @@ import random
 from models.mask_filling import Joint, Looks
 from models.objectives.next_sentence import N_MARKS
 from models.tokenizers import Tokenizer
-from playground import services
 from playground.i18n import say
 from playground.masking import READ_AT_ONCE, Masking
 from playground.masking_pass import Answer, Pass
-from playground.objective_models import MaskedModel, best_reader
+from playground.objective_models import MaskedModel, best_reader, find_masked
 from playground.session import TEXTS
 from playground.views import masking as view
 from playground.views.numbers import exact
@@ -101,7 +100,7 @@ def notes(listed: MaskedModel, tokenizer: Tokenizer, text: str, made: Masking, l
         better = best_reader(text)
         values = {"unknown": n_unknown, "tokens": made.n_text}
         if better != listed.name:
-            found.append(("unknown_here", better, {**values, "title": services.title(better)}))
+            found.append(("unknown_here", better, {**values, "title": find_masked(better).title}))
         else:
             found.append(("unknown", None, values))
     if made.lost:

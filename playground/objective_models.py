@@ -1,63 +1,112 @@
 """The models that the tab of objectives asks: those that were trained to fill in masked words."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models import tokenizers
 from models.config import ModelConfig
 from models.errors import InputError
-from playground import services
+from models.installed import INSTALLABLE, installed_config, installed_file
+from models.tokenizers import Tokenizer
+from playground import house_tokenizers, services
+from playground.house_tokenizers import MASKED_HEADS
 
 if TYPE_CHECKING:
     import models
 
-UNTRAINED = "bert-mini"  # what answers, with random weights, where no trained one is there
+BERT = "bert-mini"  # what answers programs that name none; with random weights, where no trained one is there
+MAX_BROUGHT = 8
 
 
 @dataclass(frozen=True)
 class MaskedModel:
-    """A model with a head for masked words, as lists of models name it. judges_pairs: it also has BERT's other head."""
+    """A model with a head for masked words, as lists of models name it.
+
+    judges_pairs: it also has BERT's other head. folder: where its files are, if a visitor brought it.
+    """
 
     name: str
     title: str
     trained: bool
     config: ModelConfig
+    folder: Path | None = None
 
     @property
     def judges_pairs(self) -> bool:
         return self.config.head == "mlm_nsp"
 
+    @property
+    def is_shipped(self) -> bool:
+        return self.name in services.trained_models()
+
+
+_brought: dict[str, MaskedModel] = {}
+
 
 def masked_models() -> list[MaskedModel]:
-    """Every trained one that is here, shipped or installed; without any, one with random weights, which says so."""
+    """Every trained one that is here, shipped, installed or brought; without any, one with random weights, which says so."""
     known = [(name, services.inhand(name)) for name in services.models_with_weights()]
-    masked = [(name, one) for name, one in known if one.config.head in services.MASKED_HEADS]
+    masked = [(name, one) for name, one in known if one.config.head in MASKED_HEADS]
     found = [MaskedModel(name, one.name, True, one.config) for name, one in masked]
     if found:
-        return found
-    one = services.inhand(UNTRAINED)
-    return [MaskedModel(UNTRAINED, one.name, False, one.config)]
+        return [*found, *_brought.values()]
+    one = services.inhand(BERT)
+    return [MaskedModel(BERT, one.name, False, one.config), *_brought.values()]
+
+
+def absent_models() -> list[str]:
+    """Names of those that a package would bring which is not installed."""
+    listed = {one.name for one in masked_models()}
+    masked = (name for name in INSTALLABLE if installed_config(name).head in MASKED_HEADS)
+    return [name for name in masked if name not in listed]
 
 
 def find_masked(name: object) -> MaskedModel:
-    """The model of that name among `masked_models`; raises `InputError` with the names that there are."""
+    """The model of that name among `masked_models`.
+
+    Raises `InputError` with the names that there are, or with the command that installs it.
+    """
     listed = {one.name: one for one in masked_models()}
-    if not isinstance(name, str) or name not in listed:
-        raise InputError("not_a_choice", field="model", value=name, allowed=", ".join(listed))
-    return listed[name]
+    if isinstance(name, str) and name in listed:
+        return listed[name]
+    if name in absent_models():
+        raise InputError("model_not_installed", name=services.title(name), command=INSTALLABLE[name].command)
+    raise InputError("not_a_choice", field="model", value=name, allowed=", ".join(listed))
 
 
 def hold_masked(name: object) -> "tuple[MaskedModel, models.Loaded]":
     """That model, ready to run; take one of the turns of `services` to run it."""
     found = find_masked(name)
-    return found, services.hold(found.name)
+    return found, services.hold(found.name) if found.folder is None else services.hold_folder(found.folder)
+
+
+def keep_brought(model: MaskedModel) -> MaskedModel:
+    """Lists a model that was brought, for as long as the program runs. Raises `InputError` once there are too many."""
+    if model.name not in _brought and len(_brought) >= MAX_BROUGHT:
+        raise InputError("brought_full", limit=MAX_BROUGHT)
+    return _brought.setdefault(model.name, model)
+
+
+@lru_cache(maxsize=32)
+def tokenizer_of(name: str) -> Tokenizer:
+    """The tokenizer of one of `masked_models`, without loading its weights."""
+    found = find_masked(name)
+    if found.folder is not None:
+        return tokenizers.load(found.folder)
+    if name in INSTALLABLE:
+        return tokenizers.load(installed_file(name).parent)
+    return house_tokenizers.tokenizer_of(name if found.trained else None) or services.hold(name).tokenizer
 
 
 def best_reader(text: str) -> str:
-    """The name of the model whose vocabulary has most of `text`: the fewest unknown tokens, then the fewest tokens."""
+    """The name of the model whose vocabulary has most of `text`: the fewest unknown tokens, then a shipped one, then the
+    fewest tokens."""
 
-    def cost(name: str) -> tuple[int, int]:
-        tokenizer = services.hold(name).tokenizer
+    def cost(one: MaskedModel) -> tuple[int, bool, int]:
+        tokenizer = tokenizer_of(one.name)
         ids = tokenizer.encode(text)
-        return sum(tokenizer.kind_of(token_id) == "unknown" for token_id in ids), len(ids)
+        return sum(tokenizer.kind_of(token_id) == "unknown" for token_id in ids), not one.is_shipped, len(ids)
 
-    return min((one.name for one in masked_models()), key=cost)
+    return min(masked_models(), key=cost).name

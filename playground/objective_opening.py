@@ -1,8 +1,11 @@
 """What the tab of objectives needs to begin: its words, the models that answer, passages to choose from."""
 
+from models.installed import INSTALLABLE
+from playground import services
 from playground.answering import answering
 from playground.i18n import words_under
-from playground.objective_models import masked_models
+from playground.objective_brought import bring
+from playground.objective_models import MaskedModel, absent_models, masked_models
 from playground.objective_passages import passages
 from playground.session import LIMITS, TEXTS
 
@@ -19,13 +22,21 @@ def objective_opening(asked: dict, lang: str) -> dict:
     """Words by section, the models, the passages, and how long a text may be."""
     return {
         "words": {section: words_under(prefix, lang) for section, prefix in WORDS.items()},
-        "models": [
-            {"name": one.name, "title": one.title, "trained": one.trained, "judges_pairs": one.judges_pairs}
-            for one in masked_models()
-        ],
+        "models": [_listed(one) for one in masked_models()],
+        "absent": [{"title": services.title(name), "command": INSTALLABLE[name].command} for name in absent_models()],
         "passages": passages(lang),
         "limits": {"text": TEXTS["obj_text"], "seed": LIMITS["obj_seed"][1]},
     }
 
 
-ANSWERS = [objective_opening]
+@answering
+def objective_bring(asked: dict, lang: str) -> dict:
+    """The model of a hub id or folder, as `objective_opening` lists models; it is then one of them."""
+    return _listed(bring(asked.get("source")))
+
+
+def _listed(one: MaskedModel) -> dict:
+    return {"name": one.name, "title": one.title, "trained": one.trained, "judges_pairs": one.judges_pairs}
+
+
+ANSWERS = [objective_opening, objective_bring]

@@ -2,12 +2,12 @@
 
 from playground import services
 from playground.i18n import language
+from playground.objective_models import BERT
 from playground.pair_judging import hold_judge, judge, typed_pair
-from playground.session import DEFAULTS
 from playground.tab import refusals
 
 
-def next_sentence(first: str, second: str, model: str = DEFAULTS["obj_model"], lang: str = "en") -> dict:
+def next_sentence(first: str, second: str, model: str = BERT, lang: str = "en") -> dict:
     """Asks a model of BERT's kind whether one text follows another.
 
     Args:

@@ -3,7 +3,7 @@
 import math
 import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from models.tokenizers.interface import Tokenizer
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 TOKENS = 128  # of a pair with its marks, as in the trainings
 SEED = 0
 AT_ONCE = 16  # pairs to a turn, so that others get theirs in between
-UNREADABLE = 0.1  # share of unknown tokens from which on a vocabulary is not of a language
+UNREADABLE = 0.1  # share of unknown tokens from which on a vocabulary is not of a language …
+SPELLED = 2.0  # … and tokens to a word from which on it spells words rather than has them
 CONFIDENCE = 1.959964  # standard errors to either side: 95 %
 
 
@@ -56,11 +57,14 @@ class Share:
 def languages_of(tokenizer: Tokenizer) -> list[str]:
     """The languages of the held-out texts that a vocabulary has words for."""
 
-    def unknown(lang: str) -> float:
-        ids = tokenizer.encode(texts_of(GROUPS[lang][0])[0])
-        return sum(tokenizer.kind_of(token_id) == "unknown" for token_id in ids) / len(ids)
+    from models.objectives.words import words
 
-    return [lang for lang in GROUPS if unknown(lang) <= UNREADABLE]
+    def reads(lang: str) -> bool:
+        ids = tokenizer.encode(texts_of(GROUPS[lang][0])[0])
+        unknown = sum(tokenizer.kind_of(token_id) == "unknown" for token_id in ids)
+        return unknown <= UNREADABLE * len(ids) and len(ids) < SPELLED * len(words(tokenizer, ids))
+
+    return [lang for lang in GROUPS if reads(lang)]
 
 
 def held_out_pairs(lang: str, tokenizer: Tokenizer) -> list[HeldOut]:
@@ -110,9 +114,9 @@ class Scoreboard:
             return self._judged[:end]
 
 
-@cache
+@lru_cache(maxsize=16)
 def scoreboard(model: str, lang: str) -> Scoreboard:
-    """The scoreboard of a model by its name; kept as long as the program runs."""
+    """The scoreboard of a model by its name; of several the last ones are kept."""
     return Scoreboard(hold_judge(model)[1], lang)
 
 

@@ -7,7 +7,7 @@ from models.errors import InputError
 from playground import services
 from playground.answering import answering
 from playground.i18n import say
-from playground.objective_models import masked_models
+from playground.objective_models import masked_models, tokenizer_of
 from playground.pair_building import building, drawn_pairs, whole_number
 from playground.pair_documents import COLLECTIONS, GROUPS, OWN, documents_of, texts_of
 from playground.pair_judging import hold_judge, judge, typed_pair
@@ -20,8 +20,13 @@ def pairs_opening(asked: dict, lang: str) -> dict:
     """The collections of documents to choose from, how long a pair may be, and for each model an example to ask about."""
     low, high = LIMITS["pair_tokens"]
     names = [{"name": name, "title": say(lang, f"pairs.collection.{name}")} for name in (*COLLECTIONS, OWN)]
-    examples = {one.name: example_for(one.name) for one in masked_models() if one.judges_pairs}
-    return {"collections": names, "tokens": {"low": low, "high": high}, "examples": examples}
+    judges = [one.name for one in masked_models() if one.judges_pairs]
+    return {
+        "collections": names,
+        "tokens": {"low": low, "high": high},
+        "examples": {name: example_for(name) for name in judges},
+        "suited": {name: suited_collection(name) for name in judges},
+    }
 
 
 @cache
@@ -29,9 +34,20 @@ def example_for(model: str) -> tuple[str, str]:
     """The first two sentences of the first held-out text in a language that the model reads."""
     from models.objectives.sentences import sentences
 
-    readable = languages_of(hold_judge(model)[1].tokenizer)
-    first, second, *_ = sentences(texts_of(GROUPS[readable[0] if readable else "en"][0])[0])
+    first, second, *_ = sentences(texts_of(_file(model))[0])
     return first, second
+
+
+def suited_collection(model: str) -> str:
+    """The collection of documents that the model reads best."""
+    return next(name for name, (file, _) in COLLECTIONS.items() if file == _file(model))
+
+
+@cache
+def _file(model: str) -> str:
+    """The first file of held-out texts in a language that the model reads."""
+    readable = languages_of(tokenizer_of(model))
+    return GROUPS[readable[0] if readable else "en"][0]
 
 
 @answering

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import models
 from models.installed import INSTALLABLE, installed_file
-from models.presets import ZOO
-from models.tokenizers import Tokenizer
-from models.tokenizers import load as load_tokenizer
 from playground import services, transcript
 from playground.design_limit import silent_key, writes
-from playground.generation import SETTINGS, observe, read_prompt, read_settings
+from playground.generation import SETTINGS, observe, read_settings
+from playground.house_tokenizers import tokenizer_of
 from playground.i18n import LANGUAGES, in_every_language
+from playground.prompt_reading import read_marked
+from playground.prompt_ways import opening_prompt, way_in_hand
 from playground.session import DEFAULTS
 from playground.subject import subject_of
 from playground.trained_here import is_here
@@ -26,14 +26,15 @@ from playground.views import generation as payload
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "recorded"
 PLACE = "recorded/"  # below the page's address
-RECORDED_WITH = {name: DEFAULTS[name] for name in ("prompt", *SETTINGS)}  # what the controls say when the page opens
 
 
 def record(name: str) -> dict:
-    """What the shipped model `name` writes with the session's default prompt and settings."""
+    """What the shipped model `name` writes with the prompt and settings that the controls open with."""
     loaded = models.load(name)
-    sampling, most = read_settings(RECORDED_WITH)
-    reading = read_prompt(loaded.tokenizer, RECORDED_WITH["prompt"], services.readable(loaded.config), most)
+    settings = {"prompt": opening_prompt(way_in_hand(name)), **{name: DEFAULTS[name] for name in SETTINGS}}
+    sampling, most = read_settings(settings)
+    readable = services.readable(loaded.config)
+    reading = read_marked(loaded.config, loaded.tokenizer, settings["prompt"], readable, most)
     steps, finish = [], "length"
     for observed in observe(loaded, reading, sampling, most):
         step = observed.step
@@ -48,7 +49,7 @@ def record(name: str) -> dict:
         )
         finish = step.finish or finish
     text = loaded.tokenizer.decode([step["token_id"] for step in steps])
-    return {"model": name, "settings": RECORDED_WITH, "text": text, "finish": finish, "steps": steps}
+    return {"model": name, "settings": settings, "text": text, "finish": finish, "steps": steps}
 
 
 def first_screen(design: str) -> str:
@@ -84,10 +85,11 @@ def _told(name: str) -> bytes:
     recorded = json.loads(_file(name).read_text(encoding="utf-8"))
     cfg = models.preset(name)
     title = models.preset_info(name).title
-    subject = subject_of(dict.fromkeys(LANGUAGES, title), True, cfg, _tokenizer(name))
+    subject = subject_of(dict.fromkeys(LANGUAGES, title), True, cfg, tokenizer_of(name))
     sampling, most = read_settings(recorded["settings"])
-    reading = read_prompt(subject.tokenizer, recorded["settings"]["prompt"], subject.readable, most)
-    notes = [in_every_language("generate.note.recorded")]
+    reading = read_marked(cfg, subject.tokenizer, recorded["settings"]["prompt"], subject.readable, most)
+    told = [way] if (way := transcript.way_note(reading)) else []
+    notes = [in_every_language(f"generate.note.{code}") for code in (*told, "recorded")]
     scale = {"scale": payload.code_scale()}
     lines = [transcript.start("recorded", subject, reading, sampling, most, notes, **scale)]
     lines += [payload.step(**step) for step in recorded["steps"]]
@@ -103,10 +105,6 @@ def _is_prepared(name: str) -> bool:
     from models.weights.converted import is_converted
 
     return is_converted(installed_file(name))
-
-
-def _tokenizer(name: str) -> Tokenizer:
-    return load_tokenizer(ZOO / name)
 
 
 def _file(name: str) -> Path:

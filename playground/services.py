@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from math import inf
+from pathlib import Path
 
 import models
 from models.config import ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE, installed_config, installed_models
-from models.tokenizers import Tokenizer, bytes_tokenizer
-from models.tokenizers.catalogue import load_named
+from playground.house_tokenizers import tokenizer_for
 from playground.session import DEFAULT_MODEL, Design, design_string, parse_design
 from playground.trained_here import Here, is_here, shelf
 from playground.views.numbers import exact, short, short_bytes
@@ -27,8 +27,6 @@ SHORTEST_READ = 1_024  # a model is refused whose memory for so many tokens (or 
 MAX_WORKING_BYTES = 1_000_000_000  # of one run: what a pass computes and the KV cache
 MAX_CACHED_BYTES = 1_500_000_000
 MAX_CACHED_MODELS = 16
-MASKED_HEADS = ("mlm", "mlm_nsp")
-MASKING_TOKENIZER = "wordpiece-4k"
 COMPUTING = 2  # cores of the smallest machine that this runs on
 PATIENCE = 30  # seconds that a visitor waits for a turn before being told that the machine is busy
 GLANCE = 0.1  # seconds after which one who waits looks whether what is waited for is still wanted
@@ -161,6 +159,11 @@ def hold(design: str, cancelled: threading.Event | None = None) -> "models.Loade
     trained = trained_name(parsed.config)
     key = trained or design_string(parsed.base, parsed.config)
     return _shelf.get(key, lambda: _make(parsed.config, trained), cancelled)
+
+
+def hold_folder(folder: Path) -> "models.Loaded":
+    """The model of a folder, from the cache or read now, in a turn. Raises `InputError` as `models.load` does."""
+    return _shelf.get(f"folder:{folder}", lambda: models.load(folder))
 
 
 def warm_up() -> None:
@@ -361,26 +364,8 @@ _shelf = Shelf(MAX_CACHED_BYTES)
 def _make(config: ModelConfig, trained: str | None) -> "models.Loaded":
     if trained:
         return models.load(trained)
-    tokenizer = None if config.image else _tokenizer_for(config)
+    tokenizer = None if config.image else tokenizer_for(config)
     return models.Loaded(models.build(config, seed=0), tokenizer, config, "random")
-
-
-def _tokenizer_for(config: ModelConfig) -> Tokenizer:
-    bytes_only = bytes_tokenizer()
-    house = _house_tokenizer(config.head in MASKED_HEADS)
-    if house and config.vocab_size >= house.vocab_size:
-        return house
-    if config.vocab_size >= bytes_only.vocab_size:
-        return bytes_only
-    raise InputError("vocabulary_too_small", vocab_size=config.vocab_size, smallest=bytes_only.vocab_size)
-
-
-@cache
-def _house_tokenizer(masks: bool) -> Tokenizer | None:
-    """The tokenizer of the shipped decoders, or (`masks`) one that has BERT's [MASK]."""
-    if masks:
-        return load_named(MASKING_TOKENIZER)
-    return models.load(DEFAULT_MODEL).tokenizer if DEFAULT_MODEL in trained_models() else None
 
 
 @lru_cache(maxsize=512)

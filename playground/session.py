@@ -12,7 +12,6 @@ from playground.design_strings import Design, as_flag, as_text, as_written, desi
 from playground.session_limits import (
     BLANKS,
     DEFAULT_MODEL,
-    KING,
     LILY,
     LIMITS,
     MAX_PROMPT,
@@ -98,8 +97,10 @@ class Session:
     train_with: str = "byte-bpe"
     train_size: int = 1024
     obj_section: str = "bert"  # of the tab of objectives
-    obj_model: str = "bert-mini"  # the model that answers there, by name
-    obj_text: str = KING
+    obj_model: str = (
+        ""  # the model that answers there, by name; empty: the one for the first passage in the page's language
+    )
+    obj_text: str = ""  # empty: that passage
     obj_seed: int = 3
     mask_step: int = 0  # of BERT's masking
     mask_share: int = 15  # per cent of the positions that are drawn
@@ -109,7 +110,7 @@ class Session:
     mask_at: int = 0  # the position that is looked at
     mask_head: str = "0.mean"  # the layer and head whose attention is shown
     mask_two: str = ""  # the two positions that are predicted together
-    pair_from: str = "stories"  # the documents that sentence pairs are built from
+    pair_from: str = ""  # the documents that sentence pairs are built from; empty: some that the model reads
     pair_tokens: int = 64  # that a pair may have
     pair_at: int = 0  # the pair that is looked at, and the step of its making
     pair_step: int = 0

@@ -23,6 +23,7 @@ TRAIN_EXPERTS = (
 MAX_RACE = 4_000  # characters of the designs of a race, which an address carries
 TOKENIZER_NAMES = re.compile(r"[\w.-]{1,64}(,[\w.-]{1,64}){1,5}")
 OBJECTIVE_SECTIONS = ("bert", "pairs", "sides")
+MODEL_SOURCE = re.compile(r"[\w .:~/\\-]{1,200}")  # a model's name, a hub id or a folder
 BLANKS = ("short", "long")
 PAIRS_FROM = ("stories", "books", "chinese", "own")
 WHAT_PARTS = r"[acefg]\d{1,3}(\.\d{1,3})?"
@@ -49,11 +50,7 @@ EXPERT_BIAS = re.compile(r"\d{1,3}:-?\d{1,2}(\.\d{1,4})?(,\d{1,3}:-?\d{1,2}(\.\d
 ATTENTION_PICTURES = ("scene", "stripes", "disc")
 ATTENTION_HEAD = re.compile(r"(self|encoder|decoder|cross|text|vision)\.\d{1,3}\.\d{1,3}")
 ATTENTION_HIDE = re.compile(r"(first|separators)(,(first|separators))?")
-# Texts to begin with: for masking, and for experts, which need some more.
-KING = (
-    "Once upon a time, a king had a child. The child said that he loved his father. The king was very happy. They "
-    "lived in a big house near the sea."
-)
+# The text that experts begin with.
 LILY = (
     "Once upon a time there was a little girl named Lily. She lived in a small house near the forest with her mother "
     'and her 2 brothers. One day, Lily found a red ball under a big tree. "Whose ball is this?" she asked. A small '

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from models.errors import InputError
-from playground import recordings, services, token_shelf
+from playground import objective_brought, recordings, services, token_shelf
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head, script
@@ -36,6 +36,7 @@ def launch(host: str | None = None, port: int | None = None, prevent_thread_lock
 
     `options` go to Gradio's `launch`, whose answer is returned. Raises `OSError` if the port is taken.
     """
+    objective_brought.serve(host)
     app, parts = _assemble()
     scripts = [name for part in parts for name in part.scripts]
     later = [name for part in parts for name in part.later]

@@ -8,8 +8,8 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.tokenizers import Tokenizer
 from playground import services
-from playground.generation import Reading, read_message, read_prompt
 from playground.i18n import LANGUAGES, in_every_language
+from playground.prompt_reading import Reading, read_marked, read_message
 from playground.session import as_flag
 
 
@@ -19,11 +19,18 @@ class Subject:
 
     name: dict[str, str]  # by language
     trained: bool
-    vocab_size: int
-    max_seq_len: int
+    config: ModelConfig
     readable: int  # tokens of prompt and text together: its context, or fewer where this machine has no room for more
     tokenizer: Tokenizer
     instruction: str | None = None  # what a model that chats is told before the prompt
+
+    @property
+    def vocab_size(self) -> int:
+        return self.config.vocab_size
+
+    @property
+    def max_seq_len(self) -> int:
+        return self.config.max_seq_len
 
 
 def take(design: str, cancelled: threading.Event | None = None) -> "tuple[Subject, models.Loaded] | None":
@@ -42,11 +49,11 @@ def take(design: str, cancelled: threading.Event | None = None) -> "tuple[Subjec
 def subject_of(name: dict[str, str], trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
     """The `Subject` of a configuration."""
     readable, instruction = services.readable(config), services.instruction(config)
-    return Subject(name, trained, config.vocab_size, config.max_seq_len, readable, tokenizer, instruction)
+    return Subject(name, trained, config, readable, tokenizer, instruction)
 
 
 def read(subject: Subject, prompt: str, chat: bool, most: int) -> Reading:
-    """What the model reads of a prompt: a message, where it chats and `chat` is wanted, else the text as it stands."""
+    """What the model reads of a prompt: a message, where it chats and `chat` is wanted, else a text."""
     if as_flag("chat", chat) and subject.instruction is not None:
         return read_message(subject.tokenizer, subject.instruction, prompt, subject.readable, most)
-    return read_prompt(subject.tokenizer, prompt, subject.readable, most)
+    return read_marked(subject.config, subject.tokenizer, prompt, subject.readable, most)

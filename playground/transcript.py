@@ -11,8 +11,9 @@ from models.errors import InputError
 from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
 from playground import services
-from playground.generation import SETTINGS, STAGES, Observed, Reading
+from playground.generation import SETTINGS, STAGES, Observed
 from playground.i18n import LANGUAGES, catalogue, explain, in_every_language, say
+from playground.prompt_reading import Reading, in_characters
 from playground.session import MAX_PROMPT
 from playground.subject import Subject
 from playground.views import generation as payload
@@ -21,6 +22,8 @@ from playground.views.numbers import exact, short_bytes
 _VIEW = "generate.view."
 Texts = dict[str, str]  # one sentence or name by language
 REMOVED = ("removed_top_k", "removed_top_p", "removed_min_p", "removed_greedy")  # in the order of sampling.js
+MAX_FILLED = 400  # characters of a prompt that is shown with its blanks filled in
+BLANK_MARKS = ("<extra_id_", "[MASK]", "[gMASK]")
 MANY_BYTES = 2.0  # tokens per character from which on a prompt counts as read byte by byte
 
 
@@ -29,6 +32,8 @@ class Transcript:
 
     def __init__(self, subject: Subject, reading: Reading, sampling: Sampling, most: int):
         self.subject = subject
+        self._reading = reading
+        self._written: list[int] = []
         self.all_kept = payload.steps_kept(subject.vocab_size) >= most
         self._newest: deque[dict] = deque(maxlen=payload.steps_kept(subject.vocab_size))
         self._count = 0
@@ -45,6 +50,7 @@ class Transcript:
             if not self.all_kept:
                 self._newest.append(halves)
             step = observed.step
+            self._written.append(step.token_id)
             shown = halves if self.all_kept else payload.top(observed.top)
             lines.append(payload.step(step.token_id, step.raw_probability, step.probability, observed.rank, **shown))
         seconds = round(time.monotonic() - self._begun, 3)
@@ -54,7 +60,18 @@ class Transcript:
         """The end: "length", "stop", "context" or "cancelled"; before it the logits that were held back."""
         if self._newest:
             self.text += payload.line("logits", first=self._count - len(self._newest), steps=list(self._newest))
-        self.text += end(finish, self.subject)
+        self.text += end(finish, self.subject, self._filled())
+
+    def _filled(self) -> str | None:
+        """The prompt with what was written in place of its blanks, where it has any."""
+        reading, tokenizer = self._reading, self.subject.tokenizer
+        if reading.way not in ("spans", "blank"):
+            return None
+        from models.objectives import marks_of
+        from models.prompts import with_blanks_filled
+
+        ids = with_blanks_filled(reading.way, marks_of(tokenizer), reading.ids, self._written)
+        return None if ids is None else in_characters(tokenizer, ids)[:MAX_FILLED]
 
     def fail(self, error: InputError) -> None:
         """The run broke off for a reason that the visitor is told."""
@@ -62,7 +79,8 @@ class Transcript:
 
     def _notes(self, reading: Reading) -> list[Texts]:
         subject = self.subject
-        notes = self._notes_on_prompt(reading)
+        notes = [] if (way := way_note(reading)) is None else [(way, {})]
+        notes += self._notes_on_prompt(reading)
         if not subject.trained:
             titles = [services.title(name) for name in services.models_with_weights()]
             notes.append(("random", {"trained": " / ".join(titles)}))
@@ -107,13 +125,18 @@ def start(
         meta={lang: _settings_line(lang, subject, sampling) for lang in LANGUAGES},
         notes=notes,
         words=words(),
-        prompt=reading.before + ("…" if reading.is_cut else "") + reading.text + reading.after,
-        prompt_ids=reading.ids,
+        prompt=reading.before + ("…" if reading.is_cut else "") + reading.text + reading.after + _arrow(reading),
+        begun_ids=reading.begun,
         drawn_with=drawn_with,
         most=most,
         **_vocabulary(subject.tokenizer),
         **more,
     )
+
+
+def _arrow(reading: Reading) -> str:
+    """What stands between a prompt and a text that does not go on from its end."""
+    return "" if reading.way == "continue" else " → "
 
 
 def _settings_line(lang: str, subject: Subject, sampling: Sampling) -> str:
@@ -129,16 +152,27 @@ def _vocabulary(tokenizer: Tokenizer) -> dict:
     return payload.vocabulary(pieces, special)
 
 
-def end(finish: str, subject: Subject) -> str:
-    """The last line of a run."""
+def way_note(reading: Reading) -> str | None:
+    """The note that says what the model does with its prompt, where it does not simply go on with it."""
+    if reading.way == "continue":
+        return None
+    has_blank = reading.way not in ("spans", "blank") or any(mark in reading.text for mark in BLANK_MARKS)
+    return f"way_{reading.way}" if has_blank else f"way_{reading.way}_none"
+
+
+def end(finish: str, subject: Subject, filled: str | None = None) -> str:
+    """The last line of a run; filled: the prompt with what was written in place of its blanks."""
     key = "generate.view.stopped" if finish == "cancelled" else f"generate.end.{finish}"
     sentence = in_every_language(key, context=exact(subject.max_seq_len))
+    if filled is not None:
+        inserted = in_every_language("generate.end.filled", text=filled)
+        sentence = {lang: f"{sentence[lang]} {inserted[lang]}" for lang in LANGUAGES}
     return payload.line("end", finish=finish, sentence=sentence)
 
 
 def note_only(*keys: str) -> str:
     """A payload without a text: why there is none yet, or never will be."""
-    blank = {"prompt": "", "prompt_ids": [], "vocabulary": [], "specials": {}, "drawn_with": {}, "most": 0}
+    blank = {"prompt": "", "begun_ids": [], "vocabulary": [], "specials": {}, "drawn_with": {}, "most": 0}
     identity = {"run": secrets.token_hex(8), "source": "none", "empty": True, "meta": dict.fromkeys(LANGUAGES, "")}
     return payload.line("start", **identity, notes=[in_every_language(key) for key in keys], words=words(), **blank)
 

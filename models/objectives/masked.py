@@ -6,6 +6,7 @@ fine-tuning there is no [MASK], so the model must not learn that what is not mas
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Generator, Tensor
@@ -65,10 +66,17 @@ def draw(
             chosen += groups[index]
         if len(chosen) >= n_chosen:
             break
-    text = torch.tensor([token_id for token_id in range(marks.vocab_size) if token_id not in specials])
+    text = _text_ids(marks)
     throws = torch.rand(len(chosen), generator=chance).tolist()
     drawn = text[torch.randint(len(text), (len(chosen),), generator=chance)].tolist()
     return [Fate(*fate) for fate in sorted(zip(chosen, throws, drawn, strict=True))]
+
+
+@lru_cache(maxsize=64)
+def _text_ids(marks: Marks) -> Tensor:
+    """All ids that are no marks; of a large vocabulary, finding them takes longer than all else that is drawn."""
+    specials = marks.specials
+    return torch.tensor([token_id for token_id in range(marks.vocab_size) if token_id not in specials])
 
 
 def apply(ids: Tensor, fates: Sequence[Fate], marks: Marks) -> Example:

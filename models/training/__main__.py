@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from models.errors import InputError
+from models.installed import HEADS
+from models.presets import ZOO
 from models.training.processes import Processes, device_named
 from models.training.recipe import load_recipe, recipes
 from models.training.run import StopRequest, train
@@ -42,7 +44,11 @@ def arguments() -> argparse.ArgumentParser:
         help="where tokenised texts and checkpoints are kept (default: runs/ in the repository, ignored by git)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the finished model (default: assets/zoo/NAME of the recipe)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the finished model (default: assets/zoo/NAME of the recipe, or assets/heads/NAME of one that trains "
+        "heads for an encoder of a package)",
     )
     parser.add_argument(
         "--tokens",
@@ -71,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         recipe = load_recipe(options.recipe)
         if options.tokens is not None:
             recipe = replace(recipe, tokens=options.tokens)
-        out = options.out or ROOT / "assets" / "zoo" / recipe.name
+        out = options.out or (ZOO if recipe.encoder is None else HEADS) / recipe.name
         processes = Processes.of_torchrun(device_named(options.device))
         say = partial(print, flush=True)
         finished = train(recipe, options.corpus, options.work, out, stop, say, processes)

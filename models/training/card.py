@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import models
+from models.installed import INSTALLABLE
 from models.training.corpora import HELD_OUT_FRACTION
 from models.training.recipe import CorpusShare, Recipe, load_recipe, recipes
 from models.training.samples import sample
+from models.weights.files import WEIGHTS
 
 INTRODUCTION = """# {title}
 
@@ -22,6 +24,25 @@ A language model of {params:,} parameters that {writes}. It was trained from not
 | Weights | bf16 in `model.safetensors` |
 """
 
+HEADS_INTRODUCTION = """# {title}
+
+Heads of {params:,} parameters with which an encoder that others trained {writes}. The encoder comes with
+`{command}` and stays as it is. The heads were trained on the processor named below, by
+`python -m models.training {name}` of this repository; `models.load("{encoder}")` puts the two together.
+
+| | |
+| --- | --- |
+| Architecture of the encoder | {source} |
+| Layers and width | {n_layers} layers, d_model {d_model}, d_ff {d_ff} |
+| Heads of attention | {n_heads} query heads, {n_kv_heads} key-value heads, d_head {d_head} |
+| Positions and context | {position}, {max_seq_len} tokens |
+| Vocabulary | {vocab_size:,} ids, {algorithm}, that of the encoder |
+| Weights | bf16 in `model.safetensors`, {kilobytes:,.0f} kB |
+
+The head for masked tokens is a linear layer, a norm and a bias for each token, before the encoder's own word embeddings;
+that for pairs is one linear layer on the encoder's pooler.
+"""
+
 SIBLINGS = """ {names} had the same tokenizer, texts, order of texts, number of
 tokens and optimizer{except_rates}: what differs between them is the architecture."""
 EXCEPT_RATES = " (learning rates too, but for the steps around the change of budget told below)"
@@ -36,6 +57,12 @@ OPTIMIZERS = """Muon (momentum {momentum}, weight decay {weight_decay}) for the 
 {betas[0]} and {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after
 {warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed
 {seed}. The loss curve is in `history.json`.{changes}
+"""
+
+HEADS_OPTIMIZER = """AdamW (betas {betas[0]} and {betas[1]}, no weight decay) for the heads; that for masked tokens began as
+one that hands the encoder's vector on and prefers each token by the logarithm of its frequency. Peak learning rate
+{peak_lr}, reached after {warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at
+norm {clip_norm}; seed {seed}. The loss curve is in `history.json`.{changes}
 """
 
 CHANGE = """ At step {from_step:,} the budget was changed from {before:,} to {tokens:,} tokens: the learning rates
@@ -113,7 +140,7 @@ def write_card(
     """Write `out`/CARD.md. `written` is the model as loaded from its files, `history` what history.json holds."""
     is_paired = "pairs" in history["validation"]["all"]
     parts = (
-        _introduction(recipe, history, written),
+        _introduction(recipe, history, written, out),
         _training(recipe, history),
         _texts(recipe, shares, history),
         _pairs_validation(shares, history) if is_paired else _validation(shares, history),
@@ -124,15 +151,17 @@ def write_card(
     (out / "CARD.md").write_text("\n".join(parts), encoding="utf-8")
 
 
-def _introduction(recipe: Recipe, history: dict, written: models.Loaded) -> str:
+def _introduction(recipe: Recipe, history: dict, written: models.Loaded, out: Path) -> str:
     info = models.preset_info(recipe.preset)
     values = written.config.to_dict() | {"name": recipe.name, "title": info.title, "source": info.source}
     names = _siblings(recipe)
     except_rates = EXCEPT_RATES if len(history["budgets"]) > 1 else ""
+    values |= {"params": history["params"], "writes": recipe.mixture.writes, "algorithm": written.tokenizer.algorithm}
+    if recipe.encoder is not None:
+        entry = INSTALLABLE[recipe.encoder]
+        of_heads = {"title": entry.title, "command": entry.command, "encoder": recipe.encoder}
+        return HEADS_INTRODUCTION.format(kilobytes=(out / WEIGHTS).stat().st_size / 1000, **values | of_heads)
     return INTRODUCTION.format(
-        params=history["params"],
-        writes=recipe.mixture.writes,
-        algorithm=written.tokenizer.algorithm,
         siblings=SIBLINGS.format(names=" and ".join(names), except_rates=except_rates) if names else "",
         **values,
     )
@@ -167,7 +196,8 @@ def _training(recipe: Recipe, history: dict) -> str:
     )
     minutes = history["seconds"] / 60
     amount = PAIRS_TRAINING if recipe.objective == "translation" else TRAINING
-    return (amount + OPTIMIZERS).format(minutes=minutes, processor=history["processor"], changes=changes, **values)
+    optimizers = OPTIMIZERS if recipe.encoder is None else HEADS_OPTIMIZER
+    return (amount + optimizers).format(minutes=minutes, processor=history["processor"], changes=changes, **values)
 
 
 def _texts(recipe: Recipe, shares: tuple[CorpusShare, ...], history: dict) -> str:

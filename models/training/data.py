@@ -19,6 +19,7 @@ from torch import Generator, nn
 
 from models import tokenizers
 from models.errors import InputError
+from models.installed import installed_file
 from models.objectives import MARKS, OBJECTIVES, Example, marks_of
 from models.tokenizers import Tokenizer
 from models.tokenizers.byte_level import ByteLevelTokenizer
@@ -208,7 +209,9 @@ def _fingerprint(texts: Iterable[str]) -> str:
 
 def _tokenizer(recipe: Recipe, mixture: Mixture, corpora: list[Corpus], folder: Path) -> Tokenizer:
     """The mixture's tokenizer, learnt once from its training documents, each counted as often as it is read; with the
-    marks of the recipe's objective."""
+    marks of the recipe's objective. An encoder of a package brings its own."""
+    if recipe.encoder is not None:
+        return tokenizers.load(installed_file(recipe.encoder).parent)
     passes = {share.file: share.passes for share in mixture.corpora}
     settings = json.dumps([mixture.vocab_size, mixture.tokenizer_name, mixture.alphabet_share, sorted(passes.items())])
     documents = (document for corpus in corpora for document in corpus.training)

@@ -67,10 +67,10 @@ def evaluate_pairs(
     paid = []
     for start in range(0, len(examples), ROWS_AT_ONCE):
         made = batch(examples[start : start + ROWS_AT_ONCE], pad).to(device_of(model))
+        chosen = made.targets != IGNORED  # (B, T)
         with precision or nullcontext():
-            out = model(**made.arguments)
-        chosen = made.targets != IGNORED
-        logits, targets = out.logits[chosen].float(), made.targets[chosen]  # (N, V), (N,)
+            out = model(**made.arguments, logits_at=chosen)
+        logits, targets = out.logits.float(), made.targets[chosen]  # (N, V), (N,)
         nats += F.cross_entropy(logits, targets, reduction="sum").item()
         ranked = logits.topk(5).indices == targets[:, None]
         top1 += int(ranked[:, 0].sum())

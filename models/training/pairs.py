@@ -111,7 +111,7 @@ class PairData:
     """Everything a trainer reads, where the objective takes pairs of sentences.
 
     stream: the pairs; short_stream: those of a recipe's short rows. held_out: masked examples by file, always the same
-    ones; commonest: the five commonest ids of the training texts.
+    ones; counts: how often each id stands in the training texts.
     """
 
     tokenizer: Tokenizer
@@ -119,7 +119,7 @@ class PairData:
     stream: PairStream
     short_stream: PairStream | None
     held_out: dict[str, list[Example]]
-    commonest: tuple[int, ...]
+    counts: Counter[int]
 
     def examples(self, recipe: Recipe, step: int, chance: torch.Generator) -> list[Example]:
         """What step 0, 1, … of a recipe learns from."""
@@ -134,10 +134,9 @@ class PairData:
 
     def scores(self, recipe: Recipe, model: nn.Module, precision: AbstractContextManager | None = None) -> dict:
         """The `PairScore` of each corpus's held-out part, by file."""
-        pad = marks_of(self.tokenizer).pad
+        pad, commonest = marks_of(self.tokenizer).pad, [token_id for token_id, _ in self.counts.most_common(5)]
         return {
-            file: evaluate_pairs(model, examples, pad, self.commonest, precision)
-            for file, examples in self.held_out.items()
+            file: evaluate_pairs(model, examples, pad, commonest, precision) for file, examples in self.held_out.items()
         }
 
 
@@ -159,8 +158,7 @@ def prepare_pairs(
     counts = Counter(
         token_id for file in training for document in file.documents for sentence in document for token_id in sentence
     )
-    commonest = tuple(token_id for token_id, _ in counts.most_common(5))
     passes = [share.passes for share in shares]
     stream = PairStream(training, passes, seed, recipe.sequence_length)
     short = None if recipe.short_length is None else PairStream(training, passes, seed, recipe.short_length)
-    return PairData(tokenizer, shares, stream, short, held_out, commonest)
+    return PairData(tokenizer, shares, stream, short, held_out, counts)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from models.errors import InputError
+from models.installed import INSTALLABLE
 from models.objectives import SUITS
 from models.tokenizers.train import ALPHABET_SHARE
 
@@ -82,7 +83,8 @@ class Recipe:
     peak. `momentum` is Muon's (the layers' matrices, which alone feel `weight_decay`), `betas` are AdamW's (all
     else). The first `short_fraction` of the steps read rows of `short_length` instead, as BERT's did (Devlin et al., 2019,
     appendix A.2): among few tokens attention soon finds the one that matters. `first_positions` is how a table of learned
-    positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. Raises
+    positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. `encoder` is the name of
+    an installable model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads learn. Raises
     InputError("recipe_field") for a field that cannot be.
     """
 
@@ -105,6 +107,7 @@ class Recipe:
     short_length: int | None = None
     short_fraction: float = 0.0
     first_positions: str = "random"
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         _check(self, "objective", self.objective in SUITS, "one of " + ", ".join(SUITS))
@@ -132,6 +135,10 @@ class Recipe:
         most = 0 if self.short_length is None else 1
         _check(self, "short_fraction", _real(self.short_fraction, lambda v: least <= v <= most), allowed)
         _check(self, "first_positions", self.first_positions in ("random", "sinusoidal"), "random or sinusoidal")
+        encoders = [name for name, entry in INSTALLABLE.items() if not entry.is_gguf]
+        _check(self, "encoder", self.encoder in (None, *encoders), "left out, or one of " + ", ".join(encoders))
+        of_pairs = self.encoder is None or self.objective == "masked_pairs"
+        _check(self, "encoder", of_pairs, "left out, unless the objective is masked_pairs")
 
     @property
     def steps(self) -> int:

@@ -12,6 +12,7 @@ import torch
 
 import models
 from models.objectives import marks_of
+from models.training.beginning import first_weights
 from models.training.card import write_card
 from models.training.data import AnyData, prepare
 from models.training.evaluate import total
@@ -21,6 +22,9 @@ from models.training.recipe import Recipe
 from models.training.routing import measure_routing
 from models.training.trainer import Progress, Trainer
 from models.training.translations import TranslationData
+from models.weights.files import read_tensors
+from models.weights.loading import load_with_heads
+from models.weights.saving import save_learnt
 
 SAVE_EVERY = 180.0  # seconds
 SAY_EVERY = 15.0  # seconds
@@ -59,12 +63,11 @@ def train(
     processes = processes or Processes()
     if not processes.is_first:
         say = _nothing
-    config = models.preset(recipe.preset)
     say(f"{recipe.name}: reading the corpora")
     with processes.after_first():
         data = prepare(recipe, corpus, work)
     say(f"{recipe.name}: {data.stream.n_tokens:,} tokens of text, vocabulary of {data.tokenizer.vocab_size:,}")
-    trainer = Trainer(recipe, models.build(config, seed=recipe.seed), data, processes)
+    trainer = Trainer(recipe, first_weights(recipe, data), data, processes)
     state = work / recipe.name / "checkpoint.safetensors"
     if state.is_file():
         trainer.resume(state)
@@ -110,14 +113,13 @@ def write_model(trainer: Trainer, data: AnyData, out: Path) -> None:
     model = trainer.on_processor()
     if not trainer.processes.is_first:
         return
-    models.save(model, data.tokenizer, out)
-    written = models.load(out)
+    written = _written(trainer.recipe, model, data, out)
     scores = data.scores(trainer.recipe, written.model)
     read = data.stream.tokens_by_file(trainer.tokens)
     history = {
         "recipe": trainer.recipe.to_dict(),
         "processor": describe_processor(trainer.processes),
-        "params": sum(parameter.numel() for parameter in written.model.parameters()),
+        "params": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         "tokens": trainer.tokens,
         "budgets": [{"from_step": first, "tokens": tokens} for first, tokens in trainer.budgets],
         "texts": {
@@ -131,6 +133,15 @@ def write_model(trainer: Trainer, data: AnyData, out: Path) -> None:
     }
     (out / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     write_card(trainer.recipe, data.shares, history, written, out)
+
+
+def _written(recipe: Recipe, model: models.Transformer, data: AnyData, out: Path) -> models.Loaded:
+    """The model as its files have it, which this writes; of one whose encoder a package brings, those of its heads."""
+    if recipe.encoder is None:
+        models.save(model, data.tokenizer, out)
+        return models.load(out)
+    save_learnt(model, out)
+    return load_with_heads(recipe.encoder, read_tensors(out))
 
 
 def _further(recipe: Recipe, data: AnyData, written: models.Loaded) -> dict:

@@ -108,10 +108,12 @@ class Trainer:
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         matrices = [p for name, p in self._named.items() if is_layer_matrix(name, p)]
         others = [p for name, p in self._named.items() if not is_layer_matrix(name, p)]
-        self._optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(matrices, recipe.peak_lr, recipe.momentum, recipe.weight_decay, products),
-            torch.optim.AdamW(others, lr=recipe.peak_lr, betas=recipe.betas, weight_decay=0.0, fused=True),
-        )
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(others, lr=recipe.peak_lr, betas=recipe.betas, weight_decay=0.0, fused=True)
+        ]
+        if matrices:  # of a kept encoder none learns
+            muon = Muon(matrices, recipe.peak_lr, recipe.momentum, recipe.weight_decay, products)
+            self._optimizers.insert(0, muon)
 
     @property
     def tokens(self) -> int:

@@ -1,5 +1,6 @@
 """Fetching a model folder from the Hugging Face hub."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.hub import snapshot
@@ -18,9 +19,9 @@ VOCABULARY = (
 WANTED = (CONFIG, "*.safetensors", INDEX, *VOCABULARY)
 
 
-def fetch(hub_id: str) -> Path:
-    """The local copy of a hub repository's model files, downloaded if it is not there yet.
+def fetch(hub_id: str, wanted: Sequence[str] = WANTED) -> Path:
+    """The local copy of those of a hub repository's model files that are `wanted`, downloaded if it is not there yet.
 
     Raises `InputError` if `huggingface_hub` is not installed, or the hub cannot be reached or has no such model.
     """
-    return snapshot(hub_id, WANTED, "weights_no_hub", "weights_hub_failed", unwanted=UNWANTED)
+    return snapshot(hub_id, wanted, "weights_no_hub", "weights_hub_failed", unwanted=UNWANTED)

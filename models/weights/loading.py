@@ -1,16 +1,18 @@
 """Loading a model wherever it is: shipped, in an installed package, a folder of ours or Hugging Face's, GGUF, the hub."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.building import allocate
 from models.config import ModelConfig
 from models.errors import InputError
 from models.hub import is_hub_id
-from models.installed import INSTALLABLE, installed_file
+from models.installed import HEADS, INSTALLABLE, installed_config, installed_file
 from models.tokenizers import Tokenizer
 from models.tokenizers import load as load_tokenizer
 from models.transformer import Transformer
@@ -20,7 +22,7 @@ from models.weights.gguf_file import SUFFIX as GGUF
 from models.weights.hub import fetch
 from models.weights.layouts import LAYOUTS, layout_of
 from models.weights.layouts.layout import Layout
-from models.weights.tensors import assign
+from models.weights.tensors import assign, named_tensors
 from models.weights.zoo import ZOO, zoo
 
 
@@ -51,7 +53,7 @@ def load(name_or_folder: str | Path, dtype: torch.dtype = torch.float32) -> Load
     if name in zoo():
         return _load_folder(ZOO / name, "zoo", dtype)
     if name in INSTALLABLE:
-        return _load_gguf(installed_file(name), "package", dtype)
+        return _load_installed(name, dtype)
     folder = Path(os.path.expanduser(name))
     if name and folder.is_dir():
         return _load_folder(folder, "folder", dtype)
@@ -75,6 +77,25 @@ def _load_folder(folder: Path, origin: str, dtype: torch.dtype) -> Loaded:
     except InputError as error:
         problem = error
     return Loaded(model, tokenizer, model.config, origin, problem)
+
+
+def _load_installed(name: str, dtype: torch.dtype) -> Loaded:
+    file = installed_file(name)
+    if INSTALLABLE[name].is_gguf:
+        return _load_gguf(file, "package", dtype)
+    return load_with_heads(name, read_tensors(HEADS / name), dtype)
+
+
+def load_with_heads(name: str, heads: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> Loaded:
+    """The encoder that an installed package brings, under its name in `INSTALLABLE`, with heads by our names of tensors.
+
+    Raises `InputError` where the package is not installed, and for heads that do not fit.
+    """
+    loaded = _load_folder(installed_file(name).parent, "package", dtype)
+    model = allocate(installed_config(name), device="meta")
+    with torch.inference_mode(False), torch.no_grad():
+        assign(model, {**named_tensors(loaded.model), **heads}, dtype=dtype)
+    return replace(loaded, model=model, config=model.config)
 
 
 def _load_gguf(path: Path, origin: str, dtype: torch.dtype) -> Loaded:
@@ -102,12 +123,28 @@ def _config(layout: Layout, values: dict, folder: Path) -> ModelConfig:
         raise InputError("weights_bad_config", file=str(folder / CONFIG), reason=reason) from error
 
 
-def _read_hugging_face(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
+def config_of(folder: Path) -> ModelConfig:
+    """The configuration of a folder whose weights need not be there: `load` may find other heads than those of its class.
+
+    Raises `InputError` as `load` does.
+    """
+    values = read_config(folder)
+    if values.get("format") == FORMAT:
+        return own_config(values)
+    return _config(_layout(values, folder), values, folder)
+
+
+def _layout(values: dict, folder: Path) -> Layout:
     layout = layout_of(values)
     if layout is None:
         known = ", ".join(sorted({layout.model_type for layout in LAYOUTS}))
         model_type = values.get("model_type") or "–"
         raise InputError("weights_unknown_type", folder=str(folder), model_type=model_type, known=known)
+    return layout
+
+
+def _read_hugging_face(folder: Path, values: dict, dtype: torch.dtype) -> Transformer:
+    layout = _layout(values, folder)
     if values.get("quantization_config"):
         raise InputError("weights_quantized", folder=str(folder))
     cfg = _config(layout, values, folder)

@@ -27,6 +27,13 @@ def save(model: Transformer, tokenizer: Tokenizer | None, folder: str | Path, dt
     write_json(folder / CONFIG, {"format": FORMAT, **model.config.to_dict()})
 
 
+def save_learnt(model: Transformer, folder: str | Path, dtype: str = "bf16") -> None:
+    """Write model.safetensors with the parameters that a training changed alone: those that require a gradient."""
+    learnt = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    rows = [row for row in same_names(model) if learnt.issuperset(row.here)]
+    write_tensors(Path(folder) / WEIGHTS, pack(model, rows, _dtype(dtype)))
+
+
 def export_hf(model: Transformer, tokenizer: Tokenizer | None, folder: str | Path, dtype: str = "fp32") -> None:
     """Write a folder that `transformers` loads as the same function, with `AutoModelForCausalLM.from_pretrained`.
 

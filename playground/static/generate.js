@@ -331,7 +331,7 @@ const Generate = (() => {
       const step = this.steps[index];
       this.part.next.hidden = !step;
       if (!step) return;
-      const seen = this.prompt_ids.concat(this.steps.slice(0, index).map(({ id }) => id));
+      const seen = this.begun_ids.concat(this.steps.slice(0, index).map(({ id }) => id));
       this.next.draw(this, step, index, seen);
     }
 

@@ -47,12 +47,14 @@ const Objectives = (() => {
 
   /** The text, model and seed that the sections share, read anew at each look. */
   function chosenIn(opening) {
-    let text = Asking.keptText("obj_text"); // an empty one has no place in an address
+    const [first] = opening.passages; // in the page's language
+    let text = Asking.keptText("obj_text") || first.text; // an empty one has no place in an address
     return {
       get text() { return text; },
       get seed() { return Number(lineage.state.obj_seed); },
       get model() {
-        return (opening.models.find(({ name }) => name === lineage.state.obj_model) ?? opening.models[0]).name;
+        const named = (wanted) => opening.models.find(({ name }) => name === wanted);
+        return (named(lineage.state.obj_model) ?? named(first.model)).name;
       },
       /** Takes a text; tells whether the address carries it. */
       setText(value) {
@@ -64,8 +66,8 @@ const Objectives = (() => {
 
   function lostModel(opening, words) {
     const wanted = lineage.state.obj_model;
-    if (opening.models.some(({ name }) => name === wanted) || wanted === lineage.boot.defaults.obj_model) return "";
-    return fill(words.model_lost, { name: wanted.slice(0, 64), title: opening.models[0].title });
+    if (!wanted || opening.models.some(({ name }) => name === wanted)) return "";
+    return fill(words.model_lost, { name: wanted.slice(0, 64), title: opening.models.find(({ name }) => name === opening.passages[0].model).title });
   }
 
   /** The title of a model in a list; one with random weights says so. */
@@ -76,69 +78,111 @@ const Objectives = (() => {
    * `changed(what)` is called once a change has settled: "text", "model" or "seed". Returns the elements to be put where the
    * section wants them, and `refresh`, which shows what another section has chosen meanwhile.
    */
-  function controls(shared, { prefix, changed, text: hasText = true, model: hasModel = true, seed: hasSeed = true }) {
-    const { words, opening, chosen } = shared;
-    const parts = [];
-    const refreshers = [];
-    let timer = 0;
-    if (hasText) {
-      const area = element("textarea", { id: `${prefix}-text`, rows: "6", spellcheck: "false", dir: "auto" });
-      const carried = element("p", { class: "obj-note", hidden: "" }, words.not_carried);
-      const put = (value) => {
-        carried.hidden = shared.setText(value);
-        clearTimeout(timer);
-        timer = setTimeout(() => changed("text"), PAUSE);
-      };
-      area.addEventListener("input", () => put(area.value));
-      const chips = element("div", { class: "obj-chips", role: "group", "aria-label": words.passages });
-      for (const passage of opening.passages) {
-        const chip = element("button", { type: "button", class: "chip" }, passage.title);
-        chip.addEventListener("click", () => {
-          area.value = passage.text;
-          lineage.write("obj_model", passage.model);
-          refreshers.forEach((refresh) => refresh());
-          put(passage.text);
-        });
-        chips.append(chip);
-      }
-      refreshers.push(() => {
-        if (area.value !== chosen.text && document.activeElement !== area) area.value = chosen.text;
-        carried.hidden = Asking.fits("obj_text", chosen.text);
-      });
-      parts.push(element("div", { class: "obj-field obj-text" }, element("label", { for: `${prefix}-text` }, words.text), area, carried, chips));
-    }
-    if (hasModel) {
-      const pick = element("select", { id: `${prefix}-model` },
-        ...opening.models.map((item) => element("option", { value: item.name }, titleOf(item, words))));
-      const lost = element("p", { class: "obj-note" }, shared.lost);
-      pick.addEventListener("change", () => {
-        lineage.write("obj_model", pick.value);
-        lost.textContent = "";
-        changed("model");
-      });
-      refreshers.push(() => { pick.value = chosen.model; });
-      parts.push(element("div", { class: "obj-field" }, element("label", { for: `${prefix}-model` }, words.model), pick, lost));
-    }
-    if (hasSeed) {
-      const field = element("input", { id: `${prefix}-seed`, type: "number", min: "0", max: String(opening.limits.seed), step: "1" });
-      const another = element("button", { type: "button" }, words.another_seed);
-      const put = (value) => {
-        if (!Number.isInteger(value) || value < 0 || value > opening.limits.seed) return;
-        lineage.write("obj_seed", value);
-        changed("seed");
-      };
-      field.addEventListener("change", () => put(Number(field.value)));
-      another.addEventListener("click", () => {
-        put(1 + Math.floor(Math.random() * 9_999));
-        field.value = String(chosen.seed);
-      });
-      refreshers.push(() => { field.value = String(chosen.seed); });
-      parts.push(element("div", { class: "obj-field" }, element("label", { for: `${prefix}-seed` }, words.seed),
-        element("div", { class: "obj-row" }, field, another)));
-    }
-    const refresh = () => refreshers.forEach((one) => one());
+  function controls(shared, { prefix, changed, text = true, model = true, seed = true }) {
+    const fields = [];
+    const refresh = () => fields.forEach((field) => field.refresh());
+    if (text) fields.push(textField(shared, prefix, changed, refresh));
+    if (model) fields.push(modelField(shared, prefix, changed));
+    if (seed) fields.push(seedField(shared, prefix, changed));
     refresh();
-    return { parts, refresh };
+    return { parts: fields.map(({ part }) => part), refresh };
+  }
+
+  /** The text, and passages to take instead, each of which brings the model along that reads it best. */
+  function textField({ words, opening, chosen, setText }, prefix, changed, refreshAll) {
+    const area = element("textarea", { id: `${prefix}-text`, rows: "6", spellcheck: "false", dir: "auto" });
+    const carried = element("p", { class: "obj-note", hidden: "" }, words.not_carried);
+    let timer = 0;
+    const put = (value) => {
+      carried.hidden = setText(value);
+      clearTimeout(timer);
+      timer = setTimeout(() => changed("text"), PAUSE);
+    };
+    area.addEventListener("input", () => put(area.value));
+    const chips = element("div", { class: "obj-chips", role: "group", "aria-label": words.passages });
+    for (const passage of opening.passages) {
+      const chip = element("button", { type: "button", class: "chip" }, passage.title);
+      chip.addEventListener("click", () => {
+        area.value = passage.text;
+        lineage.write("obj_model", passage.model);
+        refreshAll();
+        put(passage.text);
+      });
+      chips.append(chip);
+    }
+    const refresh = () => {
+      if (area.value !== chosen.text && document.activeElement !== area) area.value = chosen.text;
+      carried.hidden = Asking.fits("obj_text", chosen.text);
+    };
+    const part = element("div", { class: "obj-field obj-text" }, element("label", { for: `${prefix}-text` }, words.text), area, carried, chips);
+    return { part, refresh };
+  }
+
+  /** The models that are here, those that could be installed, and a way to bring another. */
+  function modelField(shared, prefix, changed) {
+    const { words, opening, chosen } = shared;
+    const pick = element("select", { id: `${prefix}-model` });
+    const lost = element("p", { class: "obj-note" }, shared.lost);
+    const refresh = () => {
+      pick.replaceChildren(...opening.models.map((item) => element("option", { value: item.name }, titleOf(item, words))),
+        ...opening.absent.map(({ title }) => element("option", { disabled: "" }, fill(words.absent_option, { title }))));
+      pick.value = chosen.model;
+    };
+    const take = (name) => {
+      lineage.write("obj_model", name);
+      lost.textContent = "";
+      changed("model");
+    };
+    pick.addEventListener("change", () => take(pick.value));
+    const absent = opening.absent.map(({ title, command }) =>
+      element("p", { class: "obj-note" }, fill(words.absent, { title }), " ", element("code", {}, command)));
+    const another = bringing(shared, prefix, (found) => {
+      if (!opening.models.some(({ name }) => name === found.name)) opening.models.push(found);
+      take(found.name);
+      refresh();
+    });
+    const part = element("div", { class: "obj-field" }, element("label", { for: `${prefix}-model` }, words.model), pick, lost, another, ...absent);
+    return { part, refresh };
+  }
+
+  /** A field for a hub name or a folder; `taken` gets the model once it is loaded. */
+  function bringing({ words, ask, lost }, prefix, taken) {
+    const source = element("input", { id: `${prefix}-bring`, type: "text", spellcheck: "false", autocapitalize: "off", placeholder: "bert-base-uncased", maxlength: "200" });
+    const get = element("button", { type: "submit" }, words.bring_get);
+    const said = element("p", { class: "obj-note", role: "status" });
+    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
+    const attempt = Asking.attempter(error);
+    const form = element("form", { class: "obj-field" }, element("label", { for: source.id }, words.bring_source), element("div", { class: "obj-row" }, source, get),
+      said, error, element("p", { class: "obj-note" }, words.bring_note));
+    if (lost) source.value = lineage.state.obj_model;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (get.disabled || !source.value.trim()) return;
+      get.disabled = true;
+      said.textContent = fill(words.bring_wait, { name: source.value.trim() });
+      const found = await attempt(() => ask("objective_bring", { source: source.value }));
+      get.disabled = false;
+      said.textContent = found ? fill(words.bring_done, { title: found.title }) : "";
+      if (found) taken(found);
+    });
+    return element("details", lost ? { open: "" } : {}, element("summary", {}, words.bring), form);
+  }
+
+  function seedField({ words, opening, chosen }, prefix, changed) {
+    const field = element("input", { id: `${prefix}-seed`, type: "number", min: "0", max: String(opening.limits.seed), step: "1" });
+    const another = element("button", { type: "button" }, words.another_seed);
+    const put = (value) => {
+      if (!Number.isInteger(value) || value < 0 || value > opening.limits.seed) return;
+      lineage.write("obj_seed", value);
+      changed("seed");
+    };
+    field.addEventListener("change", () => put(Number(field.value)));
+    another.addEventListener("click", () => {
+      put(1 + Math.floor(Math.random() * 9_999));
+      field.value = String(chosen.seed);
+    });
+    const part = element("div", { class: "obj-field" }, element("label", { for: `${prefix}-seed` }, words.seed), element("div", { class: "obj-row" }, field, another));
+    return { part, refresh: () => { field.value = String(chosen.seed); } };
   }
 
   return { mount, titleOf };

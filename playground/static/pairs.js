@@ -61,6 +61,7 @@ const Pairs = (() => {
     const steps = PairSteps.section(tab, view);
     const asking = askSection(tab);
     const score = PairScore.section(tab, (first, second) => asking.take(first, second, true));
+    tab.from = () => lineage.state.pair_from || opening.suited[shared.chosen.model] || opening.collections[0].name;
     tab.take = (first, second) => asking.take(first, second, true);
     let asked = shared.chosen.model; // a passage may bring another model with it
     const changed = () => {
@@ -68,6 +69,7 @@ const Pairs = (() => {
       steps.update();
       if (asked === shared.chosen.model) return;
       asked = shared.chosen.model;
+      from.value = tab.from();
       asking.update();
       score.update();
     };
@@ -93,7 +95,7 @@ const Pairs = (() => {
     const update = () => {
       own.refresh();
       rest.refresh();
-      from.value = lineage.state.pair_from;
+      from.value = tab.from();
       ownText.hidden = from.value !== OWN;
       length.refresh();
       asked = shared.chosen.model;

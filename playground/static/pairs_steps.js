@@ -31,7 +31,7 @@ const PairSteps = (() => {
       const mine = latest;
       const { chosen } = shared;
       const asked = {
-        documents: lineage.state.pair_from, text: chosen.text, model: chosen.model, seed: chosen.seed, tokens: Number(lineage.state.pair_tokens),
+        documents: tab.from(), text: chosen.text, model: chosen.model, seed: chosen.seed, tokens: Number(lineage.state.pair_tokens),
       };
       const reply = await shared.attempt(() => shared.ask("pairs_build", asked));
       if (mine !== latest || !reply) return;

@@ -10,7 +10,8 @@ from playground import recordings, services
 from playground.design_limit import writes
 from playground.generation import SETTINGS, STAGES, Run, Runs, in_chunks, made_ready, observe, read_settings
 from playground.generation_api import generate_text
-from playground.i18n import label, say
+from playground.i18n import label
+from playground.prompt_ways import EXAMPLES, example, examples_of, suited, way_in_hand
 from playground.session import DEFAULTS, LIMITS, MAX_PROMPT
 from playground.session_memory import forget_value
 from playground.subject import read, take
@@ -19,7 +20,6 @@ from playground.transcript import Transcript, refused
 from playground.views.generation import TEMPLATE
 
 SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "kept_run.js", "generate.js")
-EXAMPLES = ("once", "park", "dragon", "talk")
 GROUPS = {"shape": ("temperature", "repetition_penalty"), "cut": ("top_k", "top_p", "min_p")}
 SLIDER_STEPS = {"temperature": 0.05, "top_k": 1, "top_p": 0.01, "min_p": 0.01, "repetition_penalty": 0.05}
 
@@ -36,7 +36,7 @@ runs = Runs()
 def layout(page: Page) -> TabParts:
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=0, min_width=320, elem_classes="controls"):
-            prompt = _prompt(page)
+            prompt, examples = _prompt(page)
             chat = _chat(page)
             run, stop = _buttons()
             settings = _settings(page)
@@ -56,11 +56,14 @@ def layout(page: Page) -> TabParts:
     gr.on([slider.change for slider in stages], None, stages, None, js="Generate.moved", **page.UI)
     page.on_load(first_screen, page.model, [view, chat, run])
     page.model.change(first_screen, page.model, [view, chat, run], **page.UI)
+    page.on_load(suit_prompt, [page.model, prompt], [prompt, *examples.values()])
+    page.model.change(suit_prompt, [page.model, prompt], [prompt, *examples.values()], **page.UI)
     page.endpoint(generate_text, "generate")
     return TabParts(scripts=SCRIPTS)
 
 
-def _prompt(page: Page) -> gr.Textbox:
+def _prompt(page: Page) -> tuple[gr.Textbox, dict[str, gr.Row]]:
+    """The box, and a row of examples for each way in which models answer a prompt."""
     prompt = gr.Textbox(
         DEFAULTS["prompt"],
         label=label("generate.prompt"),
@@ -72,12 +75,13 @@ def _prompt(page: Page) -> gr.Textbox:
         interactive=True,
     )
     page.bind("prompt", prompt)
-    with gr.Row(elem_classes="generate-examples"):
-        for name in EXAMPLES:
-            text = say("en", f"generate.example.{name}")
-            chip = gr.Button(label(f"generate.example.{name}"), size="sm", elem_classes="chip", min_width=0)
-            chip.click(None, None, prompt, js=f"() => {json.dumps(text)}", **page.UI)
-    return prompt
+    rows = {}
+    for way, names in EXAMPLES.items():
+        with gr.Row(elem_classes="generate-examples", visible=way == "continue" or "hidden") as rows[way]:
+            for name in names:
+                chip = gr.Button(label(f"generate.example.{name}"), size="sm", elem_classes="chip", min_width=0)
+                chip.click(None, None, prompt, js=f"() => {json.dumps(example(name))}", **page.UI)
+    return prompt, rows
 
 
 def _chat(page: Page) -> gr.Checkbox:
@@ -195,6 +199,14 @@ def first_screen(design: str, request: gr.Request) -> tuple[str, dict, dict]:
     chats = services.instruction(config) is not None
     shown = gr.update(visible=chats or "hidden")
     return recordings.first_screen(design), shown, gr.update(interactive=writes(config))
+
+
+def suit_prompt(design: str, prompt: str) -> tuple:
+    """The prompt and the examples that suit the model in hand; what a visitor typed stays."""
+    way = way_in_hand(design)
+    fitting = suited(prompt, way)
+    rows = [gr.update(visible=names == examples_of(way) or "hidden") for names in EXAMPLES.values()]
+    return (gr.skip() if fitting == prompt else fitting, *rows)
 
 
 TAB = Tab(id="generate", layout=layout)

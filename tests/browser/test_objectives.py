@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+import models
+from models.tokenizers.catalogue import load_named
+
 STEPS = ["tokens", "pair", "draw", "dice", "input", "guess", "answer", "attention", "looks", "joint"]
 CONTENT = ".mask-content[data-step='{}'] .mtok"
 
@@ -108,7 +111,7 @@ def test_odd_texts_get_a_sentence_and_a_way_on(visit):
     type_text(visitor, "word")
     expect(notes).to_contain_text("only one word")
     type_text(visitor, "")
-    expect(visitor.page.locator(".obj-error")).to_contain_text("no text to mask")
+    expect(visitor.page.locator(".objs > .obj-error")).to_contain_text("no text to mask")
     expect(visitor.page.locator(".mask-content")).to_contain_text("Type some")
     type_text(visitor, "<img src=x onerror=alert(1)>")
     whole = "document.querySelector('.mask-sentences')?.textContent.replaceAll('##', '').includes('onerror=alert(1)')"
@@ -117,7 +120,7 @@ def test_odd_texts_get_a_sentence_and_a_way_on(visit):
     visitor.page.locator("#mask-text").evaluate(
         "(area) => { area.value = 'a\\ud800'; area.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
-    expect(visitor.page.locator(".obj-error")).to_contain_text("half of a surrogate pair")
+    expect(visitor.page.locator(".objs > .obj-error")).to_contain_text("half of a surrogate pair")
     type_text(visitor, "The dog ran home. " * 200)
     expect(notes).to_contain_text("part 1 of")
     visitor.page.get_by_role("button", name="Next part").click()
@@ -154,4 +157,27 @@ def test_every_step_fits_a_phone_and_can_be_read_in_the_dark(visit, lang):
             options = {"runOnly": {"type": "rule", "values": rules}}
             result = axe.Axe().run(visitor.page, context=".mask-content", options=options)
             assert result.violations_count == 0, f"{step}: {result.generate_report()}"
+    assert visitor.errors == []
+
+
+def test_it_begins_in_the_pages_language_and_takes_another_bert(visit, tmp_path):
+    visitor = visit("lang=zh&tab=objectives&mask_step=9")
+    visitor.page.wait_for_selector(CONTENT.format("joint"))
+    assert re.search("[\u4e00-\u9fff]", visitor.page.locator("#mask-text").input_value())
+    expect(visitor.page.locator(".mask-content .mtok[aria-pressed=true]")).to_have_count(2)
+    form = visitor.page.locator(".obj-bert form")
+    visitor.page.locator(".obj-bert summary").first.click()
+    form.locator("input").fill("没有这个模型")
+    form.locator("button").click()
+    expect(form.locator(".obj-error")).to_contain_text("不可能是模型")
+    expect(form.locator("input")).to_have_value("没有这个模型")
+    config = models.preset("bert-mini").replace(n_layers=1)
+    models.export_hf(models.build(config), load_named("wordpiece-4k"), tmp_path)
+    form.locator("input").fill(str(tmp_path))
+    form.locator("button").click()
+    expect(form.locator("[role=status]")).to_contain_text("现在由")
+    expect(visitor.page.locator("#mask-model")).to_have_value(str(tmp_path))
+    visitor.page.locator("#objs-switch button[value=pairs]").click()
+    expect(visitor.page.locator("#pair-model")).to_have_value(str(tmp_path))
+    visitor.page.wait_for_selector(".pair-verdict")
     assert visitor.errors == []

@@ -40,6 +40,8 @@ def corpus(tmp_path):
         ("short_length", 5),
         ("short_fraction", 0.5),
         ("first_positions", "straight"),
+        ("encoder", "smollm2-135m-instruct"),
+        ("encoder", "bert-minilm"),  # a causal objective does not suit it
     ],
 )
 def test_impossible_recipes_are_refused_by_field(field, value):

@@ -9,8 +9,8 @@ from models.tokenizers import bytes_tokenizer, chatml, train_byte_bpe
 from models.tokenizers.byte_level import ByteLevelTokenizer
 from playground import preset_lists, services, shell
 from playground.design_screen import Cache, Shown, redraw
-from playground.generation import read_message
 from playground.generation_api import generate_text
+from playground.prompt_reading import read_message
 from playground.session import Session, parse_design
 from playground.tabs import build
 from playground.tabs import generate as tab
@@ -150,9 +150,9 @@ class TestRuns:
     def test_the_prompt_is_shown_as_it_is_read(self, chatting):
         start = final(run(prompt="Who?", design=chatting))[0]
         assert start["prompt"] == f"{BEFORE}Who?{AFTER}"
-        assert len(start["prompt_ids"]) == 6 + len(start["prompt"]) - 3 * len("<|im_start|>") - 2 * len("<|im_end|>") - 1
+        assert len(start["begun_ids"]) == 6 + len(start["prompt"]) - 3 * len("<|im_start|>") - 2 * len("<|im_end|>") - 1
         plain = final(run(prompt="Who?", design=chatting, chat=False))[0]
-        assert (plain["prompt"], len(plain["prompt_ids"])) == ("Who?", 4)
+        assert (plain["prompt"], len(plain["begun_ids"])) == ("Who?", 4)
 
     def test_a_short_message_is_not_taken_for_one_in_bytes(self, chatting):
         notes = [note["en"] for note in final(run(prompt="Hi", design=chatting))[0]["notes"]]

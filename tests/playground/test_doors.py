@@ -11,9 +11,10 @@ from playground import services
 from playground.design_api import build_design
 from playground.design_form import values_of
 from playground.design_screen import Cache, Shown, change, redraw
-from playground.generation import Runs, in_chunks, read_prompt
+from playground.generation import Runs, in_chunks
 from playground.generation_api import generate_text
 from playground.i18n import LANGUAGES, explain
+from playground.prompt_reading import read_prompt
 from playground.session import parse_design
 from playground.subject import take
 from playground.tabs import generate as tab

@@ -14,8 +14,9 @@ from models.errors import InputError
 from models.sampling_settings import Sampling
 from models.tokenizers import bytes_tokenizer
 from playground import services
-from playground.generation import Runs, in_chunks, observe, read_prompt
+from playground.generation import Runs, in_chunks, observe
 from playground.i18n import LANGUAGES
+from playground.prompt_reading import read_prompt
 from playground.services import GLANCE
 from playground.shell import build_app
 from playground.tabs import generate as tab

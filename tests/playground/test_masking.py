@@ -16,9 +16,10 @@ from playground import i18n, masking_answers, objective_models, services
 from playground.masking import READ_AT_ONCE, masking, read_hand
 from playground.masking_api import fill_mask, mask
 from playground.objective_models import MaskedModel
-from playground.session import DEFAULTS, Session
+from playground.objective_passages import passages
+from playground.session import Session
 
-TEXT = DEFAULTS["obj_text"]
+TEXT = passages("en")[0]["text"]
 TINY = {"n_layers": 2, "d_model": 48, "d_ff": 64, "n_heads": 4, "n_kv_heads": 4, "d_head": 12}
 
 
@@ -35,7 +36,7 @@ def tiny(built, monkeypatch):
     """The only model that the tab has."""
     monkeypatch.setattr(objective_models, "masked_models", lambda: [MaskedModel("tiny", "Tiny", True, built.config)])
     monkeypatch.setattr(services, "hold", lambda name: built)
-    monkeypatch.setattr(services, "title", str)
+    monkeypatch.setattr(objective_models, "tokenizer_of", lambda name: built.tokenizer)
     return built
 
 
@@ -275,7 +276,7 @@ def test_the_better_reader_is_offered(tiny, monkeypatch):
     other = models.Loaded(tiny.model, load_named("wordpiece-16k"), tiny.config, "random")
     listed = [MaskedModel(name, name, True, tiny.config) for name in ("tiny", "large")]
     monkeypatch.setattr(objective_models, "masked_models", lambda: listed)
-    monkeypatch.setattr(services, "hold", lambda name: other if name == "large" else tiny)
+    monkeypatch.setattr(objective_models, "tokenizer_of", lambda name: (other if name == "large" else tiny).tokenizer)
     text = next(c for c in (chr(n) for n in range(0x4E00, 0x9FA5)) if known(other, c) and not known(tiny, c)) + "。好。"
     assert "large" in [note["way"] for note in ask("mask_steps", text=text)["notes"]]
 

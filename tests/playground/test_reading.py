@@ -4,7 +4,8 @@ import pytest
 
 from models.errors import InputError
 from models.tokenizers import bytes_tokenizer
-from playground.generation import read_prompt, read_settings
+from playground.generation import read_settings
+from playground.prompt_reading import read_prompt
 from playground.session import MAX_PROMPT
 from tests.playground.runs import USUAL
 

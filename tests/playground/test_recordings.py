@@ -9,6 +9,7 @@ import models
 from playground import recordings
 from playground.design_limit import writes
 from playground.generation import SETTINGS
+from playground.prompt_ways import opening_prompt, way_in_hand
 from playground.session import Session
 from playground.tabs import generate as tab
 from tests.playground.runs import TINY, lines
@@ -51,10 +52,12 @@ def test_a_shipped_model_opens_with_its_recording(name):
 def test_a_recording_is_what_the_controls_say(name):
     """The page opens with the session's defaults in its controls: the text beside them was written with just these."""
     kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    assert kept["settings"] == {name: getattr(Session(), name) for name in ("prompt", *SETTINGS)}
+    prompt = opening_prompt(way_in_hand(name))
+    assert kept["settings"] == {"prompt": prompt, **{name: getattr(Session(), name) for name in SETTINGS}}
     assert kept["finish"] != "length" or len(kept["steps"]) == Session().max_new_tokens
     start = opening(name)[0]
-    assert (start["prompt"], start["most"]) == (Session().prompt, Session().max_new_tokens)
+    assert start["prompt"].removesuffix(" → ") == prompt
+    assert start["most"] == Session().max_new_tokens
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -262,9 +262,7 @@ def a_zoo(tmp_path, monkeypatch):
     models.save(model, models.tokenizers.bytes_tokenizer(), tmp_path / "llama-mini")
     monkeypatch.setattr(services, "trained_models", lambda: ["llama-mini"])
     monkeypatch.setattr(services.models, "load", lambda name: models.weights.load(tmp_path / name))
-    services._house_tokenizer.cache_clear()
-    yield tmp_path
-    services._house_tokenizer.cache_clear()
+    return tmp_path
 
 
 def test_a_shipped_models_configuration_gets_its_weights(fresh, a_zoo):

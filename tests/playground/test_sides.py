@@ -12,13 +12,14 @@ from models.objectives.denoisers import DENOISERS
 from models.objectives.masked import CHOSEN
 from models.tokenizers.catalogue import load_named
 from models.tokenizers.extended import with_special_tokens
-from playground.session import BLANKS, DEFAULTS, LIMITS
+from playground.objective_passages import passages
+from playground.session import BLANKS, LIMITS
 from playground.side_api import NAMES, objectives
 from playground.side_examples import DENOISER_KEYS, MOST_TOKENS, examples_of, marked_tokenizer
 from playground.side_masks import runs, sights, suited
 from playground.sides_answers import sides_make
 
-TEXT = DEFAULTS["obj_text"]
+TEXT = passages("en")[0]["text"]
 TINY = {"d_model": 32, "n_layers": 1, "n_heads": 2, "n_kv_heads": 2, "d_head": 16, "d_ff": 32}
 MODELS = {
     "decoder": "gpt2-mini",
