@@ -144,7 +144,6 @@ class Session:
     att_hide: str = ""  # what is left out: first, separators
     att_pairs: str = "all"  # which parts of a pair look at which
     att_step: int = 0  # of a text that a model wrote; 0 is its end
-    weight_at: str = ""  # the head whose weights are taken apart, "decoder.2.0"; empty: one in the middle
     weight_pair: str = ""  # the places of query and key; empty: the last token and what it looks at most
     weight_mask: str = "sliding"  # of the catalogue
     weight_sizes: str = ""  # numbers that its masks are drawn with

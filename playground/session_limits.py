@@ -35,7 +35,6 @@ FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask
 MAX_THROWS = 99  # of the dice of one position
 MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
 MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
-WEIGHT_AT = re.compile(r"(self|encoder|decoder|cross|text|vision)\.\d{1,3}\.\d{1,4}")  # attention, layer, head
 WEIGHT_PAIR = re.compile(r"\d{1,3}\.\d{1,3}")
 SIGHT_NUMBERS = re.compile(
     r"[a-z]\d{1,3}(-[a-z]\d{1,3}){0,9}"

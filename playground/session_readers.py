@@ -47,7 +47,6 @@ from playground.session_limits import (
     TRAIN_SECTIONS,
     TRAIN_TEXTS,
     TRAINED,
-    WEIGHT_AT,
     WEIGHT_PAIR,
 )
 
@@ -212,7 +211,6 @@ READERS = {
     "att_combine": _read_name(("head", "mean", "max", "rollout")),
     "att_hide": _read_matching(ATTENTION_HIDE),
     "att_pairs": _read_name(("all", "aa", "ab", "ba", "bb")),
-    "weight_at": _read_matching(WEIGHT_AT),
     "weight_pair": _read_matching(WEIGHT_PAIR),
     "weight_mask": _read_name(CHOICES["mask"]),
     "weight_sizes": _read_matching(SIGHT_NUMBERS),

@@ -6,7 +6,7 @@ from playground.answering import answering
 
 @answering
 def weight_heads(asked: dict, lang: str) -> dict:
-    """The heads of one pass around the one that is asked for, `at`: group, layer and head; null for one in the middle."""
+    """The heads of one pass around the one that is asked for, `at`: group, layer and head."""
     from playground import weight_payload
     from playground.attention_subject import looked_at
     from playground.weight_request import place

@@ -21,6 +21,7 @@ const AttentionFlash = (() => {
     const latent = element("div", { class: "att-panel flash-latent" });
     panel.append(choice, player, view, latent);
     let one = null;
+    let asked = ""; // the head that was asked for last
     let problem = null;
     let whole = null; // the plain result and the last state of the tiles, for what is chosen now
     let sliders = null; // made anew for another text or group only, since a slider that is dragged must stay
@@ -28,6 +29,7 @@ const AttentionFlash = (() => {
     let width = 0;
 
     async function take(at) {
+      asked = at;
       panel.setAttribute("aria-busy", "true");
       const { version } = shared;
       const found = await store.get(at);
@@ -40,7 +42,7 @@ const AttentionFlash = (() => {
     }
 
     const other = (at) => {
-      lineage.write("weight_at", at);
+      lineage.write("att_head", at);
       take(at);
     };
 
@@ -147,18 +149,22 @@ const AttentionFlash = (() => {
     function tileGrid(given) {
       const { state } = given;
       const { n, m } = problem;
-      const cell = Math.max(2, Math.min(18, Math.floor(Math.min(width - 16, 400) / Math.max(n, m))));
-      const live = whole.tiles.filter((tile) => tile.live);
-      const done = new Map(live.slice(0, state.done).map((tile) => [`${tile.rows[0]}.${tile.keys[0]}`, tile]));
-      const seen = new Map(whole.tiles.map((tile) => [`${tile.rows[0]}.${tile.keys[0]}`, tile]));
+      const cell = Math.max(1, Math.min(18, Math.floor(Math.min(width - 16, 400) / Math.max(n, m))));
       const [on, paper, sunk, rule] = [colour("kind-attention"), colour("paper"), colour("paper-sunk"), colour("rule-strong")];
-      const nameAt = (row, key) => `${Math.floor(row / whole.rows) * whole.rows}.${Math.floor(key / whole.keys) * whole.keys}`;
+      const [hatch, awaited, faint] = [mixed(sunk, rule, 0.35), mixed(paper, on, 0.05), mixed(paper, on, 0.16)];
+      const perRow = Math.ceil(m / whole.keys);
+      const states = new Array(Math.ceil(n / whole.rows) * perRow); // of each tile, row by row
+      let live = 0;
+      for (const tile of whole.tiles) {
+        tile.state = tile.live ? ((live += 1) <= state.done ? "is_done" : "is_to_come") : "is_skipped";
+        states[(tile.rows[0] / whole.rows) * perRow + tile.keys[0] / whole.keys] = tile.state;
+      }
       const tone = (row, key) => {
-        const name = nameAt(row, key);
-        if (!seen.get(name).live) return (row + key) % 2 ? sunk : mixed(sunk, rule, 0.35);
-        if (!done.has(name)) return mixed(paper, on, 0.05);
+        const of = states[Math.floor(row / whole.rows) * perRow + Math.floor(key / whole.keys)];
+        if (of === "is_skipped") return (row + key) % 2 ? sunk : hatch;
+        if (of === "is_to_come") return awaited;
         const value = problem.scores[row][key];
-        return value === -Infinity ? sunk : mixed(mixed(paper, on, 0.16), on, Math.exp(value - state.highest[row]));
+        return value === -Infinity ? sunk : mixed(faint, on, Math.exp(value - state.highest[row]));
       };
       const picture = grid(n, m, { cell, named: fill(words.grid_label, { done: state.done, count: whole.end.count }), tone });
       const context = picture.getContext("2d");
@@ -172,12 +178,12 @@ const AttentionFlash = (() => {
       }
       context.strokeStyle = `rgb(${colour("kind-embedding").join(" ")})`;
       context.lineWidth = 2;
-      context.strokeRect(1, given.row * cell, m * cell - 2, cell - 1);
+      context.strokeRect(1, given.row * cell, m * cell - 2, Math.max(cell - 1, 2));
       picture.addEventListener("click", (event) => {
         const box = picture.getBoundingClientRect();
         lookAt(Math.min(problem.n - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * problem.n))));
       });
-      const rows = whole.tiles.map((tile, index) => [index, `${tile.rows[0]} … ${tile.rows[1] - 1}`, `${tile.keys[0]} … ${tile.keys[1] - 1}`, words[!tile.live ? "is_skipped" : done.get(`${tile.rows[0]}.${tile.keys[0]}`) ? "is_done" : "is_to_come"]]);
+      const rows = () => whole.tiles.map((tile, index) => [index, `${tile.rows[0]} … ${tile.rows[1] - 1}`, `${tile.keys[0]} … ${tile.keys[1] - 1}`, words[tile.state]]);
       return figure({ title: words.grid, about: fill(words[`grid_${whole.order}`], {}), picture, name: "tiles", words, svg: () => gridMarkup(n, m, { cell, tone }),
         numbers: { heads: [[words.tile, true], [words.queries], [words.keys_short], [words.state]], rows, caption: words.grid } });
     }
@@ -232,7 +238,8 @@ const AttentionFlash = (() => {
       const most = Math.max(...whole.plain.out.map((line) => Math.max(...line.map(Math.abs))), 1e-12);
       const [low, zero, high] = [colour("kind-embedding"), colour("paper-sunk"), colour("kind-attention")];
       const gap = 2;
-      const cell = Math.max(2, Math.min(8, Math.floor((width - 8) / (2 * dv + gap))));
+      const wide = Math.max(1, Math.min(8, Math.floor((width - 8) / (2 * dv + gap))));
+      const cell = Math.max(1, Math.min(wide, Math.floor(480 / n)));
       const at = (line, column) => (column < dv ? state.out[line][column] : column < dv + gap ? null : whole.plain.out[line][column - dv - gap]);
       const paper = colour("paper");
       const tone = (line, column) => {
@@ -241,9 +248,9 @@ const AttentionFlash = (() => {
       };
       const apart = state.out.map((line, index) => line.reduce((far, value, column) => Math.max(far, Math.abs(value - whole.plain.out[index][column])), 0));
       const ready = apart.filter((far) => far <= 1e-6 * most).length;
-      const picture = grid(n, 2 * dv + gap, { cell, named: words.outputs, tone });
-      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, tone }),
-        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: state.out.map((line, index) => [index, apart[index], ...line]), caption: words.outputs } });
+      const picture = grid(n, 2 * dv + gap, { cell, wide, named: words.outputs, tone });
+      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, wide, tone }),
+        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: () => state.out.map((line, index) => [index, apart[index], ...line]), caption: words.outputs } });
     }
 
     // ---- what it comes to --------------------------------------------------------------------------------------------------
@@ -305,13 +312,13 @@ const AttentionFlash = (() => {
     // Also called when the section is shown again: another one may have chosen another head meanwhile.
     new ResizeObserver(() => {
       if (!one || !panel.clientWidth) return;
-      if (lineage.state.weight_at && lineage.state.weight_at !== one.at) take(lineage.state.weight_at);
+      if (lineage.state.att_head !== asked) take(lineage.state.att_head);
       else if (Math.abs(panel.clientWidth - width) > 1) arrange();
     }).observe(panel);
 
     return {
       refresh() {
-        take(lineage.state.weight_at);
+        take(lineage.state.att_head);
         AttentionLatent.draw(latent, shared);
       },
     };

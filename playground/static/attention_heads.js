@@ -34,7 +34,7 @@ const AttentionHeads = (() => {
       if (kept.version !== version) Object.assign(kept, { version, layers: new Map(), positions: {}, groups: [], asked: new Map() });
       const known = find(kept, at);
       if (known) return known;
-      if (!kept.asked.has(at)) kept.asked.set(at, shared.attempt(() => shared.ask("weight_heads", { ...shared.request(), at: at || null })));
+      if (!kept.asked.has(at)) kept.asked.set(at, shared.attempt(() => shared.ask("weight_heads", { ...shared.request(), at })));
       const reply = await kept.asked.get(at);
       if (kept.version !== version || !reply) {
         kept.asked.delete(at);
@@ -53,7 +53,7 @@ const AttentionHeads = (() => {
   }
 
   function find(kept, at) {
-    const [name, layer, head] = (at || "").split(".");
+    const [name, layer, head] = at.split(".");
     const group = kept.groups.find((one) => one.name === name);
     const found = kept.layers.get(`${name}.${layer}`) ?? kept.layers.get(at);
     if (!group || !found || Number(head) >= group.n_heads) return null;

@@ -177,32 +177,40 @@ const AttentionPlots = (() => {
     return chart;
   }
 
-  /** A grid of cells on a canvas. tone(row, column) gives [r, g, b]; cell: pixels. */
-  function grid(rows, columns, { cell, named, tone }) {
-    const canvas = element("canvas", { width: String(columns * cell), height: String(rows * cell), role: "img", "aria-label": named, class: "agrid" });
-    canvas.style.width = `${columns * cell}px`;
+  /** A grid of cells on a canvas. tone(row, column) gives [r, g, b]; cell: pixels; wide: those across, if they differ. */
+  function grid(rows, columns, { cell, wide = cell, named, tone }) {
+    const canvas = element("canvas", { width: String(columns * wide), height: String(rows * cell), role: "img", "aria-label": named, class: "agrid" });
+    canvas.style.width = `${columns * wide}px`;
     const context = canvas.getContext("2d");
+    const image = context.createImageData(columns * wide, rows * cell);
+    const pixels = new Uint32Array(image.data.buffer);
+    const gap = cell > 5 ? 1 : 0; // between larger cells
     for (let row = 0; row < rows; row += 1) {
       for (let column = 0; column < columns; column += 1) {
-        context.fillStyle = `rgb(${tone(row, column).join(" ")})`;
-        context.fillRect(column * cell, row * cell, cell - (cell > 5 ? 1 : 0), cell - (cell > 5 ? 1 : 0));
+        const [red, green, blue] = tone(row, column);
+        const value = (255 << 24) | (blue << 16) | (green << 8) | red;
+        for (let line = 0; line < cell - gap; line += 1) {
+          const start = ((row * cell + line) * columns + column) * wide;
+          pixels.fill(value, start, start + wide - gap);
+        }
       }
     }
+    context.putImageData(image, 0, 0);
     return canvas;
   }
 
   /** The same grid as the markup of an SVG: one rectangle for each run of like cells. */
-  function gridMarkup(rows, columns, { cell, tone }) {
+  function gridMarkup(rows, columns, { cell, wide = cell, tone }) {
     const parts = [];
     for (let row = 0; row < rows; row += 1) {
       let start = 0;
       for (let column = 1; column <= columns; column += 1) {
         if (column < columns && String(tone(row, column)) === String(tone(row, start))) continue;
-        parts.push(`<rect x="${start * cell}" y="${row * cell}" width="${(column - start) * cell}" height="${cell}" fill="rgb(${tone(row, start).join(",")})"/>`);
+        parts.push(`<rect x="${start * wide}" y="${row * cell}" width="${(column - start) * wide}" height="${cell}" fill="rgb(${tone(row, start).join(",")})"/>`);
         start = column;
       }
     }
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${columns * cell}" height="${rows * cell}" shape-rendering="crispEdges">${parts.join("")}</svg>`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${columns * wide}" height="${rows * cell}" shape-rendering="crispEdges">${parts.join("")}</svg>`;
   }
 
   /** A colour of the page as [r, g, b]. */

@@ -17,6 +17,7 @@ const AttentionWeight = (() => {
     panel.append(heads, pairs, said, steps, catalogue);
     let sliders = null; // of layer and head, for one group of one reading
     let one = null;
+    let asked = ""; // the head that was asked for last
     let sights = null;
     let width = 0;
 
@@ -25,6 +26,7 @@ const AttentionWeight = (() => {
 
     /** Takes the head that the address names, and draws it. */
     async function take(at) {
+      asked = at;
       panel.setAttribute("aria-busy", "true");
       const { version } = shared;
       const found = await store.get(at);
@@ -40,7 +42,7 @@ const AttentionWeight = (() => {
     }
 
     const go = (at) => {
-      lineage.write("weight_at", at);
+      lineage.write("att_head", at);
       take(at);
     };
 
@@ -72,7 +74,7 @@ const AttentionWeight = (() => {
       pairs.replaceChildren(...pairChoice(query, key));
       for (const chosen of pairs.querySelectorAll("[aria-current]")) {
         const line = chosen.parentElement;
-        line.scrollTop = chosen.offsetTop - line.offsetTop - line.clientHeight / 2;
+        line.scrollTop = chosen.offsetTop - line.clientHeight / 2;
       }
       if (focused) pairs.querySelector(focused)?.focus();
       const [queries, keys] = sequences();
@@ -135,11 +137,11 @@ const AttentionWeight = (() => {
     // Also called when the section is shown again: another one may have chosen another head meanwhile.
     new ResizeObserver(() => {
       if (!one || !panel.clientWidth) return;
-      if (lineage.state.weight_at && lineage.state.weight_at !== one.at) take(lineage.state.weight_at);
+      if (lineage.state.att_head !== asked) take(lineage.state.att_head);
       else if (Math.abs(panel.clientWidth - width) > 1) draw();
     }).observe(panel);
 
-    return { refresh: () => take(lineage.state.weight_at) };
+    return { refresh: () => take(lineage.state.att_head) };
   }
 
   return { mount };

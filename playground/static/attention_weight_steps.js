@@ -126,9 +126,10 @@ const AttentionWeightSteps = (() => {
   function mask(given) {
     const { one, words, query, key, queries, keys } = given;
     const { n_queries: n, n_keys: m } = one.layer;
-    const cell = Math.max(2, Math.min(16, Math.floor(Math.min(given.width, 400) / Math.max(n, m))));
+    const cell = Math.max(1, Math.min(16, Math.floor(Math.min(given.width, 400) / Math.max(n, m))));
     const [on, off, at] = [colour("kind-attention"), mixed(colour("paper-sunk"), colour("kind-attention"), 0.06), colour("ink")];
-    const tone = (row, column) => (row === query && column === key ? at : AttentionHeads.isAllowed(one, row, column) ? (row === query || column === key ? mixed(on, at, 0.35) : on) : off);
+    const marked = mixed(on, at, 0.35);
+    const tone = (row, column) => (row === query && column === key ? at : AttentionHeads.isAllowed(one, row, column) ? (row === query || column === key ? marked : on) : off);
     let count = 0;
     for (let row = 0; row < n; row += 1) for (let column = 0; column < m; column += 1) count += AttentionHeads.isAllowed(one, row, column);
     const name = one.group.masks[one.index] ?? one.group.masks[0];
@@ -139,7 +140,7 @@ const AttentionWeightSteps = (() => {
     const differing = new Set(one.group.masks);
     if (differing.size > 1) sentences.push(fill(words.said_masks, { list: one.group.masks.map((each, index) => `${index}: ${words[`mask_${each}`]}`).join(", ") }));
     if (!one.layer.same_mask) sentences.push(words.said_mask_heads);
-    const rows = queries.map((token, row) => [row, token, [...keys.keys()].filter((column) => AttentionHeads.isAllowed(one, row, column)).length]);
+    const rows = () => queries.map((token, row) => [row, token, [...keys.keys()].filter((column) => AttentionHeads.isAllowed(one, row, column)).length]);
     const picture = grid(n, m, { cell, named: fill(words.mask_label, values), tone });
     return figure({ title: words.mask, about: words.mask_about, said: sentences.join(" "), picture, name: "mask", words, svg: () => gridMarkup(n, m, { cell, tone }),
       numbers: { heads: [[words.place, true], [words.query], [words.keys_seen, true]], rows, caption: fill(words.mask_label, values) } });

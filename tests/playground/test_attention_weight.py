@@ -41,7 +41,7 @@ def arrays(layer: dict) -> dict[str, np.ndarray]:
 
 def test_every_head_of_a_small_model_comes_at_once():
     reply = asked(weight_heads, "llama-mini")
-    assert reply["at"] == "self.3.0"
+    assert reply["at"] == "self.0.0"
     assert [group["name"] for group in reply["groups"]] == ["self"]
     assert sorted(reply["layers"]) == [f"self.{index}" for index in range(6)]
     assert len(json.dumps(reply)) < 700_000
@@ -75,17 +75,23 @@ def test_of_a_large_pass_one_layer_comes_or_one_head(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("design", "groups", "kinds"),
+    ("design", "at", "groups", "kinds"),
     [
-        ("bert-mini", ["self"], {"self": "learned"}),
-        ("bloom-mini", ["self"], {"self": "alibi"}),
-        ("t5-mini", ["encoder", "decoder", "cross"], {"encoder": "relative", "decoder": "relative", "cross": "cross"}),
-        ("deepseek-v2-mini", ["self"], {"self": "rotary"}),
+        ("bert-mini", "self.3.0", ["self"], {"self": "learned"}),
+        ("bloom-mini", "self.3.0", ["self"], {"self": "alibi"}),
+        (
+            "t5-mini",
+            "cross.2.0",
+            ["encoder", "decoder", "cross"],
+            {"encoder": "relative", "decoder": "relative", "cross": "cross"},
+        ),
+        ("deepseek-v2-mini", "self.3.0", ["self"], {"self": "rotary"}),
     ],
 )
-def test_every_family_can_be_taken_apart(design, groups, kinds):
+def test_every_family_can_be_taken_apart(design, at, groups, kinds):
     """The row's softmax from the sent numbers is the sent probability, whatever positions add."""
-    reply = asked(weight_heads, design)
+    reply = asked(weight_heads, design, at=at)
+    assert reply["at"] == at
     assert [group["name"] for group in reply["groups"]] == groups
     assert {name: position["kind"] for name, position in reply["positions"].items()}.items() <= kinds.items()
     name = reply["at"].rpartition(".")[0]
