@@ -88,6 +88,16 @@ lineage.arrived = (part) => {
 lineage.awaits("page");
 setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a page that gets no answer can still be read
 
+/* ---- At rest the page draws nothing ---- */
+
+// Gradio's progress timers count in every frame what is shown as seconds, one for every output; that of its own start it
+// takes off the page without ending it. Once a second is enough for a clock.
+{
+  const TIMER = /performance\.now\(\)\s*-.*\/\s*1e3/;
+  const ask = window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (callback) => (TIMER.test(callback) ? setTimeout(callback, 1000) : ask(callback));
+}
+
 /* ---- The address: every choice is in it, written without the server ---- */
 
 lineage.state = {};

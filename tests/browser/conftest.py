@@ -1,4 +1,12 @@
-"""One playground and one browser for all browser tests; without a browser they skip, and say how to install one."""
+"""One playground and one browser for all browser tests; without a browser they skip, and say how to install one.
+
+What a browser test costs, in seconds of processor time: a page load 1.3 (3 in a page that has just been made), another
+tab of a page that is open 0.3, all that axe asks of a view 3 if it compares the colours of every text, 0.5 if it does not.
+So a test asks for several things on one page; `screens.show` goes from view to view without loading, and fixtures of a
+module keep a page for its tests. `visit` hands out pages that are kept from test to test, emptied; `arrive` new ones, for
+tests that change the browser's own doing before the page is opened (routes, clocks, scripts). New views need one line in
+`screens.DRAWN`: then test_access.py and test_phone.py look at them too.
+"""
 
 import os
 import shutil
@@ -24,14 +32,16 @@ FLAGS = [
     f"--disable-features={NEEDLESS}",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-OPTIONS = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", "reduced_motion": "reduce"}
+OPTIONS = {"locale": "en-US", "reduced_motion": "reduce"}
+LOOKS = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}  # what an open page can change
 READY = "html[data-ready]"
+NO_SCRIPTS = "favicon.ico"  # something of the same host
 PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 
 
 def browser_path() -> str | None:
-    """The browser named by CHROMIUM, else one of the system's."""
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    """The browser named by CHROMIUM, else one of the system's: rather one that has no windows to look after."""
+    names = [os.environ.get("CHROMIUM"), "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
     return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
@@ -41,7 +51,7 @@ def chromium():
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install -r tests/requirements.txt brings it")
     path = browser_path()
     if path is None:
-        pytest.skip("No browser found: install one (apt-get install chromium), or set CHROMIUM to the path of one.")
+        pytest.skip("No browser found: install one (apt-get install chromium-headless-shell), or set CHROMIUM to the path of one.")
     with sync_api.sync_playwright() as playwright:
         sync_api.expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -59,21 +69,28 @@ def address(chromium):
 
 
 class Visitor:
-    """A page of its own in the browser, which counts requests to other hosts (none is answered) and errors."""
+    """Somebody with a page of the browser, who counts requests to other hosts (none is answered) and errors."""
 
-    def __init__(self, context, address: str):
+    def __init__(self, page, address: str):
         self.address = address
-        self.context = context
-        self.page = context.new_page()
+        self.context = page.context
+        self.page = page
         self.strangers: list[str] = []
         self.errors: list[str] = []
-        self.page.on("request", self._look)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        self._heard = {"request": self._look, "pageerror": self._fail, "console": self._read}
+        for event, listener in self._heard.items():
+            page.on(event, listener)
 
     def _look(self, request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.strangers.append(request.url)
+
+    def _fail(self, error) -> None:
+        self.errors.append(str(error))
+
+    def _read(self, message) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def open(self, query: str = "") -> "Visitor":
         """Opens the playground at an address, and waits until it can be used."""
@@ -94,43 +111,53 @@ class Visitor:
         }"""
         self.page.evaluate(write, [name, value])
 
-    def forget(self) -> None:
-        """Closes the page, and all that it left in the browser but the cached files."""
-        if self.page.url.startswith(self.address):
-            self.page.evaluate("() => localStorage.clear()")
-        for page in self.context.pages:
-            page.close()
+    def forget(self, page) -> None:
+        """Empties `page`, and the browser of all that the visitor left there but the cached files."""
+        for event, listener in self._heard.items():
+            self.page.remove_listener(event, listener)
+        page.goto(f"{self.address}/{NO_SCRIPTS}")  # first of all: the playground may store something when it is left
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        page.mouse.move(0, 0)
+        for other in self.context.pages:
+            if other is not page:
+                other.close()
         self.context.clear_cookies()
 
 
 class Lobby:
-    """Where visitors wait: a browser context is kept for the next with the same options, since it has the page's files."""
+    """Where visitors wait. The next one takes over the page of one who has left: it runs, and has the page's files."""
 
     def __init__(self, chromium, address: str):
         self.chromium = chromium
         self.address = address
-        self.free: list[tuple[dict, object]] = []  # options and context
+        self.free: list[tuple[dict, object]] = []  # options and page
         self.inside: list[tuple[Visitor, dict]] = []
 
     def enter(self, **options) -> Visitor:
         """A visitor whose browser differs from the usual one by `options`; `leave` when done."""
+        looks = {name: options.pop(name, usual) for name, usual in LOOKS.items()}
         options = {**OPTIONS, **options}
         for place, (known, _) in enumerate(self.free):
             if known == options:
-                _, context = self.free.pop(place)
+                _, page = self.free.pop(place)
                 break
         else:
             context = self.chromium.new_context(**options)
             context.set_default_timeout(PATIENCE)
-        visitor = Visitor(context, self.address)
+            page = context.new_page()
+        page.set_viewport_size(looks["viewport"])
+        page.emulate_media(color_scheme=looks["color_scheme"])
+        visitor = Visitor(page, self.address)
         self.inside.append((visitor, options))
         return visitor
 
-    def leave(self, visitor: Visitor) -> None:
-        visitor.forget()
+    def leave(self, visitor: Visitor, changed: bool = False) -> None:
+        """`changed`: the visitor's page is not like others any more, so the next one gets another."""
         options = next(options for known, options in self.inside if known is visitor)
         self.inside.remove((visitor, options))
-        self.free.append((options, visitor.context))
+        page = visitor.context.new_page() if changed else visitor.page
+        visitor.forget(page)
+        self.free.append((options, page))
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +181,7 @@ def visit(lobby):
 
 @pytest.fixture
 def arrive(lobby):
-    """`arrive()` → a `Visitor` with an empty page, to be prepared before it is opened."""
+    """`arrive()` → a `Visitor` with an empty page, whose browser may be changed before it is opened."""
     visitors = []
 
     def enter(**context) -> Visitor:
@@ -163,7 +190,7 @@ def arrive(lobby):
 
     yield enter
     for visitor in visitors:
-        lobby.leave(visitor)
+        lobby.leave(visitor, changed=True)
 
 
 @pytest.fixture

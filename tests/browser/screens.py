@@ -25,6 +25,8 @@ OBJECTIVES = {"objectives": "bert", "pairs": "pairs", "sides": "sides"}  # secti
 EXPERTS = {"experts": "board", "router": "steps", "routers": "compare", "sizes": "sizes"}  # sections of the tab Experts
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]
   .some((place) => place.checkVisibility() && place.innerText.includes(title))"""
+# The form of Build says so itself, each time the server has answered.
+AWAIT, ANSWERED = "lineage.awaits('build')", "html:not([data-awaits~=build])"
 PARKED = "gpt1"  # a design that no test opens
 
 
@@ -45,14 +47,19 @@ def show(visitor, view: str) -> None:
 
 def open_design(visitor, design: str) -> None:
     """Fills the form of Build as an address does, whatever it held before."""
-    visitor.page.locator("#tab-build-button").click()
-    visitor.page.wait_for_selector("html:not([data-awaits~=build])", state="attached")  # else its answer comes later
-    context = visitor.page.locator("#build-context input")
+    page = visitor.page
+    page.locator("#tab-build-button").click()
+    page.wait_for_selector(ANSWERED, state="attached")  # else its answer comes later
+    context = page.locator("#build-context input")
     if context.input_value():
+        page.evaluate(AWAIT)
         context.fill("")
-    for wanted in (PARKED, design):
-        visitor.page.locator("#tab-generate-button").click()
+        page.wait_for_selector(ANSWERED, state="attached")
+    was = page.evaluate("lineage.state.design")  # opening that one would change nothing, not even what was refused
+    for wanted in (PARKED, design) if was == design else (design,):
+        page.locator("#tab-generate-button").click()
         visitor.put("build-design", wanted)
-        visitor.page.locator("#tab-build-button").click()
-        title = title_of(wanted.split("~")[0])
-        visitor.page.wait_for_function(TOLD, arg=title)
+        page.evaluate(AWAIT)
+        page.locator("#tab-build-button").click()
+        page.wait_for_selector(ANSWERED, state="attached")
+        page.wait_for_function(TOLD, arg=title_of(wanted.split("~")[0]))

@@ -49,7 +49,7 @@ def test_the_header_says_which_model_is_used_and_offers_others(visit):
 
     name = models.zoo()[0]
     visitor.page.locator("#model-picker input").click()
-    visitor.page.get_by_role("option", name=models.preset_info(name).title).click()
+    visitor.page.get_by_role("option", name=models.preset_info(name).title, exact=True).click()
     visitor.wait_for_address(f"model={name}")
     expect(facts).to_contain_text("ships with Lineage")
 
@@ -103,7 +103,10 @@ def test_a_copied_link_shows_the_same_screen(visit):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_link_says_in_one_true_sentence_whether_it_carries_the_prompt(visit, lang):
     """Half a character first: it does not stop the address."""
-    said = {"en": ("carries model, prompt", "without the prompt"), "zh": ("包含模型、提示词", "提示词太长，链接无法携带")}
+    said = {
+        "en": ("carries model, prompt", "without the prompt"),
+        "zh": ("包含模型、提示词", "提示词太长，链接无法携带"),
+    }
     visitor = visit(f"lang={lang}")
     visitor.page.evaluate("lineage.write('prompt', 'a \\ud800 b')")
     visitor.wait_for_address("prompt=a%20%EF%BF%BD%20b")
@@ -185,6 +188,23 @@ def test_the_first_screen_is_light(visit, chromium, address):
     context.close()
     assert 50_000 < first < 500_000
     assert sum(sizes) < 100_000
+
+
+# Of the browser, before the page's own scripts.
+COUNT = (
+    "{ const ask = requestAnimationFrame; window.asked = 0; requestAnimationFrame = (f) => (window.asked++, ask(f)); }"
+)
+
+
+def test_at_rest_the_page_draws_nothing(arrive):
+    visitor = arrive()
+    visitor.page.add_init_script(COUNT)
+    visitor.open("lang=en")
+    visitor.page.wait_for_selector(DRAWN["generate"])
+    visitor.page.wait_for_timeout(3000)  # for springs to come to rest
+    visitor.page.evaluate("window.asked = 0")
+    visitor.page.wait_for_timeout(500)
+    assert visitor.page.evaluate("window.asked") == 0
 
 
 def test_answers_carry_security_headers(arrive, address):

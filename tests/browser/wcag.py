@@ -1,0 +1,54 @@
+"""What axe finds wrong with a page, in little time."""
+
+from functools import cache
+
+import pytest
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+COLOURS = ["color-contrast"]
+
+# axe takes milliseconds to compare the colours of one text, and a view has many hundreds. Texts that look alike need to be
+# judged but once: of the same classes, colours and size of letters, on the same backgrounds all the way up.
+JUDGE = """() => {
+  const looks = new Map(), numbers = new Map();
+  const number = (look) => numbers.get(look) ?? numbers.set(look, numbers.size + 1).size;
+  const look = (e) => {
+    if (!looks.has(e)) {
+      const style = getComputedStyle(e), off = e.matches(":disabled, [aria-disabled=true]");
+      const { color, backgroundColor, backgroundImage, opacity, fontSize, fontWeight, textShadow } = style;
+      const around = e.parentElement ? look(e.parentElement) : 0;
+      looks.set(e, number([e.tagName, e.getAttribute("class"), e.getAttribute("for"), off, color, backgroundColor,
+        backgroundImage, opacity, fontSize, fontWeight, textShadow, around].join("|")));
+    }
+    return looks.get(e);
+  };
+  const judged = new Set();
+  for (const e of document.querySelectorAll("body *")) {
+    const says = [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    const isAsked = (says || e.matches("input, select, textarea")) && e.checkVisibility() && !judged.has(look(e));
+    e.toggleAttribute("data-judged", isAsked);
+    if (isAsked) judged.add(look(e));
+  }
+  axe.configure({ rules: [{ id: "color-contrast", selector: "[data-judged]" }] });
+}"""
+ASK = """async ([within, options]) => (await axe.run(within ?? document, options)).violations.flatMap(
+  ({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))"""
+
+
+@cache
+def script() -> str:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="tests/requirements.txt brings it")
+    return axe.Axe().axe_script
+
+
+def violations(page, rules: list[str] | None = None, within: str | None = None) -> list[str]:
+    """What breaks WCAG 2.1 (A and AA), or one of axe's `rules`; in all of the page, or `within` a part (a selector)."""
+    options = {
+        "runOnly": {"type": "rule", "values": rules} if rules else RULES,
+        "resultTypes": ["violations"],
+        "preload": False,  # of styles, for the rules about a screen's orientation alone
+    }
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(script())
+    page.evaluate(JUDGE)
+    return page.evaluate(ASK, [within, options])
