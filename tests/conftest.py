@@ -1,6 +1,7 @@
 """For all tests: they run in two processes (`-n 2` in pyproject.toml; `pytest -n 0` runs them in one, for a debugger)."""
 
 import os
+import tempfile
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -18,6 +19,17 @@ class OneBrowser(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config, log) -> OneBrowser:
     return OneBrowser(config, log)
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The real pretrained model, where its package is installed. Turning its file into numbers takes seconds."""
+    import models
+
+    # Not under pytest's folders, of which it keeps three runs: the conversion is half a gigabyte.
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setenv("LINEAGE_CACHE", folder)
+        return models.load("smollm2-135m-instruct")
 
 
 CHATTING = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=300"

@@ -1,7 +1,6 @@
 """Models that an installed package brings, loaded from its file: a small one in the package's place, and the real one."""
 
 import sys
-import tempfile
 from importlib.util import find_spec
 
 import pytest
@@ -51,21 +50,13 @@ class TestInstalled:
         assert installed.installed_models() == []
 
 
-@pytest.fixture(scope="module")
-def loaded():
-    # Not under tmp_path, of which pytest keeps three runs: the conversion is half a gigabyte.
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setenv("LINEAGE_CACHE", folder)
-        return models.load(NAME)
-
-
 @pytest.mark.skipif(not installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}")
 class TestRealModel:
-    def test_is_the_preset(self, loaded):
-        assert loaded.config == installed.installed_config(NAME)
-        assert sum(p.numel() for p in loaded.model.parameters()) == models.preset_info("smollm2-135m").params
+    def test_is_the_preset(self, smollm2):
+        assert smollm2.config == installed.installed_config(NAME)
+        assert sum(p.numel() for p in smollm2.model.parameters()) == models.preset_info("smollm2-135m").params
 
-    def test_chats_as_its_template_says(self, loaded):
+    def test_chats_as_its_template_says(self, smollm2):
         template = gguf.GGUFReader(installed.installed_file(NAME)).fields["tokenizer.chat_template"].contents()
         system = installed.INSTALLABLE[NAME].system
         assert system in template
@@ -73,11 +64,11 @@ class TestRealModel:
         expected = jinja2.Template(template).render(
             messages=[{"role": "user", "content": "Who are you?"}], add_generation_prompt=True
         )
-        ids = chatml.chat_ids(loaded.tokenizer, [("system", system), ("user", "Who are you?")])
-        assert spelled(loaded.tokenizer, ids) == expected
+        ids = chatml.chat_ids(smollm2.tokenizer, [("system", system), ("user", "Who are you?")])
+        assert spelled(smollm2.tokenizer, ids) == expected
 
-    def test_knows_something(self, loaded):
-        prompt = chatml.chat_ids(loaded.tokenizer, [("user", "What is the capital of France?")])
-        end = {loaded.tokenizer.eos_id}
-        steps = models.generate(loaded.model, prompt, models.Sampling(temperature=0), max_new_tokens=24, stop_ids=end)
-        assert "Paris" in loaded.tokenizer.decode(step.token_id for step in steps)
+    def test_knows_something(self, smollm2):
+        prompt = chatml.chat_ids(smollm2.tokenizer, [("user", "What is the capital of France?")])
+        end = {smollm2.tokenizer.eos_id}
+        steps = models.generate(smollm2.model, prompt, models.Sampling(temperature=0), max_new_tokens=24, stop_ids=end)
+        assert "Paris" in smollm2.tokenizer.decode(step.token_id for step in steps)

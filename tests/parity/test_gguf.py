@@ -1,7 +1,6 @@
 """A GGUF file, loaded here, computes what `transformers` computes with the numbers that are in the file."""
 
 import copy
-import tempfile
 
 import pytest
 import torch
@@ -87,22 +86,18 @@ def test_logits(case, kind, saved):
 
 @pytest.mark.skipif(not installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}")
 @torch.no_grad()
-def test_smollm2(monkeypatch):
-    # Not under tmp_path, of which pytest keeps three runs: the conversion is half a gigabyte.
-    with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setenv("LINEAGE_CACHE", folder)
-        loaded = models.load(NAME)
-    config = transformers.LlamaConfig(**LLAMA.write_config(loaded.config))
+def test_smollm2(smollm2):
+    config = transformers.LlamaConfig(**LLAMA.write_config(smollm2.config))
     theirs = transformers.LlamaForCausalLM(config).eval()
     reader = gguf.GGUFReader(installed.installed_file(NAME))
     numbers = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
-    fill(theirs, numbers, loaded.config)
+    fill(theirs, numbers, smollm2.config)
     for text in (
         "The capital of France is Paris, and the capital of Italy is",
         "def add(a, b):\n    return a + 12\n" * 8,
     ):
-        tokens = torch.tensor([loaded.tokenizer.encode(text)])
-        ours, expected = loaded.model(tokens).logits, theirs(tokens).logits
+        tokens = torch.tensor([smollm2.tokenizer.encode(text)])
+        ours, expected = smollm2.model(tokens).logits, theirs(tokens).logits
         # Logits reach 40 here, so that this is the sixth digit.
         assert difference(ours, expected) < 5 * TOLERANCE
         assert torch.equal(ours.argmax(-1), expected.argmax(-1))
