@@ -1,11 +1,11 @@
 """One playground and one browser for all browser tests; without a browser they skip, and say how to install one.
 
 What a browser test costs, in seconds of processor time: a page load 1.3 (3 in a page that has just been made), another
-tab of a page that is open 0.3, all that axe asks of a view 3 if it compares the colours of every text, 0.5 if it does not.
-So a test asks for several things on one page; `screens.show` goes from view to view without loading, and fixtures of a
-module keep a page for its tests. `visit` hands out pages that are kept from test to test, emptied; `arrive` new ones, for
-tests that change the browser's own doing before the page is opened (routes, clocks, scripts). New views need one line in
-`screens.DRAWN`: then test_access.py and test_phone.py look at them too.
+view of a page that is open 0.3, what WCAG asks of a view 1 (`wcag.violations`; axe by itself 3). So a test asks for several
+things on one page; `screens.show` goes from view to view without loading, and fixtures of a module keep a page for its
+tests. `visit` hands out pages that are emptied and kept from test to test, whatever their width and colours; `arrive` is
+for tests that change the browser's own doing before the page is opened (routes, clocks, scripts). A new view needs one
+line in `screens.DRAWN`: then test_access.py and test_phone.py look at it too.
 """
 
 import os
@@ -51,7 +51,7 @@ def chromium():
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install -r tests/requirements.txt brings it")
     path = browser_path()
     if path is None:
-        pytest.skip("No browser found: install one (apt-get install chromium-headless-shell), or set CHROMIUM to the path of one.")
+        pytest.skip("No browser found: apt-get install chromium-headless-shell, or set CHROMIUM to the path of one.")
     with sync_api.sync_playwright() as playwright:
         sync_api.expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
