@@ -3,13 +3,9 @@
 import pytest
 
 from tests.browser.screens import DRAWN, show
-from tests.browser.wcag import COLOURS, violations
+from tests.browser.wcag import COLOURS, light_up, violations
 
 SHORT = "The+old+man+lived+near+the+sea."  # a longer text has thousands of places to look at
-
-
-# What fades from one colour into another has arrived there.
-SETTLED = "() => document.getAnimations().every((animation) => animation.playState === 'finished')"
 
 
 @pytest.fixture(scope="module", params=["en", "zh"])
@@ -20,12 +16,6 @@ def reader(request, lobby):
     yield visitor
     lobby.leave(visitor)
     assert visitor.errors == []
-
-
-def light_up(page, scheme: str) -> None:
-    page.evaluate("scheme => lineage.setTheme(scheme)", scheme)
-    page.wait_for_timeout(300)
-    page.wait_for_function(SETTLED)
 
 
 @pytest.mark.parametrize("view", DRAWN)

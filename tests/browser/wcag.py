@@ -33,6 +33,8 @@ JUDGE = """() => {
 }"""
 ASK = """async ([within, options]) => (await axe.run(within ?? document, options)).violations.flatMap(
   ({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))"""
+# What fades from one colour into another has arrived there.
+SETTLED = "() => document.getAnimations().every((animation) => animation.playState === 'finished')"
 
 
 @cache
@@ -52,3 +54,10 @@ def violations(page, rules: list[str] | None = None, within: str | None = None) 
         page.evaluate(script())
     page.evaluate(JUDGE)
     return page.evaluate(ASK, [within, options])
+
+
+def light_up(page, scheme: str) -> None:
+    """Turns the page light or dark, and waits until it is."""
+    page.evaluate("scheme => lineage.setTheme(scheme)", scheme)
+    page.wait_for_timeout(300)
+    page.wait_for_function(SETTLED)
