@@ -44,6 +44,7 @@ def reading(looked: Looked, lang: str) -> dict:
         "trained": looked.known.trained,
         "structure": config.structure,
         "takes_second": config.structure in ("encoder_decoder", "prefix_decoder") or config.n_segments > 1,
+        "writes": config.head == "lm" and config.image is None,
         "takes_text": config.image is None,
         "takes_picture": config.image is not None or config.vision_tower is not None,
         "most": most_tokens(config),
@@ -65,7 +66,7 @@ def reading(looked: Looked, lang: str) -> dict:
 
 
 def notes(looked: Looked, lang: str) -> list[dict]:
-    """What is odd about a text or its model, a sentence each, and in `way` what the page offers: "part", "model" or None."""
+    """What is odd about a text or its model, a sentence each; in `way` what the page offers: "part", "model", or None."""
     inputs, found = looked.inputs, []
     if not looked.known.trained:
         found.append(("random", "model", {"title": looked.known.name}))
@@ -74,6 +75,9 @@ def notes(looked: Looked, lang: str) -> list[dict]:
     if inputs.parts > 1:
         values = {"tokens": exact(inputs.n_tokens), "most": exact(most_tokens(looked.loaded.config))}
         found.append(("part", "part", {**values, "part": inputs.part + 1, "parts": exact(inputs.parts)}))
+    if looked.generated:
+        n_written = len(inputs.sequences["text"]) - (inputs.written_from or len(inputs.sequences["text"]))
+        found.append(("generated", None, {"written": n_written}))
     if looked.own:
         found.append(("own", None, {}))
     if inputs.parts == 1 and len(next(iter(inputs.sequences.values()))) == 1:

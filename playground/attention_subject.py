@@ -9,6 +9,7 @@ from models.errors import InputError
 from models.tokenizers.interface import check_text
 from playground import services
 from playground.answering import read_whole
+from playground.attention_written import written_text
 from playground.session import LIMITS, TEXTS
 
 if TYPE_CHECKING:
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 512  # of one pass that is looked into
 MAX_WEIGHTS = 8_000_000  # attention weights of all heads together, which are sent as a byte each
-MAX_WRITTEN = 512  # ids of a text that a model wrote, as Generate has them
 N_OWN = 12  # tokens that an encoder-decoder or prefix decoder writes itself, where nothing is given
 
 
 @dataclass(frozen=True)
 class Looked:
     """A request, read: the model, and its inputs. own: the second text was written by the model itself, greedily.
-    cut: the text had more characters than are read."""
+    cut: the text had more characters than are read. generated: it is that of Generate."""
 
     known: services.InHand
     loaded: "models.Loaded"
     inputs: "Inputs"
     own: bool
     cut: bool
+    generated: bool = False
 
 
 def most_tokens(config: ModelConfig) -> int:
@@ -60,7 +61,8 @@ def check_picture(config: ModelConfig) -> None:
 def looked_at(asked: dict) -> Looked:
     """The model of a request (`design`), holding its weights, and what it reads of `text`, `second`, `part`, `picture`.
 
-    `written` may hold ids that the model wrote after the text. Raises `InputError` for what cannot be looked at.
+    With `from` "generate" the text is that of Generate, see `written_text`. Raises `InputError` for what cannot be looked
+    at.
     """
     from models.inspection.inputs import inputs_of
 
@@ -69,21 +71,27 @@ def looked_at(asked: dict) -> Looked:
         raise InputError("not_a_text", field="design", value=design)
     text, second = _text(asked, "text"), _text(asked, "second")
     part = read_whole("part", asked.get("part", 0), *LIMITS["att_part"])
-    written = _written(asked.get("written"))
+    written: tuple[int, ...] = ()
     known = services.inhand(design)
     check_picture(known.config)
     loaded = services.hold(design)
     if loaded.tokenizer is None and loaded.config.image is None:
         raise loaded.tokenizer_problem or InputError("attention_no_tokenizer")
     most = most_tokens(loaded.config)
-    own = not second and not written and _writes_beside(loaded.config)
+    generated = asked.get("from") == "generate"
+    if generated:
+        prompt_ids, written = written_text(asked, design)
+        _check_ids(loaded.config, (*prompt_ids, *written))
+        second = ""
+        text = prompt_ids if loaded.config.structure == "decoder" else _text({"text": asked.get("prompt", "")}, "text")
+    own = not generated and not second and not written and _writes_beside(loaded.config)
     if own:
         with services.turn():
             written = _own_words(loaded, text, most)
     given = second if second or not written else written
     inputs = inputs_of(loaded.config, loaded.tokenizer, text, given, most, part, asked.get("picture", "scene"))
-    cut = len(asked.get("text", "")) > TEXTS["att_text"]
-    return Looked(known, loaded, inputs, own, cut)
+    cut = not generated and len(asked.get("text", "")) > TEXTS["att_text"]
+    return Looked(known, loaded, inputs, own, cut, generated)
 
 
 def _writes_beside(config: ModelConfig) -> bool:
@@ -114,9 +122,6 @@ def _text(asked: dict, name: str) -> str:
     return check_text(value[: TEXTS[f"att_{name}"]])
 
 
-def _written(ids: object) -> tuple[int, ...]:
-    if ids is None:
-        return ()
-    if not isinstance(ids, list) or any(isinstance(one, bool) or not isinstance(one, int) or one < 0 for one in ids):
+def _check_ids(config: ModelConfig, ids: tuple[int, ...]) -> None:
+    if any(token_id >= config.vocab_size for token_id in ids):
         raise InputError("attention_written")
-    return tuple(ids[:MAX_WRITTEN])

@@ -10,6 +10,8 @@ const Attention = (() => {
   const SECTIONS = ["maps", "weight", "flash", "whatif", "before"];
   const PAUSE = 300; // milliseconds after the last key
   const TEXTS = ["text", "second"];
+  const PICTURES = ["scene", "stripes", "disc"];
+  const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "max_new_tokens"];
 
   async function mount(root, server) {
     const place = root.querySelector(".atts");
@@ -115,7 +117,9 @@ const Attention = (() => {
         return Asking.keepText(`att_${name}`, value);
       },
       request() {
-        return { design: this.design, text: this.text, second: this.second, part: Number(lineage.state.att_part), ...this.more?.() };
+        const { state } = lineage;
+        const asked = { design: this.design, text: this.text, second: this.second, part: Number(state.att_part), picture: state.att_picture };
+        return state.att_from === "generate" ? { ...asked, ...generated() } : asked;
       },
       /** Takes another model in hand, as the header's list does. */
       take(design) {
@@ -124,6 +128,15 @@ const Attention = (() => {
         field.dispatchEvent(new Event("input", { bubbles: true }));
       },
     };
+  }
+
+  /** What the server needs for the text of Generate: the run that is there, or what it takes to write it again. */
+  function generated() {
+    const { state } = lineage;
+    const settings = Object.fromEntries(SETTINGS.map((name) => [name, Number(state[name])]));
+    const live = Generate.written();
+    const ids = live ? { prompt_ids: live.promptIds, written: live.ids } : {};
+    return { from: "generate", prompt: state.prompt, chat: state.chat === "true", ...settings, ...ids };
   }
 
   /** Where a model cannot be looked into: those that can. */
@@ -184,14 +197,32 @@ const Attention = (() => {
       chips.append(chip);
     }
     rows.get("text").append(chips);
-    controls.append(...rows.values());
+    const again = (field) => (value) => {
+      lineage.write(field, value);
+      lineage.write("att_step", 0);
+      lineage.write("att_row", -1);
+      refresh();
+      shared.read();
+    };
+    const from = element("div", { class: "obj-field" },
+      lineage.choice("att-from", words.from, [["typed", words.from_typed], ["generate", words.from_generate]], lineage.state.att_from, again("att_from")));
+    const pictures = element("div", { class: "obj-field" }, element("span", {}, words.picture),
+      lineage.choice("att-picture", words.picture, PICTURES.map((name) => [name, words[`picture_${name}`]]), lineage.state.att_picture, again("att_picture")));
+    const open = element("button", { type: "button" }, words.to_generate);
+    open.addEventListener("click", () => lineage.open("generate"));
+    const about = element("div", { class: "obj-field" }, element("p", { class: "obj-note" }, words.from_how), element("div", { class: "obj-row" }, open));
+    controls.append(from, about, pictures, ...rows.values());
     const refresh = () => {
       const { reading } = shared;
       const structure = reading?.structure ?? "decoder";
       fields.get("text").label.textContent = words[`text_${structure}`] ?? words.text;
       fields.get("second").label.textContent = words[`second_${structure}`] ?? words.second_encoder;
-      rows.get("text").hidden = reading ? !reading.takes_text : false;
-      rows.get("second").hidden = !reading?.takes_second;
+      const typed = lineage.state.att_from !== "generate";
+      from.hidden = reading ? !reading.writes : false;
+      about.hidden = typed || from.hidden;
+      pictures.hidden = !reading?.takes_picture;
+      rows.get("text").hidden = !typed || (reading ? !reading.takes_text : false);
+      rows.get("second").hidden = !typed || !reading?.takes_second;
     };
     refresh();
     return { refresh };

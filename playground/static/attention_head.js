@@ -70,7 +70,7 @@ const AttentionHead = (() => {
       const step = Number(lineage.state.att_step);
       return step ? Math.min(whole, from + step - 1) : whole;
     };
-    view.segmented = (group) => new Set(view.sequences[group.keys].segments).size > 1 && new Set(view.sequences[group.queries].segments).size > 1;
+    view.segmented = (group) => view.reading.structure === "encoder" && new Set(view.sequences[group.keys].segments).size > 1 && new Set(view.sequences[group.queries].segments).size > 1;
     /** A test whether the place of a pair is left out of a head's map; null if none is. */
     view.hiddenIn = (group) => {
       const { hide, pairs } = chosen;

@@ -33,6 +33,7 @@ const AttentionMaps = (() => {
     view.draw = () => {
       drawOverview(overview, view);
       head.rebuild();
+      view.drawSteps();
       view.settle();
     };
     /** The head that is shown: the one under the pointer, or else the chosen one. Draws what depends on it. */

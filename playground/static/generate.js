@@ -13,6 +13,7 @@ const Generate = (() => {
   const CIVIDIS = ["#00204c", "#00346e", "#3c4a6b", "#5b5f6d", "#757575", "#928c78", "#b0a572", "#d1bf66", "#ffe945"]
     .map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
   const OPENING = "opening:";
+  let written = () => null;
 
   /** The sequential colour of a share between 0 and 1. */
   function colour(share) {
@@ -59,6 +60,7 @@ const Generate = (() => {
   function mount(element, props, watch) {
     const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
     const view = new View(part);
+    written = () => (view.source === "live" && view.words ? { promptIds: view.prompt_ids, ids: view.steps.map(({ id }) => id), running: view.running() } : null);
     let kept = KeptRun.take();
     let turn = 0;
     let folded = false;
@@ -400,5 +402,6 @@ const Generate = (() => {
     }
   });
 
-  return { mount, moved, ended, colour };
+  /** The visitor's run that is shown, `{ promptIds, ids, running }`; null where there is none. */
+  return { mount, moved, ended, colour, written: () => written() };
 })();

@@ -16,6 +16,7 @@ from playground import attention_payload, i18n, services
 from playground.attention_answers import attention_opening, attention_read
 from playground.attention_api import attention
 from playground.attention_subject import MAX_WEIGHTS, most_tokens, n_maps
+from playground.generation_api import generate_text
 from playground.maps_answers import attention_exact, attention_maps
 from playground.session import DEFAULTS
 
@@ -111,6 +112,26 @@ def test_a_model_of_two_stacks_writes_its_own_second_text():
     assert not given["own"]
 
 
+def test_the_text_of_generate_is_looked_at_with_or_without_its_run():
+    """A copied link has only the settings: the same seed writes the same text again."""
+    settings = {
+        "prompt": "Once upon a time",
+        "seed": 5,
+        "max_new_tokens": 12,
+        "temperature": 0.8,
+        "top_k": 40,
+        "top_p": 0.95,
+    }
+    again = ask(attention_read, **{"from": "generate"}, **settings)
+    wrote = generate_text(model="llama-mini", **settings)
+    read = again["sequences"]["text"]
+    assert read["ids"][again["written_from"] :] == [token["id"] for token in wrote["tokens"]]
+    prompt = read["ids"][: again["written_from"]]
+    run = {"from": "generate", "prompt_ids": prompt, "written": read["ids"][len(prompt) :][:5]}
+    assert ask(attention_read, **run)["sequences"]["text"]["ids"] == read["ids"][: len(prompt) + 5]
+    assert "12 tokens" in again["notes"][0]["sentence"]
+
+
 def test_random_weights_and_long_texts_are_told():
     ways = {note["way"] for note in ask(attention_read, design=MIXTURE)["notes"]}
     assert ways == {"model"}
@@ -141,8 +162,11 @@ def test_a_pass_has_bounds(name):
         ({"text": "\ud800"}, "character"),
         ({"design": "bert-mini", "text": ""}, "token"),
         ({"part": -1}, "part"),
-        ({"written": "abc"}, "ids"),
-        ({"written": [-1]}, "ids"),
+        ({"from": "generate", "prompt_ids": "abc"}, "ids"),
+        ({"from": "generate", "prompt_ids": [1], "written": [-1]}, "ids"),
+        ({"from": "generate", "prompt_ids": [1_000_000]}, "ids"),
+        ({"from": "generate", "design": "bert-mini"}, "head"),
+        ({"from": "generate", "temperature": 99}, "temperature"),
         ({"design": IMAGES, "picture": "cat"}, "scene"),
     ],
 )
