@@ -3,11 +3,11 @@
 from models.errors import InputError
 from playground import services
 from playground.answering import answering
-from playground.expert_models import IN_HAND, in_hand, small_mixtures
+from playground.expert_models import IN_HAND, in_hand, name_of, small_mixtures
 from playground.expert_sizes import CONTEXT, published_sizes
 from playground.i18n import words_under
 from playground.objective_passages import passages
-from playground.session import DEFAULTS, LIMITS, TEXTS
+from playground.session import DEFAULTS
 
 
 @answering
@@ -17,7 +17,6 @@ def experts_opening(asked: dict, lang: str) -> dict:
         "words": words_under("experts.view.", lang),
         "passages": [{"title": one["title"], "text": one["text"]} for one in passages(lang)],
         "text": DEFAULTS["exp_text"],
-        "limits": {"text": TEXTS["exp_text"], "seed": LIMITS["exp_seed"][1]},
     }
 
 
@@ -27,18 +26,12 @@ def experts_models(asked: dict, lang: str) -> dict:
     design = asked.get("hand")
     hand = in_hand(design)
     listed = [*([] if hand is None else [hand]), *small_mixtures()]
-    without = None
-    if hand is None and isinstance(design, str):
-        try:
-            without = services.inhand(design).name
-        except InputError:
-            without = None
     return {
         "models": [
             {"name": one.name, "title": one.title, "trained": one.trained, "design": one.design} for one in listed
         ],
         "in_hand": IN_HAND,
-        "without": without,
+        "without": None if hand is not None else name_of(design),
     }
 
 

@@ -8,7 +8,7 @@ import torch
 
 from models.errors import InputError
 from models.inspection.inputs import Inputs, inputs_of
-from models.inspection.routing import Rerouting, RoutedLayer, look
+from models.inspection.routing import Rerouting, RoutedLayer, look, sparse_layers
 from models.objectives.marks import marks_of
 from models.objectives.span_corruption import span_corruption
 from models.tokenizers import Tokenizer
@@ -139,8 +139,6 @@ def _run(asked: Asked) -> Pass:
 
 
 def _again(asked: Asked, model: torch.nn.Module) -> Rerouting:
-    from models.inspection.routing import sparse_layers
-
     names = list(sparse_layers(model))
     bias = {}
     if asked.bias and asked.layer < len(names):

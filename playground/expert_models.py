@@ -52,6 +52,14 @@ def in_hand(design: object) -> ExpertModel | None:
     return None if found.config.moe is None else found
 
 
+def name_of(design: object) -> str | None:
+    """What the model in hand is called; None if there is none."""
+    try:
+        return services.inhand(design).name if isinstance(design, str) else None
+    except InputError:
+        return None
+
+
 def _listed(name: str, design: str) -> ExpertModel:
     known = services.inhand(design)
     return ExpertModel(name, known.name, known.trained, design, known.config)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-import models
 from models.inspection.expert_habits import KINDS, Habits, habits, quarters, sentences_of, token_kinds
 from models.inspection.router_costs import ROUTES, mixture_cost, route
 from models.inspection.router_steps import RouterRule
@@ -182,7 +181,6 @@ def costs(run: Pass) -> list[dict]:
                 "params": cost.params,
                 "active": cost.active,
                 "flops": cost.flops_per_token,
-                "model_params": models.account(cfg).params,
             }
         )
     return made

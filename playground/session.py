@@ -164,6 +164,8 @@ class Session:
     exp_seed: int = 1
     exp_bias: str = ""  # added to experts of that layer: "3:0.25,5:-0.1"
     exp_again: bool = False  # a pass was made with these settings
+    exp_way: str = "own"  # of the ways to route, the one whose losses are followed
+    exp_format: str = "bf16"  # of the published weights
     train_section: str = "one"  # of the tab that trains models
     train_design: str = TRAIN_SMALL
     train_race: str = TRAIN_RACE  # the designs that run a race

@@ -44,6 +44,7 @@ FLASH_ORDERS = ("flash1", "flash2")
 PRECISIONS = ("float32", "float64")
 ATTENTION_SECTIONS = ("maps", "weight", "flash", "whatif", "before")
 EXPERT_SECTIONS = ("board", "steps", "compare", "sizes")
+EXPERT_WAYS = ("own", "softmax_topk", "noisy_topk", "switch", "deepseek_v3", "dense", "lora")  # those with losses
 EXPERT_MODEL = re.compile(r"[\w.-]{1,64}")
 EXPERT_BIAS = re.compile(r"\d{1,3}:-?\d{1,2}(\.\d{1,4})?(,\d{1,3}:-?\d{1,2}(\.\d{1,4})?){0,255}")
 ATTENTION_PICTURES = ("scene", "stripes", "disc")

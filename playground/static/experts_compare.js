@@ -3,7 +3,6 @@
 const ExpertCompare = (() => {
   const { element, fill, grouped } = lineage;
   const { svg, text, tip, canvas, figure, mark, percent } = ExpertPictures;
-  let followed = "own"; // the way whose losses are followed
 
   function mount(panel, shared) {
     let latest = 0;
@@ -165,12 +164,12 @@ const ExpertCompare = (() => {
   function follow(ways, shared, redraw) {
     const { words, layer, look, token, sequence } = shared;
     const able = ways.filter(({ losses }) => losses);
-    const way = able.find(({ name }) => name === followed) ?? able[0];
+    const way = able.find(({ name }) => name === lineage.state.exp_way) ?? able[0];
     if (!way) return element("p", { class: "obj-note" }, words.follow_none);
     const pick = element("select", { id: "exp-follow" }, ...able.map((one) => element("option", { value: one.name }, nameOf(one, words))));
     pick.value = way.name;
     pick.addEventListener("change", () => {
-      followed = pick.value;
+      lineage.write("exp_way", pick.value);
       redraw();
       document.getElementById("exp-follow").focus();
     });
@@ -186,12 +185,12 @@ const ExpertCompare = (() => {
     const logits = way.made.noisy[token];
     const most = Math.max(...logits);
     const lse = most + Math.log(logits.reduce((total, one) => total + Math.exp(one - most), 0));
-    const coefficients = look.moe.aux_loss_coef || look.moe.z_loss_coef ? fill(words.follow_coefficients, { aux: look.moe.aux_loss_coef, z: look.moe.z_loss_coef, total: (look.moe.aux_loss_coef * value + look.moe.z_loss_coef * way.losses.z).toExponential(2) }) : words.follow_no_coefficients;
+    const coefficients = look.moe.aux_loss_coef || look.moe.z_loss_coef ? fill(words.follow_coefficients, { aux: look.moe.aux_loss_coef, z: look.moe.z_loss_coef, total: ExpertPictures.plain(look.moe.aux_loss_coef * value + look.moe.z_loss_coef * way.losses.z) }) : words.follow_no_coefficients;
     const checked = element("p", { class: "obj-note exp-same" }, own ? fill(words.follow_same, { balance: layer.balance.toFixed(5), z: layer.z.toFixed(5), off: ExpertPictures.tiny(Math.max(Math.abs(layer.balance - value), Math.abs(layer.z - way.losses.z))) }) : "");
     if (own) checked.dataset.off = String(Math.max(Math.abs(layer.balance - value), Math.abs(layer.z - way.losses.z)));
     const bias = look.rule.router === "sigmoid" || way.name === "deepseek_v3" ? element("p", { class: "obj-note" }, words.follow_bias) : "";
     return element("section", { "data-figure": "losses" }, element("h3", {}, words.follow_title), element("div", { class: "obj-row exp-token" }, element("label", { for: "exp-follow" }, words.follow_which), pick),
-      element("p", { class: "obj-sentence" }, told), element("p", {}, fill(words.follow_z, { token: sequence.labels[token], lse: lse.toFixed(4), square: (lse * lse).toFixed(4), value: way.losses.z.toFixed(4) })),
+      element("p", { class: "obj-sentence" }, told), element("p", {}, fill(words.follow_z, { token: sequence.labels[token], lse: ExpertPictures.minus(lse.toFixed(4)), square: (lse * lse).toFixed(4), value: way.losses.z.toFixed(4) })),
       element("p", {}, coefficients), checked, bias,
       MaskingParts.table([[words.head_expert], ...heads.filter(Boolean).map((head) => [head, true])], rows, words.follow_table));
   }

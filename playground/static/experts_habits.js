@@ -49,7 +49,7 @@ const ExpertHabits = (() => {
     return [...made, bar];
   }
 
-  const pText = (p) => (p >= 0.995 ? "1" : p >= 0.001 ? p.toFixed(3) : p.toExponential(0));
+  const pText = (p) => (p >= 0.995 ? "1" : p >= 0.001 ? p.toFixed(3) : ExpertPictures.tiny(p));
 
   return { box };
 })();

@@ -94,11 +94,14 @@ const ExpertPictures = (() => {
   function plain(value) {
     if (Number.isInteger(value)) return lineage.grouped(value);
     const size = Math.abs(value);
-    return size >= 100 ? value.toFixed(1) : size >= 0.001 || size === 0 ? value.toFixed(4) : value.toExponential(2);
+    return minus(size >= 100 ? value.toFixed(1) : size >= 0.001 || size === 0 ? value.toFixed(4) : value.toExponential(2));
   }
 
+  /** A number’s text with a true minus. */
+  const minus = (written) => written.replaceAll("-", "\u2212");
+
   /** A tiny number, whose minus no line breaks at. */
-  const tiny = (value) => (value ? value.toExponential(0).replace("-", "\u2011") : "0");
+  const tiny = (value) => (value ? value.toExponential(0).replace("-", "\u2212") : "0");
 
   /** A square in an expert's looks with its number, for legends and tables. */
   function mark(expert, more = "") {
@@ -115,5 +118,5 @@ const ExpertPictures = (() => {
 
   const percent = (share) => (share === 0 ? "0\u202f%" : MaskingParts.percent(share));
 
-  return { svg, text, tip, canvas, figure, mark, legend, markup, color, pattern, shade, percent, plain, tiny };
+  return { svg, text, tip, canvas, figure, mark, legend, markup, color, pattern, shade, percent, plain, tiny, minus };
 })();

@@ -6,7 +6,6 @@ const ExpertSizes = (() => {
   const { short } = ExpertCompare;
   const FORMATS = ["bf16", "int8", "fp32"];
   const ACCELERATOR = 80e9; // bytes of memory of one that is common in data centres
-  let format = "bf16";
 
   function mount(panel, shared) {
     let rows = null;
@@ -18,8 +17,8 @@ const ExpertSizes = (() => {
         if (!reply) return;
         ({ rows, context } = reply);
       }
-      const choice = lineage.choice("exp-format", shared.words.format, FORMATS.map((name) => [name, name]), format, (name) => {
-        format = name;
+      const choice = lineage.choice("exp-format", shared.words.format, FORMATS.map((name) => [name, name]), lineage.state.exp_format, (name) => {
+        lineage.write("exp_format", name);
         refresh();
         document.querySelector(`#exp-format button[value=${name}]`).focus();
       });
@@ -31,6 +30,7 @@ const ExpertSizes = (() => {
 
   function chart(rows, shared) {
     const { words } = shared;
+    const format = lineage.state.exp_format;
     const LEFT = 190, WIDE = 480, ROW = 24, TOP = 30;
     const low = Math.log10(1e8), high = Math.log10(4e12);
     const x = (value) => LEFT + (WIDE * (Math.log10(value) - low)) / (high - low);
@@ -65,7 +65,7 @@ const ExpertSizes = (() => {
     });
   }
 
-  const devices = (row) => Math.ceil(row.memory[format] / ACCELERATOR);
+  const devices = (row) => Math.ceil(row.memory[lineage.state.exp_format] / ACCELERATOR);
   const count = (value) => short(value).replace("G", "B");
   function bytes(value) {
     const [size, unit] = [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"]].find(([one]) => value >= one) ?? [1, "B"];

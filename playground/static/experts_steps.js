@@ -3,7 +3,7 @@
 
 const ExpertSteps = (() => {
   const { element, fill } = lineage;
-  const { svg, text, tip, canvas, figure, mark, percent } = ExpertPictures;
+  const { svg, text, tip, canvas, figure, mark, percent, minus } = ExpertPictures;
   const RATE = 0.02; // of balance by a bias, where the model has none
   const MANY = 50; // steps at once
 
@@ -88,7 +88,7 @@ const ExpertSteps = (() => {
       const show = () => {
         const value = shared.settings().bias[pick.value] ?? 0;
         input.value = String(value);
-        told.textContent = `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
+        told.textContent = `${value > 0 ? "+" : ""}${minus(value.toFixed(2))}`;
       };
       pick.addEventListener("change", show);
       input.addEventListener("input", () => {
@@ -120,7 +120,7 @@ const ExpertSteps = (() => {
       const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
       const own = shared.layer.bias;
       const edits = shared.settings().bias;
-      const rows = counts.map((count, e) => [mark(e), count, mean.toFixed(1), count > mean ? "−" : count < mean ? "+" : "0", ((own ? own[e] : 0) + (edits[e] ?? 0)).toFixed(4)]);
+      const rows = counts.map((count, e) => [mark(e), count, mean.toFixed(1), count > mean ? "−" : count < mean ? "+" : "0", minus(((own ? own[e] : 0) + (edits[e] ?? 0)).toFixed(4))]);
       const one = element("button", { type: "button" }, words.bias_step);
       const many = element("button", { type: "button" }, fill(words.bias_steps, { count: MANY }));
       one.addEventListener("click", () => step(1));
@@ -238,14 +238,14 @@ const ExpertSteps = (() => {
         const height = Math.max(1, (Math.abs(value) / (high - low || 1)) * (ROW - 18));
         const base = y + ROW - 2 - ((0 - low) / (high - low || 1)) * (ROW - 18);
         picture.append(svg("rect", { x: x + 2, y: value < 0 ? base : base - height, width: CELL - 4, height, fill: fillOf(e, !counts(e) || full?.(e)), stroke: ExpertPictures.color(e), "stroke-width": 0.8 }, tip(`${name}: ${e}: ${value}`)));
-        if (CELL > 20) picture.append(text(x + CELL / 2, y + 12, whole ? `${full(e) ? "✕ " : ""}${value}` : value.toFixed(Math.abs(value) >= 10 ? 1 : 3), { "text-anchor": "middle", "font-size": 11, style: "fill: var(--ink)" }));
+        if (CELL > 20) picture.append(text(x + CELL / 2, y + 12, whole ? `${full(e) ? "✕ " : ""}${value}` : minus(value.toFixed(Math.abs(value) >= 10 ? 1 : 3)), { "text-anchor": "middle", "font-size": 11, style: "fill: var(--ink)" }));
       });
     });
     const winner = made.ids[t].reduce((one, other) => (made.preference[t][other] > made.preference[t][one] ? other : one));
     const margin = made.ids[t].length < E ? Math.min(...made.ids[t].map((e) => made.limited[t][e])) - Math.max(...made.limited[t].map((value, e) => (made.ids[t].includes(e) ? -Infinity : value))) : null;
     return figure({
       name: "stages", words, picture, title: fill(words.stages_title_of, { token: sequence.labels[t], layer: shared.layerName(shared.layer) }),
-      sentence: fill(margin === null || !Number.isFinite(margin) ? words.stages_sentence_all : words.stages_sentence, { expert: winner, score: made.preference[t][winner].toFixed(3), margin: margin?.toFixed(4), k: made.ids[t].length }),
+      sentence: fill(margin === null || !Number.isFinite(margin) ? words.stages_sentence_all : words.stages_sentence, { expert: winner, score: minus(made.preference[t][winner].toFixed(3)), margin: margin?.toFixed(4), k: made.ids[t].length }),
       heads: [[words.head_stage], ...Array.from({ length: E }, (_, e) => [fill(words.expert, { number: e }), true])],
       rows: rows.map(({ name, values }) => [name, ...values.map((value) => (value === null ? "–" : value))]),
     });
