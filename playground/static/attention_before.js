@@ -12,6 +12,8 @@ const AttentionBefore = (() => {
   function mount(panel, server, shared) {
     const words = shared.opening.words.before;
     const view = { shared, words, latest: 0, pick: null };
+    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
+    const attempt = Asking.attempter(error);
     const result = element("div", { class: "mask-content", "aria-live": "polite" });
     const apart = element("div", { class: "mask-content" });
     const ours = element("div", { class: "mask-content" });
@@ -21,9 +23,8 @@ const AttentionBefore = (() => {
       lineage.write("before_kind", name);
       draw();
     });
-    const field = textField("before-text", words.text, "before_text", () => {
-      draw();
-      drawOurs();
+    const field = textField("before-text", words.text, "before_text", async () => {
+      if (await draw()) drawOurs();
     });
     const chips = element("div", { class: "obj-chips", role: "group", "aria-label": words.examples });
     for (const text of EXAMPLES) {
@@ -31,15 +32,19 @@ const AttentionBefore = (() => {
       chip.addEventListener("click", () => field.put(text));
       chips.append(chip);
     }
-    panel.append(element("h2", {}, words.recurrent), element("p", { class: "obj-about" }, words.about), element("div", { class: "before-fields" }, field.row, choose), chips, result, apart, ours, target);
+    panel.append(element("h2", {}, words.recurrent), element("p", { class: "obj-about" }, words.about), element("div", { class: "before-fields" }, field.row, choose), chips, error, result, apart, ours, target);
 
+    /** Draws the translation; tells whether there is one. */
     async function draw() {
       const mine = ++view.latest;
-      const reply = await shared.attempt(() => shared.ask("before_translation", request()));
-      if (mine !== view.latest || !reply) return;
+      const reply = await attempt(() => shared.ask("before_translation", request()));
+      if (mine !== view.latest) return false;
+      for (const part of [result, apart, ours]) part.hidden = !reply;
+      if (!reply) return false;
       view.reply = reply;
       result.replaceChildren(...translated(view));
-      await take(...picked(reply));
+      take(...picked(reply));
+      return true;
     }
     const request = () => ({ kind: lineage.state.before_kind, before_text: lineage.state.before_text });
 
@@ -47,7 +52,7 @@ const AttentionBefore = (() => {
     async function take(row, column) {
       const mine = view.latest;
       lineage.write("before_at", `${row}.${column}`);
-      const reply = await shared.attempt(() => shared.ask("before_step", { ...request(), step: row }));
+      const reply = await attempt(() => shared.ask("before_step", { ...request(), step: row }));
       if (mine !== view.latest || !reply) return;
       for (const cell of result.querySelectorAll(".score-cell")) cell.setAttribute("aria-pressed", String(cell.dataset.at === `${row}.${column}`));
       result.querySelector(".before-said").textContent = say(view, row, column);
@@ -59,13 +64,12 @@ const AttentionBefore = (() => {
     async function drawOurs() {
       const mine = ++asked;
       ours.replaceChildren(element("h3", {}, words.ours), element("p", { class: "obj-note" }, words.computing));
-      const reply = await shared.attempt(() => shared.ask("before_ours", request()));
+      const reply = await attempt(() => shared.ask("before_ours", request()));
       if (mine === asked && reply) ours.replaceChildren(...compared(view, reply));
     }
 
-    async function refresh() {
-      draw();
-      drawOurs();
+    function refresh() {
+      draw().then((there) => there && drawOurs());
       AttentionTarget.mount(view, target, textField);
     }
     return { refresh, usesText: false };

@@ -9,14 +9,18 @@ const AttentionTarget = (() => {
     if (place.childElementCount) return;
     const { words, shared } = view;
     const result = element("div", { class: "mask-content", "aria-live": "polite" });
+    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
+    const attempt = Asking.attempter(error);
     let latest = 0;
     const draw = async () => {
       const mine = ++latest;
-      const reply = await shared.attempt(() => shared.ask("before_target", { din_query: lineage.state.din_query, din_list: lineage.state.din_list }));
-      if (mine === latest && reply) result.replaceChildren(...drawn(words, reply));
+      const reply = await attempt(() => shared.ask("before_target", { din_query: lineage.state.din_query, din_list: lineage.state.din_list }));
+      if (mine !== latest) return;
+      result.hidden = !reply;
+      if (reply) result.replaceChildren(...drawn(words, reply));
     };
     const fields = element("div", { class: "before-target-fields" }, textField("din-query", words.query, "din_query", draw).row, textField("din-list", words.list, "din_list", draw).row);
-    place.append(element("h2", {}, words.target), fields, result);
+    place.append(element("h2", {}, words.target), fields, error, result);
     draw();
   }
 

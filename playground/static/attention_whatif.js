@@ -54,8 +54,8 @@ const AttentionWhatIf = (() => {
       answer.replaceChildren(...answerOf(view));
       where.replaceChildren(...whereOf(view));
       controls.replaceChildren(...controlsOf(view));
-      await AttentionBoard.refresh(view, heads, mine);
-      await AttentionLens.refresh(view, lens, mine);
+      AttentionBoard.refresh(view, heads);
+      AttentionLens.refresh(view, lens);
     }
 
     /** The answer to what is asked now; what the model in hand does not have is no longer changed. */

@@ -6,24 +6,29 @@ const AttentionBoard = (() => {
   const FEED_FORWARD = { a: "f", e: "g" }; // which feed-forward stands beside which attention
 
   /** Draws the board, and lets the server silence every head once, where what it would answer has changed. */
-  async function refresh(view, place, mine) {
+  async function refresh(view, place) {
     const key = JSON.stringify([view.shared.version, view.reply.place, view.reply.watched, lineage.state.what_method]);
-    if (view.heads?.key !== key) {
-      view.heads = { key, nats: [], kl: [], count: 0, done: false };
+    if (view.heads?.key === key) {
       draw(view, place);
-      for (let from = 0; from !== null;) {
-        const request = { ...view.request(), from, token: view.reply.watched };
-        const part = await view.shared.attempt(() => view.shared.ask("whatif_heads", request));
-        if (mine !== view.latest && view.heads.key === key) view.heads = null; // left unfinished: asked again when it is drawn again
-        if (!part || mine !== view.latest) return;
-        view.heads.nats.push(...part.nats);
-        view.heads.kl.push(...part.kl);
-        Object.assign(view.heads, { count: part.count, p: part.p, done: part.next === null });
-        from = part.next;
-        draw(view, place);
-      }
+      return;
     }
+    const heads = { key, nats: [], kl: [], count: 0, done: false };
+    view.heads = heads;
     draw(view, place);
+    for (let from = 0; from !== null;) {
+      const request = { ...view.request(), from, token: view.reply.watched };
+      const part = await view.shared.attempt(() => view.shared.ask("whatif_heads", request));
+      if (view.heads !== heads) return; // something else is asked about by now
+      if (!part) {
+        view.heads = null;
+        return;
+      }
+      heads.nats.push(...part.nats);
+      heads.kl.push(...part.kl);
+      Object.assign(heads, { count: part.count, p: part.p, done: part.next === null });
+      from = part.next;
+      draw(view, place);
+    }
   }
 
   /** The heads in the order in which the server counts them: grid by grid, layer by layer. */

@@ -4,19 +4,24 @@ const AttentionLens = (() => {
   const { element, fill } = lineage;
   const { percent } = MaskingParts;
 
-  async function refresh(view, place, mine) {
+  async function refresh(view, place) {
     const { words, reply, shared } = view;
     const title = element("h3", {}, words.lens_title);
+    const key = JSON.stringify([shared.version, reply.place]);
+    if (view.lensOf === key) return; // it stands already, or is on its way
+    view.lensOf = key;
     if (reply.kind === "class") {
       place.replaceChildren(title, element("p", {}, words.lens_unread));
       return;
     }
-    const key = JSON.stringify([shared.version, reply.place]);
-    if (view.lens?.key === key) return; // it stands already, and nothing that it shows has changed
     place.replaceChildren(title, element("p", { class: "obj-note" }, words.computing));
     const lens = await shared.attempt(() => shared.ask("whatif_lens", view.request()));
-    if (mine !== view.latest || !lens) return;
-    view.lens = { ...lens, key };
+    if (view.lensOf !== key) return;
+    if (!lens) {
+      view.lensOf = null;
+      return;
+    }
+    view.lens = lens;
     place.replaceChildren(title, ...drawn(view));
   }
 

@@ -24,7 +24,7 @@ def test_a_weight_is_taken_apart_and_a_list_is_looked_over(visit):
     visitor.wait_for_address("before_kind=luong")
     expect(page.get_by_text("e = sᵀ W h")).to_be_visible()
     page.locator("#before-text").fill("")
-    expect(page.locator(".obj-error")).to_contain_text("no word to read")
+    expect(page.locator(".att-before .obj-error").first).to_contain_text("no word to read")
     page.get_by_role("button", name="Tuesday, 14 July 2026").click()
     expect(said).to_contain_text("2026年7月14日星期二")
     expect(page.locator("#before-layer")).to_be_visible()
