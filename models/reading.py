@@ -4,6 +4,7 @@
 inference mode. `written` are the ids that count as text so far, `n_read` how many places of the context they take.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,6 @@ from models.encoder_decoder import EncoderDecoder
 from models.errors import InputError
 from models.parts.content_attention import LSHAttention
 from models.recorded import Replay
-from models.taps import observed
 from models.transformer import Transformer
 
 
@@ -69,17 +69,19 @@ class Continuing:
         self._cache = model.new_cache(capacity=_capacity(model, self.n_read + max_new_tokens))
         self._is_prefix = model.config.structure == "prefix_decoder"
         self._replay = Replay(model, self._cache)
+        self._will_replay = max_new_tokens > 1 and self._replay.serves(self.n_read)
 
     def first_logits(self) -> Tensor:
         prefix = torch.tensor([self._prompt.shape[1]], device=self._device) if self._is_prefix else None
-        logits = self._model(self._prompt, prefix_lengths=prefix, cache=self._cache, only_last=True).logits[0, -1]
+        with self._replay.weights_laid_out() if self._will_replay else nullcontext():
+            logits = self._model(self._prompt, prefix_lengths=prefix, cache=self._cache, only_last=True).logits[0, -1]
         return logits if self._blank is None else self.next_logits(self._blank.opening_id)
 
     def next_logits(self, token_id: int) -> Tensor:
         token = torch.tensor([[token_id]], device=self._device)
         place = self._cache.length
         positions = self._positions(place)
-        if observed() or place >= self._replay.up_to:
+        if not self._replay.serves(place):
             return self._model(token, position_ids=positions, cache=self._cache, only_last=True).logits[0, -1]
         return self._replay.next_logits(token, positions)[0, -1]
 
@@ -117,7 +119,7 @@ class Answering:
     def next_logits(self, token_id: int) -> Tensor:
         token = torch.tensor([[token_id]], device=self._prompt.device)
         place = self._cache.length
-        if observed() or place == 0 or place >= self._replay.up_to:
+        if place == 0 or not self._replay.serves(place):
             out = self._model(decoder_input_ids=token, memory=self._memory, cache=self._cache, only_last=True)
             return out.logits[0, -1]
         return self._replay.next_logits(token, torch.tensor([[place]], device=token.device))[0, -1]

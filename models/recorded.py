@@ -7,7 +7,10 @@ recording holds the weights as they were: it is made anew when they change, whic
 
 import threading
 import warnings
-from weakref import WeakKeyDictionary
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -16,56 +19,92 @@ from models.cache import KVCache
 from models.config import LayerConfig, SparsePattern
 from models.context import Context
 from models.encoder_decoder import EncoderDecoder
+from models.parts.layouts import LaidOut, Noting, in_force
 from models.parts.masks import MASKS, Visibility
 from models.stack import Stack
+from models.taps import observed
 from models.transformer import Transformer
 
-# Of a larger model a token's time is spent on reading the weights, and a recording would hold them a second time.
-LARGEST = 30_000_000  # parameters
+LARGEST = 200_000_000  # parameters: a recording holds what a row is multiplied by a second time
+LARGE = 30_000_000  # parameters: recorded for the second text, since recording takes as long as a hundred tokens
 
 Writer = Transformer | EncoderDecoder
 
-_RECORDED: WeakKeyDictionary[Writer, tuple[tuple, torch.jit.ScriptModule]] = WeakKeyDictionary()
+
+@dataclass(frozen=True)
+class Recording:
+    """A model's pass for one token, and its weights as they are laid out for it."""
+
+    step: torch.jit.ScriptModule
+    weights: LaidOut
+
+
+_RECORDED: WeakKeyDictionary[Writer, tuple[tuple, Recording]] = WeakKeyDictionary()
+_WRITTEN: WeakSet[Writer] = WeakSet()  # those of which a first text was asked
 _RECORDING = threading.Lock()  # the tracer's state is the whole process's
 
 
 class Replay:
-    """A model's recorded pass, which continues the text of one cache; `up_to`: for how many tokens in all it may."""
+    """A model's recorded pass, which continues the text of one cache."""
 
     def __init__(self, model: Writer, cache: KVCache):
-        self.up_to = replayable_length(model)
+        self._up_to = replayable_length(model) if _is_due(model) else 0
         self._model, self._cache = model, cache
-        self._pass: torch.jit.ScriptModule | None = None
+        self._recording: Recording | None = None
         self._biases: Tensor | None = None
+
+    def serves(self, place: int) -> bool:
+        """Whether it may read the token at `place` (from 0): one that sees all before it, while nobody looks inside."""
+        return place < self._up_to and not observed()
+
+    @contextmanager
+    def weights_laid_out(self) -> Iterator[None]:
+        """Plain passes within it read the weights as the recorded one does."""
+        with in_force(self._recorded().weights):
+            yield
 
     def next_logits(self, token: Tensor, positions: Tensor) -> Tensor:
         """(1, 1, V) after one more token (1, 1) at `positions` (1, 1), or (1, 2, 1) where they have two dimensions."""
-        if self._pass is None:
-            self._pass = recording(self._model)
-            self._biases = _biases(self._model, self._cache.capacity)
-        logits = self._pass(token, positions, _given(self._model, self._cache, self._biases))
+        recorded = self._recorded()
+        given = _given(self._model, self._cache, self._biases)
+        logits = recorded.step(token, positions, given + recorded.weights.tensors)
         self._cache.advance(1)
         return logits
+
+    def _recorded(self) -> "Recording":
+        if self._recording is None:
+            self._recording = recording(self._model)
+            self._biases = _biases(self._model, self._cache.capacity)
+        return self._recording
+
+
+def _is_due(model: Writer) -> bool:
+    is_first = model not in _WRITTEN
+    _WRITTEN.add(model)
+    return not (is_first and _size(model) > LARGE)
 
 
 def replayable_length(model: Writer) -> float:
     """Up to how many tokens in all a new one sees them all; 0 where the pass is not to be recorded."""
     cfg = model.config
     hooked = any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
-    large = sum(parameter.numel() for parameter in model.parameters()) > LARGEST
-    if cfg.head != "lm" or hooked or large or torch.is_autocast_enabled(model.weight.device.type):
+    if cfg.head != "lm" or hooked or _size(model) > LARGEST or torch.is_autocast_enabled(model.weight.device.type):
         return 0
     return min(_whole_up_to(layer, cfg.sparse or SparsePattern()) for layer in _stack(model).patterns)
 
 
-def recording(model: Writer) -> torch.jit.ScriptModule:
-    """The model's recording, made anew when its weights have changed since."""
+def recording(model: Writer) -> Recording:
+    """The model's recording, made anew when its weights have changed since, or the number of threads."""
     with _RECORDING:
-        version = tuple(map(_version, (*model.parameters(), *model.buffers())))
+        version = (torch.get_num_threads(), *map(_version, (*model.parameters(), *model.buffers())))
         known = _RECORDED.get(model)
         if known is None or known[0] != version:
             known = _RECORDED[model] = (version, _record(model))
         return known[1]
+
+
+def _size(model: Writer) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _whole_up_to(layer: LayerConfig, sparse: SparsePattern) -> float:
@@ -106,36 +145,44 @@ def _given(model: Writer, cache: KVCache, biases: Tensor | None) -> list[Tensor]
     return given
 
 
-def _record(model: Writer) -> torch.jit.ScriptModule:
+def _record(model: Writer) -> Recording:
     cache = model.new_cache(capacity=2)
     token = torch.zeros((1, 1), dtype=torch.long, device=model.weight.device)
-    if isinstance(model, EncoderDecoder):
-        model(token.expand(1, 2), decoder_input_ids=token, cache=cache)
-    else:
-        model(token, cache=cache)
+    with in_force(noting := Noting()):
+        if isinstance(model, EncoderDecoder):
+            model(token.expand(1, 2), decoder_input_ids=token, cache=cache)
+        else:
+            model(token, cache=cache)
+    weights = LaidOut(noting.weights)
     two_dimensional = model.config.position in ("learned_2d", "rotary_2d")
     positions = torch.ones((1, 2, 1) if two_dimensional else (1, 1), dtype=torch.long, device=token.device)
-    example = (token, positions, _given(model, cache, _biases(model, cache.capacity)))
+    given = _given(model, cache, _biases(model, cache.capacity))
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of compilers, which need a C++ toolchain on the visitor's machine.
         warnings.simplefilter("ignore")
-        frozen = torch.jit.freeze(torch.jit.trace(_OneToken(model), example, check_trace=False).eval())
-        # In bf16 the rewritten products are slower on processors that must emulate it.
-        return torch.jit.optimize_for_inference(frozen) if model.weight.dtype == torch.float32 else frozen
+        one_token = _OneToken(model, weights, len(given))
+        traced = torch.jit.trace(one_token, (token, positions, given + weights.tensors), check_trace=False)
+        return Recording(torch.jit.freeze(traced.eval()), weights)
 
 
 class _OneToken(nn.Module):
-    """`read` and the head for one token that sees everything, with tensors for arguments as recordings need."""
+    """`read` and the head for one token that sees everything, with tensors for arguments as recordings need.
 
-    def __init__(self, model: Writer):
+    The copies of `weights` are arguments too, after the first `n_given`: not every layout can be a recording's constant.
+    """
+
+    def __init__(self, model: Writer, weights: LaidOut, n_given: int):
         super().__init__()
         self.model = model
+        self._weights, self._n_given = weights, n_given
 
     def forward(self, token: Tensor, positions: Tensor, given: list[Tensor]) -> Tensor:
+        given, laid_out = given[: self._n_given], given[self._n_given :]
         cache = _GivenCache(given, self.model.config.n_layers)
         biases = given[-1] if _stack(self.model).position.bias(range(1), range(1), token.device) is not None else None
         ctx = Context(views=(Visibility(biases),), cache=cache)
-        return self.model.next_logits(self.model.read(token, positions, ctx, only_last=True))
+        with in_force(self._weights.with_tensors(laid_out)):
+            return self.model.next_logits(self.model.read(token, positions, ctx, only_last=True))
 
 
 class _GivenCache:

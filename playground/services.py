@@ -374,4 +374,5 @@ def _count(config: ModelConfig) -> int:
 
 
 def _bytes(loaded: "models.Loaded") -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in loaded.model.parameters())
+    size = sum(tensor.numel() * tensor.element_size() for tensor in loaded.model.parameters())
+    return 2 * size if loaded.config.head == "lm" else size  # what writes holds its weights in a second layout, too

@@ -1,40 +1,19 @@
-"""Linear maps: several of one input as one matrix product, and the product of a single row by several threads."""
+"""Linear maps: several of one input as one matrix product."""
 
 from collections.abc import Collection
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-WORTH_SPLITTING = 250_000  # weights; below, threads cost more than they save
+from models.parts.layouts import products_in_force, times_rows
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x (..., d_in) times weightᵀ (d_in, d_out), plus bias: `F.linear`, also where it is slow.
-
-    A product with a single row is bound by reading the weights, and the processor's library does it in one thread
-    when numbers are fp32. As a batch of products with slices of the weight, each thread reads its own.
-    """
-    n_threads = torch.get_num_threads()
-    d_out, d_in = weight.shape
-    if (
-        n_threads == 1
-        or x.numel() != d_in
-        or weight.numel() < WORTH_SPLITTING
-        or x.dtype != torch.float32
-        or x.device.type != "cpu"
-        or torch.is_grad_enabled()
-        or torch.is_autocast_enabled("cpu")
-    ):
-        return F.linear(x, weight, bias)
-    n_rows = d_out // n_threads * n_threads
-    slices = weight[:n_rows].view(n_threads, -1, d_in).transpose(1, 2)  # (threads, d_in, d_out / threads)
-    out = torch.bmm(x.reshape(1, 1, d_in).expand(n_threads, 1, d_in), slices).flatten()  # (d_out,)
-    if n_rows < d_out:
-        out = torch.cat((out, torch.mv(weight[n_rows:], x.reshape(d_in))))
-    if bias is not None:
-        out = out + bias
-    return out.view(*x.shape[:-1], d_out)
+    """x (..., d_in) times weightᵀ (d_in, d_out), plus bias; while a text is written, in the layout that is read fastest."""
+    products = products_in_force()
+    if products is not None and (out := products.product(x, weight, bias)) is not None:
+        return out
+    return times_rows(x, weight, bias)
 
 
 class Linear(nn.Linear):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import models
+from models import recorded
 from models.config import LatentAttention, MixtureOfExperts, ModelConfig, RopeScaling, SparsePattern
 from models.recorded import Replay, replayable_length
 from tests.models.random_configs import VOCABULARY, tokens, wide
@@ -103,6 +104,17 @@ def test_a_window_is_replayed_until_the_text_outgrows_it(replays):
     cfg = ModelConfig(**SIZES, mask_pattern=("sliding", "causal"), window=9)
     write(wide(cfg), tokens(1, 4), 12)
     assert replays == [4, 5, 6, 7, 8]
+
+
+def test_a_large_model_is_recorded_for_its_second_text(replays, monkeypatch):
+    """Its first text need not wait for that, and is the same."""
+    monkeypatch.setattr(recorded, "LARGE", 1000)
+    model = wide(WRITERS["rotary"])
+    first = write(model, tokens(1, 4), 6)
+    assert not replays
+    second = write(model, tokens(1, 4), 6)
+    assert len(replays) == 5
+    assert [step.token_id for step in first] == [step.token_id for step in second]
 
 
 def test_what_is_never_replayed():

@@ -114,8 +114,9 @@ def test_a_failed_build_does_not_block_the_next(fresh):
     assert shelf.get("a", lambda: _model(10)) is not None
 
 
-def _model(n_bytes):
-    return SimpleNamespace(model=SimpleNamespace(parameters=lambda: [torch.zeros(n_bytes, dtype=torch.uint8)]))
+def _model(n_bytes, head="mlm"):
+    weights = SimpleNamespace(parameters=lambda: [torch.zeros(n_bytes, dtype=torch.uint8)])
+    return SimpleNamespace(model=weights, config=SimpleNamespace(head=head))
 
 
 def test_the_least_recently_used_goes_first():
@@ -125,6 +126,14 @@ def test_the_least_recently_used_goes_first():
     shelf.get("a", pytest.fail)
     shelf.get("c", lambda: _model(40))
     assert shelf.keys() == ["a", "c"]
+
+
+def test_what_writes_counts_twice():
+    """Its weights are laid out a second time for that."""
+    shelf = services.Shelf(max_bytes=100)
+    for key in ("a", "b"):
+        shelf.get(key, lambda: _model(40, head="lm"))
+    assert shelf.keys() == ["b"]
 
 
 def test_one_model_is_kept_however_large():

@@ -1,0 +1,225 @@
+"""How a weight lies in memory while a text is written.
+
+Writing a token multiplies a single row by every weight, so that the time is that of reading them. How near a product comes
+to the memory's speed depends on the processor, on the type of the numbers and on the shape. Therefore the layouts are
+timed, on the weights themselves, and the fastest is taken. Rows, as a weight is kept, need no second copy of it: another
+layout has to save a tenth.
+"""
+
+import mmap
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WORTH_LAYING_OUT = 16_384  # weights; a smaller matrix takes no time in any layout
+SAMPLE_BYTES = 32_000_000  # of one shape, to be timed: more than a processor keeps at hand of it
+SAVING = 0.9  # of the time that rows take; what is slower is not worth a second copy
+ROUNDS = 10
+WORTH_SPLITTING = 250_000  # weights; below, threads cost more than they save
+LARGE_PAGE = 1 << 21  # bytes
+
+
+class Layout(NamedTuple):
+    """A way of keeping a weight (d_out, d_in): `lay` makes a copy, `multiply(x, laid, bias)` is `F.linear` with it."""
+
+    lay: Callable[[Tensor], Tensor]
+    multiply: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    can_take: Callable[[Tensor], bool]
+
+
+class Products(Protocol):
+    """What stands in for `F.linear` in a pass: the product, or None where it has nothing better to offer."""
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None: ...
+
+
+_IN_FORCE: ContextVar[Products | None] = ContextVar("products", default=None)
+
+
+@contextmanager
+def in_force(products: Products) -> Iterator[None]:
+    """Within it, `project` asks `products` first."""
+    token = _IN_FORCE.set(products)
+    try:
+        yield
+    finally:
+        _IN_FORCE.reset(token)
+
+
+def products_in_force() -> Products | None:
+    return _IN_FORCE.get()
+
+
+class Noting:
+    """Notes which parameters a single row is multiplied by, in the order of the pass; computes nothing."""
+
+    def __init__(self):
+        self.weights: list[nn.Parameter] = []
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+        if isinstance(weight, nn.Parameter) and x.numel() == weight.shape[1] and not self._knows(weight):
+            self.weights.append(weight)
+
+    def _knows(self, weight: Tensor) -> bool:
+        return any(weight is known for known in self.weights)
+
+
+class LaidOut:
+    """Weights in the layouts in which they are read fastest; `tensors` are the copies."""
+
+    def __init__(self, weights: Sequence[nn.Parameter]):
+        self._layouts = {id(weight): layout for weight in weights if (layout := _fastest_for(weight, weights))}
+        self.tensors = [self._layouts[id(weight)].lay(weight) for weight in weights if id(weight) in self._layouts]
+        self._copies = dict(zip(self._layouts, self.tensors, strict=True))
+
+    def with_tensors(self, tensors: Sequence[Tensor]) -> "LaidOut":
+        """The same with other tensors for its own, as a recording gives them."""
+        other = object.__new__(LaidOut)
+        other._layouts, other.tensors = self._layouts, tensors
+        other._copies = dict(zip(self._layouts, tensors, strict=True))
+        return other
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
+        layout = self._layouts.get(id(weight))
+        return None if layout is None else layout.multiply(x, self._copies[id(weight)], bias)
+
+
+def _fastest_for(weight: nn.Parameter, weights: Sequence[nn.Parameter]) -> Layout | None:
+    """The layout to copy `weight` into, or None to read it as it is; timed on those of `weights` that have its shape."""
+    if weight.device.type != "cpu" or weight.numel() < WORTH_LAYING_OUT:
+        return None
+    kind = (tuple(weight.shape), weight.dtype, torch.get_num_threads())
+    if kind not in _FASTEST:
+        alike = [other for other in weights if other.shape == weight.shape and other.dtype == weight.dtype]
+        _FASTEST[kind] = _fastest(_sample(alike))
+    return None if _FASTEST[kind] == "rows" else LAYOUTS[_FASTEST[kind]]
+
+
+_FASTEST: dict[tuple, str] = {}
+
+
+def _sample(weights: Sequence[Tensor]) -> list[Tensor]:
+    """As many rows of as many weights as make up `SAMPLE_BYTES`."""
+    row = weights[0].shape[1] * weights[0].element_size()
+    n_rows = min(weights[0].shape[0], SAMPLE_BYTES // row + 1)
+    n_weights = SAMPLE_BYTES // (n_rows * row) + 1
+    return [weight.detach()[:n_rows] for weight in weights[:n_weights]]
+
+
+def _fastest(weights: Sequence[Tensor]) -> str:
+    """The name of the layout in which a row is multiplied by all `weights` (n, d_in) soonest, or "rows"."""
+    x = torch.ones(1, 1, weights[0].shape[1], dtype=weights[0].dtype)
+    laid = {name: list(map(layout.lay, weights)) for name, layout in LAYOUTS.items() if layout.can_take(weights[0])}
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter  # others compute here, too
+    seconds = dict.fromkeys(laid, float("inf"))
+    for _ in range(ROUNDS):  # in turns, so that what else the machine does falls on all
+        for name, tensors in laid.items():
+            begun = clock()
+            for tensor in tensors:
+                LAYOUTS[name].multiply(x, tensor, None)
+            seconds[name] = min(seconds[name], clock() - begun)
+    best = min(seconds, key=seconds.get)
+    return best if seconds[best] < SAVING * seconds["rows"] else "rows"
+
+
+def times_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`F.linear`, also where it is slow.
+
+    A product with a single row is bound by reading the weights, and the processor's library does it in one thread
+    when numbers are fp32. As a batch of products with slices of the weight, each thread reads its own.
+    """
+    n_threads = torch.get_num_threads()
+    d_out, d_in = weight.shape
+    if (
+        n_threads == 1
+        or x.numel() != d_in
+        or weight.numel() < WORTH_SPLITTING
+        or x.dtype != torch.float32
+        or x.device.type != "cpu"
+        or torch.is_grad_enabled()
+        or torch.is_autocast_enabled("cpu")
+    ):
+        return F.linear(x, weight, bias)
+    n_rows = d_out // n_threads * n_threads
+    slices = weight[:n_rows].view(n_threads, -1, d_in).transpose(1, 2)  # (threads, d_in, d_out / threads)
+    out = torch.bmm(x.reshape(1, 1, d_in).expand(n_threads, 1, d_in), slices).flatten()  # (d_out,)
+    if n_rows < d_out:
+        out = torch.cat((out, torch.mv(weight[n_rows:], x.reshape(d_in))))
+    if bias is not None:
+        out = out + bias
+    return out.view(*x.shape[:-1], d_out)
+
+
+def _columns(weight: Tensor) -> Tensor:
+    """The weight transposed, (d_in, d_out), on large pages where the system has them: finding small ones takes time."""
+    columns = _on_large_pages((weight.shape[1], weight.shape[0]), weight.dtype)
+    return columns.copy_(weight.detach().t())
+
+
+def _on_large_pages(shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    n_bytes = shape[0] * shape[1] * dtype.itemsize
+    if n_bytes < LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return torch.empty(shape, dtype=dtype)
+    memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(shape)
+
+
+def _times_columns(x: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
+    d_in, d_out = columns.shape
+    n_threads = torch.get_num_threads()
+    if n_threads == 1 or x.numel() != d_in or d_out % n_threads:
+        return F.linear(x, columns.t(), bias)
+    # The processor's library multiplies a single row in one thread; of a batch, each takes its share.
+    shares = columns.view(d_in, n_threads, -1).transpose(0, 1)  # (threads, d_in, d_out / threads)
+    out = torch.bmm(x.reshape(1, 1, d_in).expand(n_threads, 1, d_in), shares).view(*x.shape[:-1], d_out)
+    return out if bias is None else out + bias
+
+
+def _blocks(weight: Tensor) -> Tensor:
+    """The weight in the blocks that oneDNN's products go through, chosen by it for this processor."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+
+
+def _has_blocks(weight: Tensor) -> bool:
+    if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
+        return False
+    return weight.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _times_blocks(x: Tensor, blocks: Tensor, bias: Tensor | None) -> Tensor:
+    return _scripted()(x, blocks, bias)
+
+
+@cache
+def _scripted() -> torch.jit.ScriptFunction:
+    """oneDNN's product as a recording takes it, which has no word for a list that may hold numbers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.CompilationUnit(BLOCK_PRODUCT).times_blocks
+
+
+BLOCK_PRODUCT = """
+def times_blocks(x: Tensor, blocks: Tensor, bias: Optional[Tensor]) -> Tensor:
+    none: List[Optional[Union[int, float, complex]]] = []
+    return torch.ops.mkldnn._linear_pointwise(x, blocks, bias, "none", none, None)
+"""
+
+
+def _is_small_float(weight: Tensor) -> bool:
+    return weight.dtype in (torch.float32, torch.bfloat16)
+
+
+LAYOUTS: dict[str, Layout] = {
+    "rows": Layout(lambda weight: weight, times_rows, lambda weight: True),
+    "columns": Layout(_columns, _times_columns, _is_small_float),
+    "blocks": Layout(_blocks, _times_blocks, lambda weight: _is_small_float(weight) and _has_blocks(weight)),
+}
