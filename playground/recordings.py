@@ -6,7 +6,7 @@ included, in assets/recorded/<model>.json. To be run again whenever the weights 
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -65,23 +65,24 @@ def first_screen(design: str) -> str:
     if not _file(name).is_file():
         code = "unrecorded" if _is_prepared(name) else "unprepared"
         return payload.opening(transcript.note_only(f"generate.note.{code}"))
-    return payload.opening(f"{PLACE}{_file_name(name)}")
+    return payload.opening(f"{PLACE}{_file_name(name, _told)}")
 
 
 def served(file_name: str) -> bytes | None:
     """The recording at `PLACE` under this name, as the browser reads it; None if there is none."""
-    names = (name for name in services.trained_models() if _file(name).is_file())
-    return next((_told(name) for name in names if _file_name(name) == file_name), None)
+    names = [name for name in services.trained_models() if _file(name).is_file()]
+    return next((told(name) for name in names for told in (_told, _late) if _file_name(name, told) == file_name), None)
 
 
 @cache
-def _file_name(name: str) -> str:
+def _file_name(name: str, told: Callable[[str], bytes]) -> str:
     """Changes with what it names, so that browsers may keep it for ever."""
-    return f"{name}-{hashlib.sha256(_told(name)).hexdigest()[:16]}.jsonl"
+    return f"{name}-{hashlib.sha256(told(name)).hexdigest()[:16]}.jsonl"
 
 
 @cache
 def _told(name: str) -> bytes:
+    """The text, with the logits of its last token, whose distribution is the first that is seen."""
     recorded = json.loads(_file(name).read_text(encoding="utf-8"))
     cfg = models.preset(name)
     title = models.preset_info(name).title
@@ -90,11 +91,21 @@ def _told(name: str) -> bytes:
     reading = read_marked(cfg, subject.tokenizer, recorded["settings"]["prompt"], subject.readable, most)
     told = [way] if (way := transcript.way_note(reading)) else []
     notes = [in_every_language(f"generate.note.{code}") for code in (*told, "recorded")]
-    scale = {"scale": payload.code_scale()}
-    lines = [transcript.start("recorded", subject, reading, sampling, most, notes, **scale)]
-    lines += [payload.step(**step) for step in recorded["steps"]]
+    more = {"scale": payload.code_scale(), "later": f"{PLACE}{_file_name(name, _late)}"}
+    lines = [transcript.start("recorded", subject, reading, sampling, most, notes, **more)]
+    *earlier, last = recorded["steps"]
+    lines += [payload.step(**{key: step[key] for key in step if key not in payload.CODED}) for step in earlier]
+    lines.append(payload.step(**last))
     lines.append(transcript.end(recorded["finish"], subject))
     return "".join(lines).encode("utf-8")
+
+
+@cache
+def _late(name: str) -> bytes:
+    """The logits of the tokens before the last, most of a recording: fetched when one of these is looked at."""
+    recorded = json.loads(_file(name).read_text(encoding="utf-8"))
+    coded = [{key: step[key] for key in payload.CODED} for step in recorded["steps"][:-1]]
+    return payload.line("codes", steps=coded).encode("utf-8")
 
 
 def _is_prepared(name: str) -> bool:

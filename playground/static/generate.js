@@ -3,7 +3,7 @@
  * The component's value is a growing text of JSON lines (written by playground/views/generation.py): "start", then for
  * each token a "step", in between "progress", for large vocabularies one "logits", last "end"; or "refused" alone. The
  * value only ever grows within a run, so only the new lines are read. What the page opens with is marked as such, and may
- * be the address of such a text.
+ * be the address of such a text. Of a recording, the logits of all tokens but the last are at the address `later`.
  * Everything that a visitor wrote is put on the page as textContent.
  */
 
@@ -127,7 +127,7 @@ const Generate = (() => {
 
     on_start(message) {
       const fresh = { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null };
-      Object.assign(this, { bars: null }, message, fresh, { told: "", stopping: false, words: message.words[lineage.lang] });
+      Object.assign(this, { bars: null, later: null }, message, fresh, { told: "", stopping: false, words: message.words[lineage.lang] });
       this.settings = Object.fromEntries(STAGES.map((name) => [name, Number(lineage.state[name])]));
       this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
       this.part.tokens.replaceChildren();
@@ -141,8 +141,7 @@ const Generate = (() => {
     }
 
     on_step(step) {
-      if (step.codes) step.logits = Sampling.decodeCodes(step, this.scale);
-      else if (step.halves) step.logits = Sampling.decodeHalves(step);
+      if (step.halves) step.logits = Sampling.decodeHalves(step);
       this.steps.push(step);
     }
 
@@ -333,8 +332,28 @@ const Generate = (() => {
       const step = this.steps[index];
       this.part.next.hidden = !step;
       if (!step) return;
+      if (step.codes) step.logits ??= Sampling.decodeCodes(step, this.scale);
+      if (!step.logits && !step.top) {
+        this.fetchCodes();
+        return;
+      }
       const seen = this.begun_ids.concat(this.steps.slice(0, index).map(({ id }) => id));
       this.next.draw(this, step, index, seen);
+    }
+
+    /** Another token of a recording than the last is looked at for the first time. */
+    async fetchCodes() {
+      const { later, steps } = this;
+      if (!later) return;                                 // asked for, and not yet there
+      this.later = null;
+      const text = await fetched(later).catch(() => null);
+      if (steps !== this.steps) return;
+      this.tellError(text === null ? lineage.say("unfetched") : "");
+      if (text === null) this.later = later;              // the next look asks again
+      else {
+        JSON.parse(text).steps.forEach((coded, index) => Object.assign(steps[index], coded));
+        this.drawNext();
+      }
     }
 
     // ---- what a visitor does with the tokens ----

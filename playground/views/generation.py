@@ -99,6 +99,9 @@ def steps_kept(vocab_size: int) -> int:
     return max(1, LOGITS_BUDGET // bytes_per_step(vocab_size))
 
 
+CODED = ("peak", "shift", "codes", "exact")
+
+
 def encode_codes(logits: np.ndarray) -> dict:
     """Logits (V,) of one step as one character a token: an index into `DISTANCES`, counted from `FIRST_CODE`; the
     `N_EXACT` highest ones exactly, as (id, distance); and `shift`, which the others need to keep their probability as

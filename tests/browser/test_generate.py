@@ -8,6 +8,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from gradio.blocks import Blocks
+from playwright.sync_api import expect
 
 import models
 from playground import services
@@ -347,5 +348,10 @@ def test_the_first_screen_is_a_recorded_text(visit):
     assert visitor.page.is_visible(".generate-badge")
     assert visitor.page.text_content(".generate-badge") == "Recorded"
     assert visitor.page.text_content(".generate-prompt") == "Once upon a time"
+    assert "of 4\u202f096 tokens remain" in visitor.page.text_content(".next-sentence")
+    # The distributions before the last one come when they are looked at.
+    with visitor.page.expect_response("**/recorded/*"):
+        visitor.page.focus(".generate .token >> nth=2")
+    expect(visitor.page.locator(".next-title")).to_have_text("Before token 3 of 64")
     assert "of 4\u202f096 tokens remain" in visitor.page.text_content(".next-sentence")
     assert visitor.errors == []

@@ -12,6 +12,7 @@ from playground.generation import SETTINGS
 from playground.prompt_ways import opening_prompt, way_in_hand
 from playground.session import Session
 from playground.tabs import generate as tab
+from playground.views.generation import CODED
 from tests.playground.runs import TINY, lines
 
 WRITERS = [name for name in models.zoo() if writes(models.preset(name))]
@@ -46,6 +47,17 @@ def test_a_shipped_model_opens_with_its_recording(name):
     messages = opening(name)
     assert messages[0]["source"] == "recorded"
     assert messages[-1]["kind"] == "end"
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_most_logits_of_a_recording_come_later(name):
+    """What the page opens with is a third of the whole; the rest is served at the address that it names."""
+    kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    start, *steps, _ = opening(name)
+    (later,) = lines(recordings.served(start["later"].removeprefix(recordings.PLACE)).decode())
+    coded = [{key: step[key] for key in CODED if key in step} for step in steps]
+    assert later["steps"] + coded[-1:] == [{key: step[key] for key in CODED} for step in kept["steps"]]
+    assert not any(coded[:-1])
 
 
 @pytest.mark.parametrize("name", WRITERS)
