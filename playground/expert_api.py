@@ -33,7 +33,7 @@ def routing(
     Args:
         text: at most 20,000 characters, of which the first 256 tokens are read
         model: a design string with experts: a preset's name, optionally with changed fields ("mixtral-mini",
-            "llama-mini~moe.…"); another is answered with the names of small mixtures
+            "mixtral-mini~moe.n_experts=8"); another is answered with the names of small mixtures
         target: what the decoder of an encoder-decoder reads; empty: spans of the text that its encoder does not see
         n_experts_per_token: so many experts a token in every layer, instead of the model's own number
         capacity: an expert takes the first so many choices of the pass; 1 to 256

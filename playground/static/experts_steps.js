@@ -141,7 +141,8 @@ const ExpertSteps = (() => {
   function sentence(made, shared, isRun) {
     const { words, layer, token, sequence } = shared;
     const told = made.ids[token].map((e, place) => `${e} (${made.takenIds[token][place] < 0 ? "×" : made.takenWeights[token][place].toFixed(3)})`).join(words.comma);
-    const moved = layer.ids.filter((row, t) => String([...row].sort()) !== String([...made.takenIds[t]].sort())).length;
+    const strongest = (ids, weights) => ids[weights.indexOf(Math.max(...weights))];
+    const moved = layer.ids.filter((row, t) => strongest(row, layer.weights[t]) !== strongest(made.takenIds[t], made.takenWeights[t])).length;
     const dropped = Routers.load(made.takenIds, shared.look.moe.n_experts).dropped;
     return fill(isRun ? words.steps_sentence : words.steps_sentence_moved, { token: sequence.labels[token], layer: shared.layerName(layer), experts: told, moved, tokens: layer.ids.length, dropped });
   }

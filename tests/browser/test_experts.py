@@ -135,7 +135,7 @@ def test_sliders_route_anew_in_the_browser_and_a_real_pass_agrees(visit):
     slide(page, "noise", 150)
     slide(page, "bias", 0.4)
     expect(frozen).to_be_visible()
-    expect(page.locator(".exp-result > .obj-sentence")).to_contain_text("tokens would go elsewhere")
+    expect(page.locator(".exp-result > .obj-sentence")).to_contain_text("tokens would have another strongest expert")
     expect(page.locator("[data-figure=stages] text", has_text="place in queue")).to_have_count(1)
     took = page.evaluate(
         """() => { const input = document.querySelector('#exp-chosen'); const times = [];
