@@ -2,11 +2,9 @@
    cache and absorption (attention_latent.js). Tile sizes, order, precision and steps change in the browser alone. */
 
 const AttentionFlash = (() => {
-  const { element, fill, grouped } = lineage;
-  const { number, label, figure, bars, across, grid, gridMarkup, colour, mixed, slider } = AttentionPlots;
+  const { element, fill } = lineage;
+  const { number, label, figure, bars, grid, gridMarkup, colour, mixed, slider } = AttentionPlots;
   const { table } = MaskingParts;
-  const LONG = [1024, 8192, 65536];
-  const BYTES = 2; // of a number in bf16 or fp16, as kernels move them
 
   function mount(panel, server, shared) {
     const words = shared.words.flash;
@@ -131,7 +129,7 @@ const AttentionFlash = (() => {
       tilePlace.replaceChildren(tileGrid(given));
       changePlace.replaceChildren(changeOf(given));
       const note = one.layer.of_global ? [element("p", { class: "obj-note" }, words.of_global)] : [];
-      rest.replaceChildren(...note, running(given), outputs(given), equality(), memory(given), longer());
+      rest.replaceChildren(...note, running(given), outputs(given), ...FlashCosts.draw({ one, problem, whole, state, words, width }));
     }
 
     function told({ state, row, isLast }) {
@@ -191,7 +189,7 @@ const AttentionFlash = (() => {
     /** What the newest tile did to the row that is looked at. */
     function changeOf({ state, row }) {
       const change = state.tile?.changes.find((each) => each.row === row);
-      if (!change) return element("p", { class: "obj-note" }, fill(words.row_untouched, { row, highest: number(state.highest[row]), sum: number(state.sum[row]) }));
+      if (!change) return untouched(state, row);
       const list = (values) => [...values].slice(0, 8).map((value) => number(value, 3)).join("  ") + (values.length > 8 ? " …" : "");
       const first = whole.order === "flash1";
       const lines = [
@@ -206,6 +204,17 @@ const AttentionFlash = (() => {
         [words[`row_out_${whole.order}`], list(state.out[row])],
       ];
       return table([[words.quantity], [words.value]], lines, fill(words.row_caption, { row, token: label(tokensOf(one.group.queries)[row], 20) }));
+    }
+
+    /** Says that the tile leaves the row alone, and offers one that it does not. */
+    function untouched(state, row) {
+      const made = element("div", { class: "obj-row" }, element("p", { class: "obj-note" }, fill(words.row_untouched, { row, highest: number(state.highest[row]), sum: number(state.sum[row]) })));
+      if (!state.tile) return made;
+      const touched = state.tile.rows[0];
+      const button = element("button", { type: "button" }, fill(words.look_at_row, { row: touched }));
+      button.addEventListener("click", () => lookAt(touched));
+      made.append(button);
+      return made;
     }
 
     function running({ state, row }) {
@@ -251,62 +260,6 @@ const AttentionFlash = (() => {
       const picture = grid(n, 2 * dv + gap, { cell, wide, named: words.outputs, tone });
       return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, wide, tone }),
         numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: () => state.out.map((line, index) => [index, apart[index], ...line]), caption: words.outputs } });
-    }
-
-    // ---- what it comes to --------------------------------------------------------------------------------------------------
-
-    const furthest = (lines, others) => lines.reduce((far, line, row) => line.reduce((most, value, index) => Math.max(most, Math.abs(value - others(row)[index])), far), 0);
-
-    function equality() {
-      const plainApart = furthest(whole.end.out, (row) => whole.plain.out[row]);
-      const passApart = furthest(whole.end.out, (row) => AttentionHeads.outVector(one, row));
-      const largest = whole.plain.out.reduce((most, line) => line.reduce((far, value) => Math.max(far, Math.abs(value)), most), 0);
-      const share = plainApart / (largest || 1);
-      const values = { precision: problem.precision, plain: number(plainApart, 3), pass: number(passApart, 3), largest: number(largest, 3), share: number(share, 3), bound: "10⁻⁶" };
-      const made = element("p", { class: "flash-equal" }, fill(words[share <= 1e-6 ? "equal" : "unequal"], values));
-      made.dataset.share = String(share);
-      made.dataset.pass = String(passApart / (largest || 1));
-      return made;
-    }
-
-    const bytes = (traffic) => BYTES * (traffic.read + traffic.written);
-    const size = (value) => (value < 10_000 ? `${grouped(value)}\u202fB` : value < 1e7 ? `${grouped(Math.round(value / 1024))}\u202fKiB` : `${grouped(Math.round(value / 2 ** 20))}\u202fMiB`);
-
-    function memory({ state }) {
-      const { plain, end } = whole;
-      const tileSizes = whole.tiles.filter((tile) => tile.live).map(({ rows, keys }) => [rows[1] - rows[0], keys[1] - keys[0]]);
-      const same = (a, b) => a.read === b.read && a.written === b.written;
-      const agrees = tileSizes.length && same(end.traffic, FlashTiles.flashTraffic(tileSizes, problem, whole.order)) && same(plain.traffic, FlashTiles.plainTraffic(problem));
-      const lines = [[words.plain, plain.traffic], [fill(words.so_far, { done: state.done }), state.traffic], [words[whole.order], end.traffic]];
-      const share = bytes(end.traffic) / bytes(plain.traffic);
-      const picture = across(lines.map(([name, traffic], index) => ({ value: bytes(traffic), kind: index ? "weight" : "positive", name, told: size(bytes(traffic)) })), { width: Math.min(width, 720), named: words.memory });
-      const rows = lines.map(([name, traffic]) => [name, traffic.read, traffic.written, bytes(traffic)]);
-      const values = { plain: size(bytes(plain.traffic)), flash: size(bytes(end.traffic)), times: (share > 1 ? share : 1 / share).toFixed(2), n: problem.n, m: problem.m, rows: whole.rows, keys: whole.keys };
-      const note = element("p", { class: "obj-note flash-formula" }, agrees ? fill(words[`formula_${whole.order}`], formulaGaps(tileSizes)) : words.formula_differs);
-      note.dataset.agrees = String(Boolean(agrees));
-      const shown = table([[words.algorithm], [words.read, true], [words.written, true], [words.moved, true]], rows.map(([name, read, written, moved]) => [name, grouped(read), grouped(written), size(moved)]), words.memory);
-      return figure({ title: words.memory, about: words.memory_about, said: fill(share > 1 ? words.said_more : words.said_less, values), picture, more: [shown, note], name: "memory-traffic", words,
-        isShown: true, numbers: { heads: [[words.algorithm], [words.read, true], [words.written, true], [words.moved, true]], rows, caption: words.memory } });
-    }
-
-    function formulaGaps(tileSizes) {
-      const { n, m, d, dv } = problem;
-      const [sumRows, sumKeys] = [0, 1].map((side) => tileSizes.reduce((sum, each) => sum + each[side], 0));
-      const traffic = whole.end.traffic;
-      return { n, m, d, dv, rows: sumRows, keys: sumKeys, read: grouped(traffic.read), written: grouped(traffic.written) };
-    }
-
-    /** By formula: the same head on long texts, with tiles that kernels take. */
-    function longer() {
-      const causal = one.group.masks.every((mask) => ["causal", "sliding", "prefix"].includes(mask)) && one.group.queries === one.group.keys;
-      const rows = LONG.map((n) => {
-        const lengths = { n, m: n, d: problem.d, dv: problem.dv };
-        const flash = FlashTiles.longTraffic({ ...lengths, rows: 128, keys: 128, causal }, whole.order);
-        const [before, after] = [bytes(FlashTiles.plainTraffic(lengths)), bytes(flash)];
-        return [grouped(n), size(before), size(after), `${(before / after).toFixed(1)}×`, size(2 * BYTES * n * n)];
-      });
-      return element("div", { class: "flash-longer" }, element("h3", {}, words.longer), element("p", { class: "obj-about" }, words[causal ? "longer_causal" : "longer_about"]),
-        table([[words.tokens, true], [words.plain, true], [words[whole.order], true], [words.saving, true], [words.never_held, true]], rows, words.longer_caption));
     }
 
     // Also called when the section is shown again: another one may have chosen another head meanwhile.

@@ -158,5 +158,5 @@ const AttentionHeads = (() => {
     return sum;
   }
 
-  return { floats, bits, unpacked, store, kvHead, isGlobal, queryVector, keyVector, valueVector, outVector, isAllowed, tapped, countOf, dot, biasAt, row, apart, turns, angle, turnedBack, productAt };
+  return { floats, bits, store, queryVector, keyVector, valueVector, outVector, isAllowed, tapped, countOf, dot, biasAt, row, apart, turns, angle, turnedBack, productAt };
 })();

@@ -241,5 +241,5 @@ const AttentionPlots = (() => {
     return made;
   }
 
-  return { number, percent, label, figure, standalone, text, hint, frame, bars, across, lines, grid, gridMarkup, colour, mixed, slider, fill };
+  return { number, percent, label, figure, text, hint, frame, bars, across, lines, grid, gridMarkup, colour, mixed, slider, fill };
 })();

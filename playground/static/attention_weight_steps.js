@@ -2,7 +2,7 @@
    row, and the layer's mask. Everything is computed from the vectors of the pass that are in the browser already. */
 
 const AttentionWeightSteps = (() => {
-  const { element, fill, grouped } = lineage;
+  const { fill, grouped } = lineage;
   const { number, percent, label, figure, bars, grid, gridMarkup, colour, mixed } = AttentionPlots;
   const { table } = MaskingParts;
 

@@ -28,6 +28,7 @@ SCRIPTS = (
     "attention_weight.js",
     "flash_tiles.js",
     "attention_latent.js",
+    "attention_flash_costs.js",
     "attention_flash.js",
     "attention_svg.js",
     "attention_whatif_board.js",

@@ -139,6 +139,8 @@ def test_flash_attention_is_walked_without_the_server(visit):
     expect(page.locator(".flash-said")).to_contain_text("Nothing has been read yet")
     page.get_by_role("button", name="Next", exact=True).click()
     expect(page.locator(".flash-said")).to_contain_text("Tile 1 of 28")
+    page.get_by_role("button", name="Look at row 0").click()
+    expect(page.locator(".flash-row table")).to_contain_text("m = −∞")
     page.get_by_role("button", name="Last", exact=True).click()
     expect(page.locator(".flash-said")).to_contain_text("the last tile")
     assert float(page.locator(EQUAL).get_attribute("data-share")) <= 1e-6
