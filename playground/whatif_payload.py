@@ -61,7 +61,7 @@ def token_asked(token: object, before: Tensor) -> int:
 def spelled(found: Asked, token_id: int) -> str:
     """A token as it reads; of a class its number."""
     if found.kind == "class":
-        return f"№ {token_id}"
+        return f"№{token_id}"
     return readable(found.looked.loaded.tokenizer, token_id)
 
 

@@ -167,7 +167,7 @@ const AttentionWhatIf = (() => {
     const { watched } = view;
     const lines = [fill(top === topAfter ? words.said_same : words.said_other, values),
       fill(words.said_token, { token: view.visible(watched.text), nats: signed(watched.nats), factor: times(Math.exp(watched.nats)) })];
-    const kl = element("p", {}, fill(words.said_kl, { kl: reply.kl.toFixed(reply.kl < 0.095 ? 3 : 2) }));
+    const kl = element("p", {}, fill(words.said_kl, { kl: reply.kl < 0.0005 ? "<\u202f0.001" : reply.kl.toFixed(reply.kl < 0.095 ? 3 : 2) }));
     return [element("div", { class: "what-said" }, said(lines.join(" ")), changedOf(view)), ...bars(view), kl];
   }
 

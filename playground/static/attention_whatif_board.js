@@ -12,7 +12,7 @@ const AttentionBoard = (() => {
       draw(view, place);
       return;
     }
-    const heads = { key, nats: [], kl: [], count: 0, done: false };
+    const heads = { key, nats: [], kl: [], count: 0, passes: 0, done: false };
     view.heads = heads;
     draw(view, place);
     for (let from = 0; from !== null;) {
@@ -25,7 +25,7 @@ const AttentionBoard = (() => {
       }
       heads.nats.push(...part.nats);
       heads.kl.push(...part.kl);
-      Object.assign(heads, { count: part.count, p: part.p, done: part.next === null });
+      Object.assign(heads, { count: part.count, passes: heads.passes + 1, p: part.p, done: part.next === null });
       from = part.next;
       draw(view, place);
     }
@@ -101,7 +101,7 @@ const AttentionBoard = (() => {
     const order = ranked(view);
     const best = order[0].nats < 0 ? order[0] : order.at(-1);
     return fill(best.nats < 0 ? words.said_heads : words.said_heads_none, { token, p: percent(heads.p), best: nameOf(view, `${best.letter}${best.layer}.${best.head}`), nats: view.signed(best.nats), count: heads.count,
-      helps: heads.nats.filter((nats) => nats < 0).length, hinders: heads.nats.filter((nats) => nats > 0).length });
+      passes: heads.passes > 1 ? fill(words.passes, { passes: heads.passes }) : words.one_pass, helps: heads.nats.filter((nats) => nats < 0).length, hinders: heads.nats.filter((nats) => nats > 0).length });
   }
 
   function tableOf(view, token) {
