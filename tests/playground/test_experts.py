@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections import OrderedDict
+from dataclasses import replace
 
 import gradio as gr
 import numpy as np
@@ -12,7 +14,9 @@ from safetensors.torch import load
 import models
 from models.inspection.expert_habits import KINDS
 from models.inspection.router_costs import ROUTES
+from models.objectives import MARKS
 from models.parts.routers import ROUTERS
+from models.tokenizers.extended import with_special_tokens
 from playground import expert_answers, expert_look, services
 from playground.expert_api import routing
 from playground.expert_models import IN_HAND, small_mixtures
@@ -115,6 +119,22 @@ def test_an_encoder_decoder_shows_both_stacks():
     stacks = {layer["stack"]: layer["sequence"] for layer in reply["layers"]}
     assert stacks == {"encoder": "source", "decoder": "text"}
     assert len(reply["sequences"]["text"]["tokens"]) > 1
+
+
+def test_an_encoder_decoder_with_sentinels_reads_the_exercise_of_its_training(monkeypatch):
+    loaded = services.hold("switch-mini")
+    marked = with_special_tokens(loaded.tokenizer, MARKS["span_corruption"])
+    monkeypatch.setattr(expert_look, "hold", lambda found: replace(loaded, tokenizer=marked))
+    monkeypatch.setattr(expert_look, "_passes", OrderedDict())
+    reply = ask("experts_look", model="switch-mini")
+    source, written = (reply["sequences"][name]["tokens"] for name in ("source", "text"))
+    gaps = [token for token in source if token.startswith("<extra_id_")]
+    assert gaps == [f"<extra_id_{number}>" for number in range(len(gaps))]
+    assert [token for token in written if token in gaps] == gaps
+    assert any("with gaps" in note for note in reply["notes"])
+    given = ask("experts_look", model="switch-mini", target="the cat")
+    assert not any("with gaps" in note for note in given["notes"])
+    assert len(given["sequences"]["text"]["tokens"]) < len(written)
 
 
 def test_habits_tell_what_was_asked_and_how_sure_it_is():
