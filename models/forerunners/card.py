@@ -30,7 +30,7 @@ this repository, which needs no texts.
 ## Training
 
 {pairs:,} phrases of days from 1900 to 2099 (`models/forerunners/dates.py`), read {rounds} times, {rows} a step;
-{minutes:.1f} minutes of one thread of {machine}. AdamW, peak learning rate {peak_lr} after {warmup} steps, then a
+{minutes:.1f} minutes of {machine}. AdamW, peak learning rate {peak_lr} after {warmup} steps, then a
 cosine to zero; dropout {dropout}, gradients clipped at {clip_norm}, weight decay {weight_decay}, seed {seed}. The loss of
 each round is in `scores.json`.
 
