@@ -67,7 +67,16 @@ def _is_readable(name: str) -> bool:
     """Whether what a package's file needs beside it is here: what reads it, or the heads for its encoder."""
     if INSTALLABLE[name].is_gguf:
         return find_spec("gguf") is not None
+    return _has_heads(name)
+
+
+def _has_heads(name: str) -> bool:
     return (HEADS / name / "model.safetensors").is_file()
+
+
+def offered_models() -> list[str]:
+    """Names of the models of `INSTALLABLE` for which only a package may be missing: what is added to it here is here."""
+    return [name for name, entry in INSTALLABLE.items() if entry.is_gguf or _has_heads(name)]
 
 
 def installed_config(name: str) -> ModelConfig:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from models import tokenizers
 from models.config import ModelConfig
 from models.errors import InputError
-from models.installed import INSTALLABLE, installed_config, installed_file
+from models.installed import INSTALLABLE, installed_config, installed_file, offered_models
 from models.tokenizers import Tokenizer
 from playground import house_tokenizers, services
 from playground.house_tokenizers import MASKED_HEADS
@@ -59,7 +59,7 @@ def masked_models() -> list[MaskedModel]:
 def absent_models() -> list[str]:
     """Names of those that a package would bring which is not installed."""
     listed = {one.name for one in masked_models()}
-    masked = (name for name in INSTALLABLE if installed_config(name).head in MASKED_HEADS)
+    masked = (name for name in offered_models() if installed_config(name).head in MASKED_HEADS)
     return [name for name in masked if name not in listed]
 
 

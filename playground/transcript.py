@@ -11,6 +11,7 @@ from models.errors import InputError
 from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
 from playground import services
+from playground.design_limit import writes
 from playground.generation import SETTINGS, STAGES, Observed
 from playground.i18n import LANGUAGES, catalogue, explain, in_every_language, say
 from playground.prompt_reading import Reading, in_characters
@@ -82,7 +83,8 @@ class Transcript:
         notes = [] if (way := way_note(reading)) is None else [(way, {})]
         notes += self._notes_on_prompt(reading)
         if not subject.trained:
-            titles = [services.title(name) for name in services.models_with_weights()]
+            offered = services.models_with_weights()
+            titles = [services.title(name) for name in offered if writes(services.inhand(name).config)]
             notes.append(("random", {"trained": " / ".join(titles)}))
         known = subject.tokenizer.vocab_size
         if subject.vocab_size > known:

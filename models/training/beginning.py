@@ -12,8 +12,14 @@ from models.weights.tensors import named_tensors
 HEADS = ("mlm_head.", "nsp_head.")
 
 
+def learning_parts(recipe: Recipe) -> tuple[str, ...]:
+    """What the names of the tensors begin with that learn where the recipe names an encoder."""
+    n_layers = models.preset(recipe.preset).n_layers
+    return (*HEADS, *(f"layers.{index}." for index in range(n_layers - recipe.learning_layers, n_layers)))
+
+
 def first_weights(recipe: Recipe, data: AnyData) -> nn.Module:
-    """A recipe's model before its first step. Where the recipe names an encoder, the heads alone learn.
+    """A recipe's model before its first step. Where the recipe names an encoder, its `learning_parts` alone learn.
 
     The head for masked tokens then begins with what needs no learning: it hands the encoder's vector on as it is, and
     prefers each token by the logarithm of its frequency.
@@ -27,5 +33,5 @@ def first_weights(recipe: Recipe, data: AnyData) -> nn.Module:
     heads["mlm_head.bias"] = (counts / counts.sum()).log()
     model = load_with_heads(recipe.encoder, heads).model
     for name, parameter in model.named_parameters():
-        parameter.requires_grad = name.startswith(HEADS)
+        parameter.requires_grad = name.startswith(learning_parts(recipe))
     return model

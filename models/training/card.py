@@ -26,8 +26,8 @@ A language model of {params:,} parameters that {writes}. It was trained from not
 
 HEADS_INTRODUCTION = """# {title}
 
-Heads of {params:,} parameters with which an encoder that others trained {writes}. The encoder comes with
-`{command}` and stays as it is. The heads were trained on the processor named below, by
+{params:,} parameters with which an encoder that others trained {writes}. The encoder comes with
+`{command}`. Heads were trained for it{layers} on the processor named below, by
 `python -m models.training {name}` of this repository; `models.load("{encoder}")` puts the two together.
 
 | | |
@@ -42,6 +42,8 @@ Heads of {params:,} parameters with which an encoder that others trained {writes
 The head for masked tokens is a linear layer, a norm and a bias for each token, before the encoder's own word embeddings;
 that for pairs is one linear layer on the encoder's pooler.
 """
+
+LAYERS = ", and its last {learning_layers} layers trained further,"
 
 SIBLINGS = """ {names} had the same tokenizer, texts, order of texts, number of
 tokens and optimizer{except_rates}: what differs between them is the architecture."""
@@ -59,10 +61,9 @@ OPTIMIZERS = """Muon (momentum {momentum}, weight decay {weight_decay}) for the 
 {seed}. The loss curve is in `history.json`.{changes}
 """
 
-HEADS_OPTIMIZER = """AdamW (betas {betas[0]} and {betas[1]}, no weight decay) for the heads; that for masked tokens began as
-one that hands the encoder's vector on and prefers each token by the logarithm of its frequency. Peak learning rate
-{peak_lr}, reached after {warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at
-norm {clip_norm}; seed {seed}. The loss curve is in `history.json`.{changes}
+HEADS_BEGAN = """
+The head for masked tokens began as one that hands the encoder's vector on and prefers each token by the logarithm of its
+frequency.
 """
 
 CHANGE = """ At step {from_step:,} the budget was changed from {before:,} to {tokens:,} tokens: the learning rates
@@ -159,7 +160,8 @@ def _introduction(recipe: Recipe, history: dict, written: models.Loaded, out: Pa
     values |= {"params": history["params"], "writes": recipe.mixture.writes, "algorithm": written.tokenizer.algorithm}
     if recipe.encoder is not None:
         entry = INSTALLABLE[recipe.encoder]
-        of_heads = {"title": entry.title, "command": entry.command, "encoder": recipe.encoder}
+        layers = LAYERS.format(**vars(recipe)) if recipe.learning_layers else ""
+        of_heads = {"title": entry.title, "command": entry.command, "encoder": recipe.encoder, "layers": layers}
         return HEADS_INTRODUCTION.format(kilobytes=(out / WEIGHTS).stat().st_size / 1000, **values | of_heads)
     return INTRODUCTION.format(
         siblings=SIBLINGS.format(names=" and ".join(names), except_rates=except_rates) if names else "",
@@ -196,8 +198,10 @@ def _training(recipe: Recipe, history: dict) -> str:
     )
     minutes = history["seconds"] / 60
     amount = PAIRS_TRAINING if recipe.objective == "translation" else TRAINING
-    optimizers = OPTIMIZERS if recipe.encoder is None else HEADS_OPTIMIZER
-    return (amount + optimizers).format(minutes=minutes, processor=history["processor"], changes=changes, **values)
+    began = "" if recipe.encoder is None else HEADS_BEGAN
+    return (amount + OPTIMIZERS + began).format(
+        minutes=minutes, processor=history["processor"], changes=changes, **values
+    )
 
 
 def _texts(recipe: Recipe, shares: tuple[CorpusShare, ...], history: dict) -> str:

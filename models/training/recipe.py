@@ -84,7 +84,8 @@ class Recipe:
     else). The first `short_fraction` of the steps read rows of `short_length` instead, as BERT's did (Devlin et al., 2019,
     appendix A.2): among few tokens attention soon finds the one that matters. `first_positions` is how a table of learned
     positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. `encoder` is the name of
-    an installable model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads learn. Raises
+    an installable model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads learn, and the
+    last `learning_layers` of the encoder. Raises
     InputError("recipe_field") for a field that cannot be.
     """
 
@@ -108,6 +109,7 @@ class Recipe:
     short_fraction: float = 0.0
     first_positions: str = "random"
     encoder: str | None = None
+    learning_layers: int = 0
 
     def __post_init__(self) -> None:
         _check(self, "objective", self.objective in SUITS, "one of " + ", ".join(SUITS))
@@ -137,6 +139,7 @@ class Recipe:
         _check(self, "first_positions", self.first_positions in ("random", "sinusoidal"), "random or sinusoidal")
         encoders = [name for name, entry in INSTALLABLE.items() if not entry.is_gguf]
         _check(self, "encoder", self.encoder in (None, *encoders), "left out, or one of " + ", ".join(encoders))
+        _check(self, "learning_layers", _whole(self.learning_layers, 0), "a whole number of at least 0")
         of_pairs = self.encoder is None or self.objective == "masked_pairs"
         _check(self, "encoder", of_pairs, "left out, unless the objective is masked_pairs")
 

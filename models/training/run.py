@@ -12,7 +12,7 @@ import torch
 
 import models
 from models.objectives import marks_of
-from models.training.beginning import first_weights
+from models.training.beginning import first_weights, learning_parts
 from models.training.card import write_card
 from models.training.data import AnyData, prepare
 from models.training.evaluate import total
@@ -24,7 +24,7 @@ from models.training.trainer import Progress, Trainer
 from models.training.translations import TranslationData
 from models.weights.files import read_tensors
 from models.weights.loading import load_with_heads
-from models.weights.saving import save_learnt
+from models.weights.saving import save_parts
 
 SAVE_EVERY = 180.0  # seconds
 SAY_EVERY = 15.0  # seconds
@@ -140,7 +140,7 @@ def _written(recipe: Recipe, model: models.Transformer, data: AnyData, out: Path
     if recipe.encoder is None:
         models.save(model, data.tokenizer, out)
         return models.load(out)
-    save_learnt(model, out)
+    save_parts(model, learning_parts(recipe), out)
     return load_with_heads(recipe.encoder, read_tensors(out))
 
 

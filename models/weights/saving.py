@@ -27,10 +27,9 @@ def save(model: Transformer, tokenizer: Tokenizer | None, folder: str | Path, dt
     write_json(folder / CONFIG, {"format": FORMAT, **model.config.to_dict()})
 
 
-def save_learnt(model: Transformer, folder: str | Path, dtype: str = "bf16") -> None:
-    """Write model.safetensors with the parameters that a training changed alone: those that require a gradient."""
-    learnt = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    rows = [row for row in same_names(model) if learnt.issuperset(row.here)]
+def save_parts(model: Transformer, parts: tuple[str, ...], folder: str | Path, dtype: str = "bf16") -> None:
+    """Write model.safetensors with those tensors alone whose names begin with one of `parts`."""
+    rows = [row for row in same_names(model) if row.there.startswith(parts)]
     write_tensors(Path(folder) / WEIGHTS, pack(model, rows, _dtype(dtype)))
 
 

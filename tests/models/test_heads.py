@@ -9,6 +9,7 @@ import models
 from models import installed
 from models.errors import InputError
 from models.tokenizers.catalogue import load_named
+from models.training.beginning import HEADS
 from models.training.recipe import load_recipe
 from models.training.run import StopRequest, train
 from models.weights.tensors import named_tensors
@@ -35,13 +36,15 @@ def package(tmp_path, monkeypatch):
     return folder
 
 
-def test_only_the_heads_learn_and_are_written(package, tmp_path):
+@pytest.mark.parametrize("n_learning", [0, 1])
+def test_only_the_heads_and_the_last_layers_learn_and_are_written(package, tmp_path, n_learning):
     (tmp_path / "corpus").mkdir()
     # Of whether a document is held out its own text decides: among so many, some are.
     texts = [f"{text} Number {n}." for n in range(20) for text in TEXTS]
     (tmp_path / "corpus/a.txt").write_text("\n<|endoftext|>\n".join(texts))
     mixture = replace(RECIPE.mixture, prompt="A [MASK].")
-    recipe = replace(RECIPE, preset="minilm-l6", encoder=NAME, mixture=mixture, tokens=4 * 320)
+    more = {"encoder": NAME, "learning_layers": n_learning, "tokens": 4 * 320}
+    recipe = replace(RECIPE, preset="minilm-l6", mixture=mixture, **more)
     out, said = tmp_path / "heads" / NAME, []
     assert NAME not in installed.installed_models()  # without heads it is not offered
     assert train(recipe, tmp_path / "corpus", tmp_path / "work", out, StopRequest(), said.append)
@@ -50,13 +53,18 @@ def test_only_the_heads_learn_and_are_written(package, tmp_path):
     assert NAME in installed.installed_models()
     before = named_tensors(models.load(package).model)
     after = named_tensors(loaded.model)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
-    heads = set(after) - set(before)
-    assert {name.partition(".")[0] for name in heads} == {"mlm_head", "nsp_head"}
+    changed = {
+        name.rpartition(".attn")[0] for name in before if not torch.equal(after[name], before[name]) and "attn." in name
+    }
+    assert changed == ({"layers.1"} if n_learning else set())
+    assert all(torch.equal(after[name], before[name]) for name in before if not name.startswith("layers.1"))
+    assert {name.partition(".")[0] for name in set(after) - set(before)} == {"mlm_head", "nsp_head"}
     assert bool(after["nsp_head.bias"].any())  # it began as zero
     card = (out / "CARD.md").read_text()
-    size = sum(after[name].numel() for name in heads)
-    assert f"Heads of {size:,} parameters" in card
+    learnt = (*HEADS, *(["layers.1."] if n_learning else []))
+    size = sum(tensor.numel() for name, tensor in after.items() if name.startswith(learnt))
+    assert f"{size:,} parameters with which an encoder" in card
+    assert ("its last 1 layers" in card) == bool(n_learning)
     assert installed.INSTALLABLE[NAME].command in card
     assert {path.name for path in out.iterdir()} == {"CARD.md", "history.json", "model.safetensors"}
 

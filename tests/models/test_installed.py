@@ -41,6 +41,6 @@ def test_every_entry_has_a_preset_under_another_name():
 def test_versions_are_the_same_wherever_they_are_named():
     lines = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert installed.GGUF_REQUIREMENT in lines
-    command = installed.INSTALLABLE[NAME].command
-    assert f"`{command}`" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert command.partition(" --no-deps ")[2] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for entry in map(installed.INSTALLABLE.get, installed.offered_models()):
+        assert f"`{entry.command}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+        assert entry.command.partition(" --no-deps ")[2] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

