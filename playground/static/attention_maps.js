@@ -4,10 +4,10 @@
 const AttentionMaps = (() => {
   const { element, fill } = lineage;
   const { walk, table, twin, percent } = MaskingParts;
-  // Okabe and Ito's colours for colour-blind eyes; the letter says the same.
+  // After Okabe and Ito's colours for colour-blind eyes, dark enough for white letters, which say the same.
   const LABELS = {
-    previous: ["P", "#0072B2"], next: ["N", "#56B4E9"], first: ["1", "#D55E00"], self: ["S", "#8B4A9C"], same: ["=", "#CC79A7"],
-    induction: ["I", "#009E73"], separators: [".", "#8a6d00"], even: ["E", "#6b7178"],
+    previous: ["P", "#0072B2"], next: ["N", "#2b7aa8"], first: ["1", "#b85000"], self: ["S", "#8B4A9C"], same: ["=", "#a3467c"],
+    induction: ["I", "#007a59"], separators: [".", "#8a6d00"], even: ["E", "#6b7178"],
   };
   const MOST_DRAWN = 1_200; // small maps of a group; a grid of more could not be told apart
 

@@ -6,10 +6,18 @@ from pathlib import Path
 
 import torch
 
-from tests.benchmarks import bench_account, bench_families, bench_generate, bench_tokenizers, bench_training
+from tests.benchmarks import (
+    bench_account,
+    bench_attention,
+    bench_families,
+    bench_generate,
+    bench_tokenizers,
+    bench_training,
+)
 
 BENCHMARKS = {
     "account": bench_account.run,
+    "attention": bench_attention.run,
     "families": bench_families.run,
     "generate": bench_generate.run,
     "tokenizers": bench_tokenizers.run,
