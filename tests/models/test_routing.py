@@ -11,6 +11,7 @@ from models.objectives import Example
 from models.objectives.causal import causal
 from models.objectives.marks import Marks
 from models.objectives.span_corruption import span_corruption
+from models.presets import ZOO
 from models.training.routing import measure_routing, mutual_information, routing_of
 from models.training.run import StopRequest, train
 from tests.models.little_training import RECIPE, story_folder
@@ -112,3 +113,17 @@ def test_card_and_history_say_where_tokens_go(tmp_path, monkeypatch):
         assert sum(layer["load"]) == pytest.approx(1, abs=1e-4)
         assert f"| `{name}` | " in card
         assert f"| {layer['bits']:.2f} bits | {layer['random_bits']:.2f} bits |" in card
+
+
+MIXTURES = [name for name in models.presets() if models.preset_info(name).trained and models.preset(name).moe]
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_the_experts_of_a_shipped_mixture_are_alive_and_differ(name):
+    """On held-out texts, as its history keeps them."""
+    layers = json.loads((ZOO / name / "history.json").read_text())["routing"]
+    for layer in layers.values():
+        assert layer["dead"] == 0
+        assert layer["most"] < 3
+        assert layer["least"] > 1 / 3
+        assert layer["bits"] > layer["random_bits"]
