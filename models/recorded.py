@@ -19,7 +19,7 @@ from models.cache import KVCache
 from models.config import LayerConfig, SparsePattern
 from models.context import Context
 from models.encoder_decoder import EncoderDecoder
-from models.parts.layouts import LaidOut, Noting, in_force
+from models.memory_layouts import LaidOut, Noting, in_force
 from models.parts.masks import MASKS, Visibility
 from models.stack import Stack
 from models.taps import observed

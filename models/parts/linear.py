@@ -5,7 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from models.parts.layouts import products_in_force, times_rows
+from models.memory_layouts import products_in_force, times_rows
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -201,10 +201,12 @@ def test_at_rest_the_page_draws_nothing(arrive):
     visitor.page.add_init_script(COUNT)
     visitor.open("lang=en")
     visitor.page.wait_for_selector(DRAWN["generate"])
-    visitor.page.wait_for_timeout(3000)  # for springs to come to rest
-    visitor.page.evaluate("window.asked = 0")
-    visitor.page.wait_for_timeout(500)
-    assert visitor.page.evaluate("window.asked") == 0
+    for _ in range(20):  # springs take seconds to come to rest
+        visitor.page.evaluate("window.asked = 0")
+        visitor.page.wait_for_timeout(500)
+        if not visitor.page.evaluate("window.asked"):
+            return
+    raise AssertionError("the page draws without end")
 
 
 def test_answers_carry_security_headers(arrive, address):

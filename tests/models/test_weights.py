@@ -355,4 +355,5 @@ class TestZoo:
         assert loaded.config == models.preset(name) == zoo_config(name)
         assert not loaded.model.training
         assert loaded.tokenizer.vocab_size == loaded.config.vocab_size
-        assert (ZOO / name / "model.safetensors").stat().st_size < 10e6
+        stored = (ZOO / name / "model.safetensors").stat().st_size
+        assert stored < (11e6 if loaded.config.moe else 10e6)

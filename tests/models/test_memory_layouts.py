@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 import models
+from models import memory_layouts
 from models.config import ModelConfig
-from models.parts import layouts
-from models.parts.layouts import LAYOUTS, LaidOut, Noting, in_force
+from models.memory_layouts import LAYOUTS, LaidOut, Noting, in_force
 from models.parts.linear import project
 from models.recorded import recording
 
@@ -21,8 +21,12 @@ def take(monkeypatch):
     """Makes every weight take the layout of that name."""
 
     def chosen(name: str) -> None:
-        monkeypatch.setattr(layouts, "_FASTEST", {})
-        monkeypatch.setattr(layouts, "_fastest", lambda weights: name if LAYOUTS[name].can_take(weights[0]) else "rows")
+        monkeypatch.setattr(memory_layouts, "_FASTEST", {})
+
+        def fastest(weights):
+            return name if LAYOUTS[name].can_take(weights[0]) else "rows"
+
+        monkeypatch.setattr(memory_layouts, "_fastest", fastest)
 
     return chosen
 
@@ -56,8 +60,8 @@ def test_what_is_fastest_is_taken(monkeypatch):
     weights = [torch.randn(64, 64) for _ in range(3)]
     now = [0.0]
     seconds = {"rows": 10.0, "columns": 8.0, "blocks": 9.5}
-    monkeypatch.setattr(layouts.time, "thread_time", lambda: now[0])
-    monkeypatch.setattr(layouts.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(memory_layouts.time, "thread_time", lambda: now[0])
+    monkeypatch.setattr(memory_layouts.time, "perf_counter", lambda: now[0])
 
     def slow(name):
         def multiply(x, laid, bias):
@@ -65,10 +69,10 @@ def test_what_is_fastest_is_taken(monkeypatch):
 
         return LAYOUTS[name]._replace(multiply=multiply, lay=lambda weight: weight, can_take=lambda weight: True)
 
-    monkeypatch.setattr(layouts, "LAYOUTS", {name: slow(name) for name in LAYOUTS})
-    assert layouts._fastest(weights) == "columns"
+    monkeypatch.setattr(memory_layouts, "LAYOUTS", {name: slow(name) for name in LAYOUTS})
+    assert memory_layouts._fastest(weights) == "columns"
     seconds["columns"] = 9.5  # not worth a second copy
-    assert layouts._fastest(weights) == "rows"
+    assert memory_layouts._fastest(weights) == "rows"
 
 
 def test_only_matrices_of_the_model_are_laid_out(take):
