@@ -84,7 +84,9 @@ def test_logits(case, kind, saved):
         assert difference(exact, theirs(ids(2, 50)).logits) > 10 * TOLERANCE
 
 
-@pytest.mark.skipif(NAME not in installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}")
+@pytest.mark.skipif(
+    NAME not in installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}"
+)
 @torch.no_grad()
 def test_smollm2(smollm2):
     config = transformers.LlamaConfig(**LLAMA.write_config(smollm2.config))
