@@ -63,3 +63,4 @@ def open_design(visitor, design: str) -> None:
         page.locator("#tab-build-button").click()
         page.wait_for_selector(ANSWERED, state="attached")
         page.wait_for_function(TOLD, arg=title_of(wanted.split("~")[0]))
+    page.wait_for_timeout(200)  # Gradio writes the boxes of an answer one after the other, the title among the first
