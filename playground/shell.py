@@ -28,6 +28,8 @@ TABS: tuple[Tab, ...] = (
     experts.TAB,
     train.TAB,
 )
+# What the browser draws of the model in hand listens for this.
+TELL_MODEL = "(design) => dispatchEvent(new CustomEvent('lineage:model', { detail: design }))"
 
 
 def launch(host: str | None = None, port: int | None = None, prevent_thread_lock: bool = False, **options) -> tuple:
@@ -142,6 +144,7 @@ def _connect(app: gr.Blocks, page: Page, parts: dict, tabs: gr.Tabs, openings: d
         start = openings[listener.tab].change if listener.tab else restored.then
         start(listener.fn, listener.inputs, listener.outputs, **listener.options)
     page.model.change(show_model, [page.lang, page.model], shown, **UI)
+    page.model.change(None, page.model, None, js=TELL_MODEL, **UI)
     parts["picker"].input(None, parts["picker"], page.model, js="(name) => name", **UI)
 
 

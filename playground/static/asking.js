@@ -62,5 +62,21 @@ const Asking = (() => {
     look();
   });
 
-  return { Refused, asker, attempter, fits, keepText, keptText, ready };
+  /** Calls `act(design)` when another model is in hand; while `place` is out of sight, once it is looked at: the model may
+      change many times before it is. */
+  function onModel(place, act) {
+    let waiting = null;
+    addEventListener("lineage:model", ({ detail }) => {
+      if (place.checkVisibility()) act(detail);
+      else waiting = detail;
+    });
+    new IntersectionObserver((entries) => {
+      if (waiting === null || !entries.some(({ isIntersecting }) => isIntersecting)) return;
+      const design = waiting;
+      waiting = null;
+      act(design);
+    }).observe(place);
+  }
+
+  return { Refused, asker, attempter, fits, keepText, keptText, onModel, ready };
 })();

@@ -85,19 +85,12 @@ const Attention = (() => {
     };
     shared.read = read;
     const fields = fieldsOf(shared, controls);
-    addEventListener("lineage:model", ({ detail }) => {
-      if (detail === shared.design) return;
-      shared.design = detail;
+    Asking.onModel(place, (design) => {
+      if (design === shared.design) return;
+      shared.design = design;
       lineage.write("att_part", 0);
-      // A tab that is not looked at waits: the model may change many times before it is.
-      if (place.checkVisibility()) read();
-      else shared.waiting = true;
-    });
-    new IntersectionObserver((entries) => {
-      if (!shared.waiting || !entries.some(({ isIntersecting }) => isIntersecting)) return;
-      shared.waiting = false;
       read();
-    }).observe(place);
+    });
     show(current());
     await read();
   }
@@ -106,7 +99,7 @@ const Attention = (() => {
   function sharedState(opening, ask, attempt) {
     const texts = new Map(TEXTS.map((name) => [name, Asking.keptText(`att_${name}`)]));
     return {
-      ask, attempt, opening, words: opening.words, version: 0, reading: null, waiting: false,
+      ask, attempt, opening, words: opening.words, version: 0, reading: null,
       design: lineage.state.model,
       get lang() { return lineage.lang; },
       get text() { return texts.get("text"); },

@@ -73,15 +73,7 @@ const Experts = (() => {
       await shared.read(lineage.state.exp_again === "true");
     };
     const fields = fieldsOf(shared, controls);
-    addEventListener("lineage:model", () => {
-      if (place.checkVisibility()) list();
-      else shared.waiting = true;
-    });
-    new IntersectionObserver((entries) => {
-      if (!shared.waiting || !entries.some(({ isIntersecting }) => isIntersecting)) return;
-      shared.waiting = false;
-      list();
-    }).observe(place);
+    Asking.onModel(place, list);
     show(current());
     await list();
   }
@@ -93,7 +85,7 @@ const Experts = (() => {
     let target = Asking.keptText("exp_target");
     const number = (name) => Number(lineage.state[name]);
     return {
-      ask, attempt, opening, words: opening.words, models: [], told: [], look: null, waiting: false,
+      ask, attempt, opening, words: opening.words, models: [], told: [], look: null,
       get text() { return text; },
       get target() { return target; },
       setText(value) { text = value; return Asking.keepText("exp_text", value); },

@@ -56,13 +56,6 @@ def layout(page: Page) -> TabParts:
         apply_default_css=False,
     )
     page.endpoint(attention, "attention")
-    page.model.change(
-        None,
-        page.model,
-        None,
-        js="(design) => dispatchEvent(new CustomEvent('lineage:model', { detail: design }))",
-        **page.UI,
-    )
     return TabParts(later=SCRIPTS)
 
 
