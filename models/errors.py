@@ -335,6 +335,9 @@ MESSAGES: dict[str, str] = {
     ),
     "train_too_large": "This design has {size} parameters; at most {limit} are trained here.",
     "train_too_deep": "This design has {n_layers} layers; at most {limit} are trained here.",
+    "train_too_short": (
+        "This design reads max_seq_len = {max_seq_len} tokens at once; to be trained here it must read at least {least}."
+    ),
     "train_too_wide": "A step of this design needs {size} of memory; at most {limit} are given here. Make it narrower.",
     "train_vocabulary": (
         "The vocabulary of {vocab_size} ids fits no tokenizer here that this design can learn with; "

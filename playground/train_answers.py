@@ -1,4 +1,4 @@
-"""What the training tab's script asks of the server: JSON in, JSON out; see `token_answers.answering`.
+"""What the training tab's script asks of the server: JSON in, JSON out; see `answering`.
 
 A training goes on as long as its page asks how it is; each answer holds only what is new since the one before.
 """
@@ -8,10 +8,10 @@ import secrets
 
 from models.errors import InputError
 from playground import services, train_files, train_recordings
+from playground.answering import answering
 from playground.design_strings import as_text
-from playground.i18n import catalogue, explain, say
+from playground.i18n import explain, say, words_under
 from playground.session import LIMITS, TRAIN_EXPERTS, TRAIN_RACE, TRAIN_SMALL, parse_design
-from playground.token_answers import answering
 from playground.token_pieces import Pieces
 from playground.train_designs import (
     MAX_PARAMS,
@@ -23,7 +23,7 @@ from playground.train_designs import (
     with_balance,
 )
 from playground.train_house import MAX_RACERS, MAX_SECONDS, house, read_order
-from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, OWN, Text, read
+from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, OWN, Text, bundled, is_english, read
 from playground.trained_here import shelf
 from playground.views.numbers import exact, short, short_bytes
 from playground.views.train_payload import told
@@ -52,12 +52,11 @@ pieces = Pieces(most=3)
 @answering
 def opening(asked: dict, lang: str) -> dict:
     """All that the tab needs to begin: its words, what is ready-made, its limits, and what was recorded."""
-    words = {key.removeprefix(WORDS): texts[lang] for key, texts in catalogue().items() if key.startswith(WORDS)}
     limits = {"tokens": LIMITS["train_tokens"], "racers": MAX_RACERS, "bytes": MOST_BYTES}
     limits |= {"characters": LEAST_CHARACTERS, "file": train_files.MAX_BROUGHT, "seconds": MAX_SECONDS}
     limits |= {"params": short(MAX_PARAMS), "file_words": short_bytes(train_files.MAX_BROUGHT)}
     return {
-        "words": words,
+        "words": words_under(WORDS, lang),
         "limits": limits,
         "texts": [[name, say(lang, f"train.text.{name.replace('-', '_')}")] for name in [*BUNDLED, OWN]],
         "races": [[name, say(lang, f"train.race.{name}"), designs] for name, designs in RACES.items()],
@@ -90,11 +89,11 @@ def _small_ones() -> list[str]:
 
 @answering
 def check(asked: dict, lang: str) -> dict:
-    """What a design would learn and with what, or why it cannot and a small form that can."""
+    """What a design would learn and with what, or why it cannot and a small form that can. Of one's `own` text it takes the
+    beginning."""
     design = as_text("design", asked.get("design"))
-    is_english = asked.get("text") != "prose-zh"
     try:
-        found = trainable(design, is_english)
+        found = trainable(design, _reads_english(asked.get("text"), asked.get("own")))
     except InputError as error:
         return {"refusal": explain(lang, error), "small": _small(design)}
     sentence = say(
@@ -112,6 +111,12 @@ def check(asked: dict, lang: str) -> dict:
         "balances": list(balances(found.config)) if sparse else [],
         "balance": balance_of(found.config) if sparse else None,
     }
+
+
+def _reads_english(name: object, own: object) -> bool:
+    if name == OWN:
+        return is_english(own) if isinstance(own, str) else True
+    return bundled(name).is_english if isinstance(name, str) and name in BUNDLED else True
 
 
 def _small(design: str) -> str | None:
@@ -157,8 +162,9 @@ def _lanes(designs: list[Trainable], lang: str) -> list[dict]:
 
 @answering
 def look(asked: dict, lang: str) -> dict:
-    """How a training is: what is new since `seen`, [points, samples, loads] of each design."""
-    training = house.get(asked.get("training"))
+    """How a training is: what is new since `seen`, [points, samples, loads] of each design; `hidden`: the page is out of
+    sight."""
+    training = house.get(asked.get("training"), is_in_sight=asked.get("hidden") is not True)
     answer = told(training, house.place(training), asked.get("seen"), lang)
     if asked.get("whole"):  # a page that was loaded anew
         answer |= {"about": _lanes(training.order.designs, lang), "text": training.order.text.name}
@@ -169,17 +175,18 @@ def look(asked: dict, lang: str) -> dict:
 def steer(asked: dict, lang: str) -> dict:
     """Pauses ("pause"), continues ("go"), stops ("stop"), or balances the experts in another way (`balance`)."""
     training, action = house.get(asked.get("training")), asked.get("action")
+    actions = ("pause", "go", "stop", "balance") if training.balance else ("pause", "go", "stop")
+    if action not in actions:
+        raise InputError("not_a_choice", field="action", value=action, allowed=", ".join(actions))
     if action == "pause":
         training.paused.set()
     elif action == "go":
         training.paused.clear()
     elif action == "stop":
         training.stopped.set()
-    elif action == "balance" and training.balance:
+    else:
         with_balance(training.order.designs[0].config, asked.get("balance"))
         training.balance = asked["balance"]
-    else:
-        raise InputError("not_a_choice", field="action", value=action, allowed="pause, go, stop, balance")
     return {}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from playground.i18n import explain, language
 from playground.session import TRAIN_SMALL
 from playground.tab import refusals
-from playground.train_house import house, read_order
+from playground.train_house import Training, house, read_order
 from playground.train_texts import read
 from playground.views.train_words import race_words
 
@@ -43,11 +43,12 @@ def train(
 
     Returns:
         state: "waiting" (with place, the place in the line), "running" or "over"
-        why: "finished", "stopped", "time" (the 180 seconds were over) or "failed", with a sentence in `error`
+        why: "finished", "diverged" (a loss is no longer a number), "stopped", "time" (the 180 seconds were over) or
+            "failed", with a sentence in `error`
         designs: for each its design, name, params, active, objective, tokenizer, step, tokens, seconds, tokens_per_second,
-            curve ([tokens, training loss, held-out loss or null], in nats per token), samples ([step, tokens, text]), loads
-            ([tokens, for each layer the share of tokens of each expert]), and model: the name ("here:…") under which
-            /generate writes with it, for a while
+            curve ([tokens, training loss, held-out loss], in nats per token, null where it was not measured), samples
+            ([step, tokens, text]), loads ([tokens, for each layer with experts the share of tokens of each]), and model: the
+            name ("here:…") under which /generate writes with it, for a while
     """
     lang = language(lang)
     with refusals(lang):
@@ -63,7 +64,7 @@ def train(
         training.stopped.set()
 
 
-def _progress(training) -> dict:
+def _progress(training: Training) -> dict:
     tracks = training.tracks
     return {
         "state": training.state,
@@ -72,7 +73,7 @@ def _progress(training) -> dict:
     }
 
 
-def _whole(training, lang: str) -> dict:
+def _whole(training: Training, lang: str) -> dict:
     order = training.order
     names = race_words([(design.base, design.config) for design in order.designs], lang)
     return {

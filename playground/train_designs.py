@@ -15,6 +15,7 @@ MAX_PARAMS = 4_000_000
 MAX_LAYERS = 16
 MAX_STEP_BYTES = 1_500_000_000
 ROW = 256  # tokens of a row at most
+LEAST_CONTEXT, LEAST_MASKED = 2, 8  # tokens: one to read and one to predict; of a pair of sentences, marks included
 BATCH = 1_024  # tokens of a step at most
 
 OBJECTIVES = {
@@ -63,6 +64,8 @@ def trainable(design: object, is_english: bool = True) -> Trainable:
         raise InputError("train_too_large", size=short(counted[0]), limit=short(MAX_PARAMS))
     if config.n_layers > MAX_LAYERS:
         raise InputError("train_too_deep", n_layers=config.n_layers, limit=MAX_LAYERS)
+    if config.max_seq_len < (least := LEAST_MASKED if objective in WITH_MARKS else LEAST_CONTEXT):
+        raise InputError("train_too_short", max_seq_len=config.max_seq_len, least=least)
     row = min(ROW, config.max_seq_len - (objective == "masked"))  # which reads one token more than a row has
     if (size := step_bytes(config, row)) > MAX_STEP_BYTES:
         raise InputError("train_too_wide", size=short_bytes(size), limit=short_bytes(MAX_STEP_BYTES))

@@ -27,7 +27,7 @@ MAX_RACERS = 4
 MAX_SECONDS = 180.0  # of computing, all designs of a race together
 SAMPLE_EVERY = 4.0  # seconds of computing
 FORSAKEN = 15.0  # seconds without a question after which a training stops
-FORSAKEN_IDLE = 90.0  # the same for one that waits or is paused: browsers let pages out of sight ask once a minute
+FORSAKEN_IDLE = 90.0  # the same where it waits, is paused or out of sight: browsers let hidden pages ask once a minute
 PAUSED_MOST = 600.0  # seconds
 GLANCE = 0.1
 YIELD = 0.004  # seconds between two turns, in which others take theirs
@@ -49,8 +49,9 @@ class Order:
 class Training:
     """One order being carried out.
 
-    state: "waiting", "running", "paused" or "over"; why it is over: "finished", "stopped", "time" or "failed", with the
-    `error`. `asked` is when its visitor last looked.
+    state: "waiting", "running", "paused" or "over"; why it is over: "finished", "diverged" (to the end, but a loss is no
+    longer a number), "stopped", "time" or "failed", with the `error`. `asked` is when its visitor last looked, `is_in_sight`
+    whether the page was then in front.
     """
 
     order: Order
@@ -62,6 +63,7 @@ class Training:
     tracks: "list[Track]" = field(default_factory=list)
     balance: str | None = None
     asked: float = field(default_factory=time.monotonic)
+    is_in_sight: bool = True
     stopped: threading.Event = field(default_factory=threading.Event)
     paused: threading.Event = field(default_factory=threading.Event)
     lanes: "list[Lane]" = field(default_factory=list, repr=False)
@@ -77,8 +79,8 @@ class Training:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether its visitor still looks, and has not stopped it."""
-        patience = FORSAKEN if self.state == "running" else FORSAKEN_IDLE
+        """Whether its visitor still looks, and has not stopped it; one that nobody looks at is stopped by asking."""
+        patience = FORSAKEN if self.state == "running" and self.is_in_sight else FORSAKEN_IDLE
         if time.monotonic() - self.asked > patience:
             self.stopped.set()
         return not self.stopped.is_set()
@@ -95,27 +97,30 @@ class House:
         self._changed = threading.Condition()
 
     def begin(self, order: Order, visitor: str) -> Training:
-        """Begins a training; one of the same visitor that still goes on is stopped. Raises `InputError` "train_full"."""
+        """Begins a training; one of the same visitor that still goes on is stopped. Raises `InputError` "train_full", and
+        then stops none."""
         training = Training(order, visitor, balance=order.balance)
         with self._changed:
+            ahead = [other for other in self._line if other.visitor != visitor and not other.stopped.is_set()]
+            if len(ahead) >= self.most_waiting:
+                raise InputError("train_full")
             for other in self._trainings.values():
                 if other.visitor == visitor:
                     other.stopped.set()
-            if len([waiting for waiting in self._line if not waiting.stopped.is_set()]) >= self.most_waiting:
-                raise InputError("train_full")
             self._trainings[training.name] = training
             self._line.append(training)
             self._forget()
         threading.Thread(target=self._run, args=(training,), name="training", daemon=True).start()
         return training
 
-    def get(self, name: object) -> Training:
-        """The training of that name; asking keeps it going. Raises `InputError` "train_gone"."""
+    def get(self, name: object, is_in_sight: bool = True) -> Training:
+        """The training of that name; asking keeps it going, for longer where the page that asks is out of sight. Raises
+        `InputError` "train_gone"."""
         with self._changed:
             if not isinstance(name, str) or name not in self._trainings:
                 raise InputError("train_gone")
             training = self._trainings[name]
-        training.asked = time.monotonic()
+        training.asked, training.is_in_sight = time.monotonic(), is_in_sight
         return training
 
     def place(self, training: Training) -> int:
@@ -198,7 +203,7 @@ def learn(training: Training) -> str | None:
     while training.is_wanted:
         waiting = [lane for lane in training.lanes if not lane.finished]
         if not waiting:
-            return "finished"
+            return "diverged" if any(track.diverged for track in training.tracks) else "finished"
         if training.seconds > MAX_SECONDS:
             return "time"
         if training.paused.is_set():

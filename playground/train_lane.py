@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 import models
 from models.objectives import IGNORED, marks_of
@@ -14,6 +15,7 @@ from models.objectives.masked import apply, draw
 from models.tokenizers.catalogue import load_named
 from models.training.in_memory import in_memory, split
 from models.training.recipe import CorpusShare, Mixture, Recipe
+from models.training.routing import sparse_layers
 from models.training.trainer import Trainer
 from playground.train_designs import Trainable, with_balance
 from playground.train_texts import Text
@@ -32,8 +34,8 @@ class Track:
     """What is seen of a training, as plain values.
 
     points: [tokens, training loss (None before the first step), held-out loss or None], losses in nats per token.
-    samples: [steps, tokens, text]. loads: [tokens, for each layer with experts the share of tokens that each got, how they
-    are balanced].
+    samples: [steps, tokens, text]. loads: [tokens, for each of `layers`, those with experts, the share of tokens that each
+    got, how they are balanced]. diverged: the loss is no longer a number, and nothing more is learnt.
     """
 
     points: list[list] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Track:
     seconds: float = 0.0
     bytes_per_token: float | None = None
     model: str | None = None
+    diverged: bool = False
 
     @property
     def speed(self) -> float:
@@ -95,47 +98,40 @@ class Lane:
         data = in_memory(self.recipe, tokenizer, training, validation, VALIDATED)
         self.trainer = Trainer(self.recipe, models.build(self.built, seed=seed), data)
         self.is_sparse = config.moe is not None and not config.moe.uses_all
-        self._counts: dict[str, torch.Tensor] = {}
+        self._counts: list[Tensor] = []  # tokens of each expert since the last row of loads, layer by layer
         self.balance = balance
         self.sampled = 0.0  # seconds of training at the last sample
         self._puzzle = self._masked_sample(validation) if design.objective.startswith("masked") else None
         self.track.bytes_per_token = self._bytes_per_token(data)
-        self.track.points.append([0, None, self.trainer.validate() if data.held_out else None])
+        self.track.layers = sparse_layers(self.trainer.model) if self.is_sparse else []
+        self.track.points.append([0, None, _finite(self.trainer.validate())])
 
     @property
     def finished(self) -> bool:
-        return self.trainer.finished
+        return self.trainer.finished or self.track.diverged
 
     def step(self) -> None:
         """One step of the trainer."""
-        model = self.trainer.model
         if self.balance:  # the trainer asks the model's configuration how its experts are balanced
-            model.config = with_balance(self.built, self.balance)
-        if self.is_sparse:
-            with models.capture("*.expert_ids") as trace:
-                progress = self.trainer.advance()
-        else:
-            progress, trace = self.trainer.advance(), {}
+            self.trainer.model.config = with_balance(self.built, self.balance)
+        progress = self.trainer.advance()
         held = progress.row.val_loss if progress.row else None
         track = self.track
         track.step, track.tokens, track.seconds = progress.step, progress.tokens, progress.seconds
         track.points.append([progress.tokens, _finite(progress.loss), _finite(held)])
+        track.diverged = not math.isfinite(progress.loss)
         if self.is_sparse:
-            self._count(trace)
+            self._count(progress.expert_counts)
 
-    def _count(self, trace) -> None:
+    def _count(self, counts: tuple[Tensor, ...]) -> None:
         """Adds where the step's tokens went; the shares since the last row become a row of the track."""
-        n_experts = self.built.moe.n_experts
-        for name, ids in trace.items():
-            counts = torch.bincount(ids[ids >= 0].flatten(), minlength=n_experts)
-            self._counts[name] = self._counts.get(name, 0) + counts
+        self._counts = [sum(pair) for pair in zip(self._counts, counts, strict=True)] if self._counts else list(counts)
         step, steps = self.track.step, self.recipe.steps
         if step * LOADS // steps > (step - 1) * LOADS // steps:
-            self.track.layers = [name.removesuffix(".ffn.expert_ids") for name in self._counts]
-            shares = [(counts / counts.sum()).tolist() for counts in self._counts.values()]
+            shares = [(layer / layer.sum()).tolist() for layer in self._counts]
             rounded = [[round(share, 4) for share in layer] for layer in shares]
             self.track.loads.append([self.track.tokens, rounded, self.balance])
-            self._counts = {}
+            self._counts = []
 
     def sample(self) -> None:
         """Lets the model write, or fill in, as it is now."""
@@ -158,7 +154,8 @@ class Lane:
         """A held-out beginning with masks, always the same one."""
         tokenizer = self.trainer.data.tokenizer
         marks = marks_of(tokenizer)
-        ids = torch.tensor([marks.cls, *tokenizer.encode(validation[0])[:MASKED_TOKENS], marks.sep])
+        room = min(MASKED_TOKENS, self.built.max_seq_len - 2)
+        ids = torch.tensor([marks.cls, *tokenizer.encode(validation[0])[:room], marks.sep])
         chance = torch.Generator().manual_seed(SAMPLING.seed)
         fates = [fate for fate in draw(ids, marks, chance) if fate.action == "mask"]
         return apply(ids, fates, marks)
@@ -187,7 +184,7 @@ class Lane:
         """Puts the model on the shelf, under a name of its own; the trainer is let go."""
         if self.trainer is None:
             return
-        if self.track.step:
+        if self.track.step and not self.track.diverged:
             model = self.trainer.model.eval()
             model.config = self.built
             loaded = models.Loaded(model, self.trainer.data.tokenizer, self.built, "here")

@@ -42,11 +42,12 @@ def recorded(section: str, lang: str) -> dict:
     order = SimpleNamespace(designs=designs, tokens=kept["tokens"])
     names = race_words([(design.base, design.config) for design in designs], lang)
     tracks = [
-        SimpleNamespace(**track, speed=track["tokens"] / track["seconds"], model=None) for track in kept["tracks"]
+        SimpleNamespace(**track, speed=track["tokens"] / track["seconds"], model=None, diverged=False)
+        for track in kept["tracks"]
     ]
     return {
         "about": [
-            {"title": name, "params": one.params, "active": one.active}
+            {"title": name, "params": one.params, "active": one.active, "writes": one.config.head == "lm"}
             for name, one in zip(names, designs, strict=True)
         ],
         "text": kept["text"],
@@ -77,10 +78,10 @@ def record(section: str) -> dict:
 
 
 def _thinned(track: dict) -> dict:
-    """Fewer points, and every held-out one; the model's name means nothing to others."""
+    """Fewer points, and every held-out one; the model's name means nothing to others, and none has diverged."""
     every = max(1, len(track["points"]) // MOST_POINTS)
     kept = [point for place, point in enumerate(track["points"]) if place % every == 0 or point[2] is not None]
-    return {**{name: value for name, value in track.items() if name != "model"}, "points": kept}
+    return {**{name: value for name, value in track.items() if name not in ("model", "diverged")}, "points": kept}
 
 
 def main(sections: list[str]) -> None:

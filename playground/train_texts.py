@@ -48,15 +48,19 @@ def own(text: object) -> Text:
         raise InputError("train_text_short", size=sum(map(len, found)), least=LEAST_CHARACTERS)
     if len(found) < LEAST_PIECES:
         found = [piece for document in found for piece in _pieces(document)]
-    letters = sum(character.isascii() for character in text)
-    return Text(OWN, tuple(found), _beginning(found[0]), letters > 0.8 * len(text))
+    return Text(OWN, tuple(found), _beginning(found[0]), is_english(text))
+
+
+def is_english(text: str) -> bool:
+    """Whether a tokenizer that learnt from English suits it: nearly all of it is ASCII."""
+    return sum(character.isascii() for character in text) > 0.8 * len(text)
 
 
 def read(name: object, text: object = None) -> Text:
     """The text of a name: a bundled one, or `OWN`, which `text` gives. Raises `InputError`."""
     if name == OWN:
         return own(text)
-    if name not in BUNDLED:
+    if not isinstance(name, str) or name not in BUNDLED:
         raise InputError("not_a_choice", field="text", value=name, allowed=", ".join([*BUNDLED, OWN]))
     return bundled(name)
 

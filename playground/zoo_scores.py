@@ -13,9 +13,11 @@ from playground import services
 class Scored:
     """One shipped model: its sizes, its training and its scores on all held-out texts together.
 
-    group: what its score can be compared within: models of one group read the same texts in the same order with the same
-    tokenizer and objective. score: `loss` (nats per token), `perplexity`, and where every token is predicted
-    `bits_per_byte`; of a model of BERT's kind the shares that were right. curve: (tokens, held-out loss).
+    group: what its score can be compared within: models of one group read the same texts in the same order, with the same
+    tokenizer, objective and optimizer. What may differ: peak_lr, and is_along_another_budget, whether its first steps had
+    the learning rates of another budget. score: `loss` (nats per token), `perplexity`, and where every token is predicted
+    from those before it `bits_per_byte`; of a model of BERT's kind the shares that were right. curve: (tokens, held-out
+    loss).
     """
 
     name: str
@@ -28,6 +30,19 @@ class Scored:
     score: dict[str, float]
     curve: tuple[tuple[int, float], ...]
     group: tuple
+    peak_lr: float
+    is_along_another_budget: bool
+
+
+OPTIMIZER = (
+    "batch_tokens",
+    "sequence_length",
+    "warmup_fraction",
+    "final_lr_fraction",
+    "momentum",
+    "weight_decay",
+    "clip_norm",
+)
 
 
 @cache
@@ -36,8 +51,13 @@ def _read(name: str, changed: int) -> Scored | None:
     recipe, score = history["recipe"], history["validation"]["all"]
     info = models.preset_info(name)
     mixture = recipe["mixture"]
-    corpora = tuple(sorted(mixture["corpora"].items()))
-    group = (recipe["objective"], mixture["tokenizer_name"], mixture["vocab_size"], corpora, recipe["seed"])
+    texts = (
+        mixture["tokenizer_name"],
+        mixture["vocab_size"],
+        tuple(sorted(mixture["corpora"].items())),
+        recipe["seed"],
+    )
+    group = (recipe["objective"], *texts, *(recipe[field] for field in OPTIMIZER), *recipe["betas"])
     return Scored(
         name=name,
         title=info.title,
@@ -46,15 +66,18 @@ def _read(name: str, changed: int) -> Scored | None:
         objective=recipe["objective"],
         tokens=history["tokens"],
         minutes=history["seconds"] / 60,
-        score=_shares(score),
+        score=_figures(score, recipe["objective"]),
         curve=tuple((row["tokens"], row["val_loss"]) for row in history["curve"] if row["val_loss"] is not None),
         group=group,
+        peak_lr=recipe["peak_lr"],
+        is_along_another_budget=len(history["budgets"]) > 1,
     )
 
 
-def _shares(score: dict) -> dict[str, float]:
+def _figures(score: dict, objective: str) -> dict[str, float]:
     """The scores as figures that can be read: of masked pairs, the shares of tokens and pairs that were right."""
-    figures = {name: score[name] for name in ("loss", "perplexity", "bits_per_byte") if name in score}
+    of_text = ("loss", "perplexity", "bits_per_byte") if objective == "causal" else ("loss", "perplexity")
+    figures = {name: score[name] for name in of_text}
     if "masked" in score:
         figures |= {name: score[name] / score["masked"] for name in ("top1", "top5", "unigram_top1")}
         figures |= {name: score[name] / score["pairs"] for name in ("right", "majority")}

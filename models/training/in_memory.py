@@ -46,7 +46,8 @@ def in_memory(
 ) -> TrainingData | PairData:
     """The data of a recipe from documents; of held-out text at most `most_validated` tokens are scored.
 
-    Raises InputError("corpus_too_short") where there is nothing to predict, and as the objectives do.
+    Raises InputError: "corpus_too_short" or "corpus_not_held_out" where there is nothing to predict in what is learnt
+    from, or in what is scored; and as the objectives do.
     """
     file = recipe.mixture.corpora[0].file
     if recipe.objective == "masked_pairs":
@@ -61,6 +62,8 @@ def in_memory(
     passes = math.ceil(needed / read.n_tokens)
     stream = TokenStream([read], [passes], recipe.seed)
     scored = HeldOut(file, _token_file(validation, tokenizer).ids[:most_validated])
+    if len(scored.ids) < 2:
+        raise InputError("corpus_not_held_out", documents=len(validation))
     return TrainingData(tokenizer, (CorpusShare(file=file, passes=passes),), stream, (scored,))
 
 

@@ -54,7 +54,8 @@ class Muon(torch.optim.Optimizer):
         """One update from the gradients."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                self._update(parameter, group)
+                if parameter.grad is not None:  # Longformer's global queries have none where no token is global
+                    self._update(parameter, group)
 
     def _update(self, parameter: Tensor, group: dict) -> None:
         state = self.state[parameter]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.objectives import IGNORED, Batch, Example, batch
-from models.parts.mixtures import RoutedMixture
+from models.parts.mixtures import MergedFeedForward, RoutedMixture
 from models.parts.routers import Routing
 
 ROWS_AT_ONCE = 8
@@ -86,12 +86,21 @@ def _entropy(values: np.ndarray) -> float:
     return float(-(share * np.log2(share)).sum())
 
 
+def sparse_layers(model: nn.Module) -> list[str]:
+    """The names of the layers that send tokens to experts, in the order of a pass's `routings`."""
+    return [
+        name.removesuffix(".ffn")
+        for name, module in model.named_modules()
+        if isinstance(module, RoutedMixture) and not isinstance(module, MergedFeedForward)  # which uses all experts
+    ]
+
+
 @torch.inference_mode()
 def measure_routing(
     model: nn.Module, examples: Sequence[Example], pad: int | None, precision: AbstractContextManager | None = None
 ) -> dict[str, LayerRouting]:
     """The figures of each sparse layer over the tokens of `examples`, under the layers' names; {} where there are none."""
-    names = [name.removesuffix(".ffn") for name, module in model.named_modules() if isinstance(module, RoutedMixture)]
+    names = sparse_layers(model)
     if not names:
         return {}
     model.eval()

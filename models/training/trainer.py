@@ -21,6 +21,7 @@ from models.errors import InputError
 from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
 from models.parts.positions import SinusoidalPosition
+from models.parts.routers import Routing
 from models.training import checkpoint
 from models.training.data import AnyData
 from models.training.evaluate import total
@@ -47,7 +48,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step did. `row` is there where the step ended a stretch of the loss curve."""
+    """What one step did. `row` is there where the step ended a stretch of the loss curve; `expert_counts` has for each
+    sparse layer how many of the step's tokens each expert got, (E,), of several processes those of this one."""
 
     step: int
     tokens: int
@@ -55,6 +57,7 @@ class Progress:
     lr: float
     seconds: float
     row: Row | None
+    expert_counts: tuple[Tensor, ...] = ()
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -132,14 +135,14 @@ class Trainer:
         """One optimizer step."""
         began = time.monotonic()
         lr = learning_rate(self.recipe, self.step)
-        loss = self._update(lr)
+        loss, expert_counts = self._update(lr)
         self.step += 1
         self._losses.append(loss)
         row = self._row(lr, began) if self._ends_stretch() else None
         self.seconds += time.monotonic() - began
-        return Progress(self.step, self.tokens, loss, lr, self.seconds, row)
+        return Progress(self.step, self.tokens, loss, lr, self.seconds, row, expert_counts)
 
-    def _update(self, lr: float) -> float:
+    def _update(self, lr: float) -> tuple[float, tuple[Tensor, ...]]:
         recipe = self.recipe
         self.model.train()
         chance = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.step)
@@ -160,19 +163,20 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._balance_experts(out)
-        return self.processes.sum(loss.detach()).item()
+        expert_counts = tuple(_chosen(routing) for routing in out.routings)
+        return self.processes.sum(loss.detach()).item(), expert_counts
 
     def _side_losses(self, out: ModelOutput, made: Batch) -> Tensor | float:
         """What training minimises beside the loss that is reported: the answer about a pair of sentences (the two count
         the same: Devlin et al., 2019, appendix A.2), the routers' losses, and that of further tokens."""
-        moe, total = self.model.config.moe, 0.0
+        moe, losses = self.model.config.moe, 0.0
         if made.is_next is not None:
-            total = F.cross_entropy(out.nsp_logits.float(), made.is_next)
+            losses = F.cross_entropy(out.nsp_logits.float(), made.is_next)
         if out.aux_loss is not None:
-            total = total + moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
+            losses = losses + moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
         for depth, logits in enumerate(out.mtp_logits, start=1):
-            total = total + MTP_WEIGHT / len(out.mtp_logits) * _mean_nats(logits, made.targets[:, depth:])
-        return total
+            losses = losses + MTP_WEIGHT / len(out.mtp_logits) * _mean_nats(logits, made.targets[:, depth:])
+        return losses
 
     @torch.no_grad()
     def _balance_experts(self, out: ModelOutput) -> None:
@@ -262,6 +266,12 @@ class Trainer:
         self.budgets = [(first, tokens) for first, tokens in state["budgets"]]
         if self.budgets[-1][1] != self.recipe.tokens:
             self.budgets.append((self.step, self.recipe.tokens))
+
+
+def _chosen(routing: Routing) -> Tensor:
+    """How often each expert was chosen, (E,), int64: exact, whatever the number format of the pass."""
+    taken = routing.expert_ids[routing.expert_ids >= 0]
+    return torch.bincount(taken, minlength=routing.probs.shape[-1])
 
 
 def _mean_nats(logits: Tensor, targets: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ const Train = (() => {
   const GLANCE = 400; // milliseconds between two looks at a training
   const PIECE = 480_000; // bytes that are sent at once
   const LONG = 200_000;
+  const LOOKS = 40; // the last ones, by which the time that is left is told
+  const SETTLED = 3; // seconds of them before it is
   const MISSES = 5; // looks without an answer after which the page says so
   const KEPT = "training"; // under way, for a page that is loaded anew
 
@@ -51,7 +53,7 @@ const Train = (() => {
     ({ words } = opening);
     const tab = { ask, attempt, unreachable, words, opening, place, isOpen: false, download: (model) => download(tab, model), take };
     tab.recheck = () => tab.sections[lineage.state.train_section]?.form?.check();
-    tab.rebalance = (balance) => tab.run?.kind === "experts" && attempt(() => ask("steer", { training: tab.run.name, action: "balance", balance }));
+    tab.rebalance = (balance) => tab.run?.kind === "experts" && !tab.run.over && attempt(() => ask("steer", { training: tab.run.name, action: "balance", balance }));
     tab.sections = Object.fromEntries(SECTIONS.map((kind) => [kind, kind === "zoo" ? zooSection(tab) : runSection(tab, kind)]));
     const chosen = SECTIONS.includes(lineage.state.train_section) ? lineage.state.train_section : "one";
     const choice = lineage.choice("train-switch", words.sections, SECTIONS.map((name) => [name, words[`section_${name}`]]), chosen, (name) => show(tab, name));
@@ -71,6 +73,7 @@ const Train = (() => {
     for (const button of tab.place.querySelectorAll("#train-switch button")) button.setAttribute("aria-pressed", String(button.value === name));
     for (const [kind, section] of Object.entries(tab.sections)) section.box.hidden = kind !== name;
     const section = tab.sections[name];
+    for (const field of [section.text, section.numbers]) field?.renew();
     section.form?.check();
     section.view?.redraw();
     dispatchEvent(new Event("resize")); // a chart that was out of sight takes its width
@@ -149,19 +152,21 @@ const Train = (() => {
 
   async function follow(tab, kind, name) {
     const section = tab.sections[kind];
-    const run = { kind, name, over: false };
+    const run = { kind, name, over: false, seen: [] };
     tab.run = run;
     lineage.remember("sessionStorage", KEPT, `${kind} ${name}`);
     for (const each of Object.values(tab.sections)) if (each.begin) each.begin.disabled = true;
     let missed = 0;
+    let hasRun = false; // while this page looked on
     while (!run.over) {
       try {
-        const news = await tab.ask("look", { training: name, seen: section.view.seen() });
+        const news = await tab.ask("look", { training: name, seen: section.view.seen(), hidden: document.hidden });
         missed = 0;
+        hasRun ||= news.state !== "over";
         section.view.add(news.lanes);
         tell(tab, section, news);
         run.over = news.state === "over";
-        if (run.over) section.view.finish();
+        if (run.over) section.view.finish(hasRun);
       } catch (caught) {
         if (!(caught instanceof Asking.Refused)) throw caught;
         missed += 1;
@@ -190,12 +195,21 @@ const Train = (() => {
     else bar.removeAttribute("value");
     const seconds = lanes.reduce((sum, lane) => sum + lane.seconds, 0);
     const tokens = lanes.reduce((sum, lane) => sum + lane.tokens, 0);
-    const values = { step: grouped(done), steps: grouped(whole), speed: grouped(Math.round(seconds ? tokens / seconds : 0)), left: done ? grouped(Math.ceil((seconds / done) * (whole - done))) : "–" };
+    const left = secondsLeft(tab.run, news.state, done, whole) ?? (seconds / done) * (whole - done);
+    const values = { step: grouped(done), steps: grouped(whole), speed: grouped(Math.round(seconds ? tokens / seconds : 0)), left: done ? grouped(Math.ceil(left)) : "–" };
     if (running && done) status.textContent = fill(words.running, values);
     else if (running) status.textContent = words.preparing;
     else if (news.state === "paused") status.textContent = fill(words.paused, values);
     else status.textContent = news.sentence;
     section.view.box.setAttribute("aria-busy", String(running));
+  }
+
+  /** By the clock, over the last looks: others compute here too, and samples take their time. Null where there are too few. */
+  function secondsLeft(run, state, done, whole) {
+    if (state !== "running") run.seen = [];
+    else run.seen = [...run.seen, [performance.now() / 1000, done]].slice(-LOOKS);
+    const [[before, first] = [], [now, last] = []] = [run.seen[0], run.seen.at(-1)];
+    return now - before > SETTLED && last > first ? ((now - before) / (last - first)) * (whole - last) : null;
   }
 
   function steer(tab, action) {

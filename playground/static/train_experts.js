@@ -11,36 +11,46 @@ const TrainExperts = (() => {
     return { dead: shares.filter((share) => share < DEAD).length, count: shares.length, most: Math.max(...shares) };
   }
 
-  /** The part of a view that shows loads; `draw(loads, layers, words)` renews it. */
+  /** What a layer is called that the model has under `path`: the numbers are the model's, in which dense layers count too. */
+  function layerName(path, words) {
+    const [, kind, index] = path.match(/(layers|mtp)\.(\d+)/);
+    return fill(kind === "mtp" ? words.further_layer : words.layer, { number: Number(index) + 1 });
+  }
+
+  /** The part of a view that shows loads; `draw(loads, layers, title)` renews it: `layers` are the paths of those with experts,
+      `title` names the design where there are several. */
   function part(words, balances) {
     const bars = element("div", { class: "train-layers" });
     const select = element("select", { id: `train-layer-${Math.random().toString(36).slice(2, 8)}` });
     const plot = element("div", { class: "train-plot", role: "img", "aria-label": words.load_over_time });
     const table = element("details", {}, element("summary", {}, words.table), element("div", { class: "train-scroll", tabindex: "0", role: "region", "aria-label": words.loads }));
     const choice = element("p", { class: "train-row" }, element("label", { for: select.id }, words.load_over_time), select);
-    const box = element("section", { class: "train-loads", hidden: "" }, element("h3", {}, words.loads),
+    const heading = element("h3", {}, words.loads);
+    const box = element("section", { class: "train-loads", hidden: "" }, heading,
       element("p", { class: "train-note" }, words.loads_about), bars, choice, plot, table);
     let loads = [];
     select.addEventListener("change", () => TrainChart.shares(plot, loads, Number(select.value), words, balances));
 
-    function draw(newest) {
+    function draw(newest, layers, title) {
       loads = newest;
       box.hidden = !loads.length;
       if (!loads.length) return;
+      heading.textContent = title ? fill(words.loads_of, { name: title }) : words.loads;
       const last = loads.at(-1)[1];
-      if (select.options.length !== last.length) {
-        select.replaceChildren(...last.map((_, index) => element("option", { value: String(index) }, fill(words.layer, { number: index + 1 }))));
+      const names = layers.map((path) => layerName(path, words));
+      if ([...select.options].map(({ text }) => text).join() !== names.join()) {
+        select.replaceChildren(...names.map((name, index) => element("option", { value: String(index) }, name)));
         select.value = String(last.length - 1);
       }
-      bars.replaceChildren(...last.map((layer, index) => columns(layer, index, words)));
-      table.lastChild.replaceChildren(grid(last, words));
+      bars.replaceChildren(...last.map((layer, index) => columns(layer, names[index], words)));
+      table.lastChild.replaceChildren(grid(last, names, words));
       TrainChart.shares(plot, loads, Number(select.value), words, balances);
     }
 
     return { box, draw };
   }
 
-  function columns(layer, index, words) {
+  function columns(layer, name, words) {
     const most = Math.max(2 / layer.length, ...layer);
     const chart = element("div", { class: "train-bars" });
     chart.style.setProperty("--even", `${100 / layer.length / most}%`);
@@ -51,15 +61,13 @@ const TrainExperts = (() => {
       chart.append(bar);
     });
     const told = layer.map((share, expert) => fill(words.expert_load, { number: expert + 1, share: percent(share) })).join("; ");
-    const name = fill(words.layer, { number: index + 1 });
-    const picture = element("figure", { role: "img", "aria-label": `${name}. ${told}` }, chart, element("figcaption", {}, name));
-    return picture;
+    return element("figure", { role: "img", "aria-label": `${name}. ${told}` }, chart, element("figcaption", {}, name));
   }
 
-  function grid(layers, words) {
+  function grid(layers, names, words) {
     const head = element("tr", {}, element("th", { scope: "col" }, ""), ...layers[0].map((_, expert) => element("th", { scope: "col", class: "number" }, fill(words.expert, { number: expert + 1 }))));
     head.firstChild.textContent = words.loads;
-    const rows = layers.map((layer, index) => element("tr", {}, element("th", { scope: "row" }, fill(words.layer, { number: index + 1 })),
+    const rows = layers.map((layer, index) => element("tr", {}, element("th", { scope: "row" }, names[index]),
       ...layer.map((share) => element("td", { class: "number" }, percent(share)))));
     return element("table", { class: "ruled" }, element("thead", {}, head), element("tbody", {}, ...rows));
   }

@@ -17,6 +17,10 @@ const TrainForm = (() => {
     return select;
   };
 
+  const BEGINNING = 4000; // characters that tell what language a text is in
+  let ownText = lineage.remember("sessionStorage", "train_own") ?? "";
+  const ownBeginning = () => (lineage.state.train_on === "own" ? ownText.slice(0, BEGINNING) : undefined);
+
   /** A design string, checked; `changed(check)` is told what the server says, `null` while it is not known. */
   function designField(tab, words, value, changed) {
     const input = element("input", { type: "text", spellcheck: "false", autocomplete: "off", list: "train-designs", maxlength: "6000" });
@@ -43,7 +47,7 @@ const TrainForm = (() => {
 
     async function check() {
       const mine = (asked += 1);
-      const found = await tab.attempt(() => tab.ask("check", { design: input.value.trim(), text: lineage.state.train_on }));
+      const found = await tab.attempt(() => tab.ask("check", { design: input.value.trim(), text: lineage.state.train_on, own: ownBeginning() }));
       if (!found || mine !== asked) return;
       note.textContent = found.refusal ?? found.sentence;
       note.classList.toggle("wrong", Boolean(found.refusal));
@@ -62,29 +66,46 @@ const TrainForm = (() => {
     const { words, opening } = tab;
     const select = options(opening.texts, lineage.state.train_on);
     const area = element("textarea", { rows: "6", spellcheck: "false", dir: "auto" });
-    area.value = lineage.remember("sessionStorage", "train_own") ?? "";
     const limits = { least: grouped(opening.limits.characters), most: grouped(opening.limits.bytes) };
     const own = element("div", {}, ...labelled(fill(words.own, limits), area));
-    own.hidden = select.value !== "own";
     select.addEventListener("change", () => {
-      own.hidden = select.value !== "own";
       lineage.write("train_on", select.value);
+      renew();
       tab.recheck();
     });
-    area.addEventListener("input", () => lineage.remember("sessionStorage", "train_own", area.value));
-    return { parts: [...labelled(words.text, select), own], select, area };
+    area.addEventListener("input", () => {
+      ownText = area.value;
+      lineage.remember("sessionStorage", "train_own", ownText);
+    });
+    area.addEventListener("change", () => tab.recheck());
+
+    /** Shows what was chosen in another section: all of them train on the same text. */
+    function renew() {
+      select.value = lineage.state.train_on;
+      own.hidden = select.value !== "own";
+      area.value = ownText;
+    }
+
+    renew();
+    return { parts: [...labelled(words.text, select), own], select, area, renew };
   }
 
   function numbers(tab) {
     const { words, opening } = tab;
     const [low, high] = opening.limits.tokens;
     const budget = element("input", { type: "number", min: String(low), max: String(high), step: "1000", list: "train-budgets" });
-    budget.value = lineage.state.train_tokens;
     const seed = element("input", { type: "number", min: "0", step: "1" });
-    seed.value = lineage.state.train_seed;
     budget.addEventListener("change", () => lineage.write("train_tokens", budget.value));
     seed.addEventListener("change", () => lineage.write("train_seed", seed.value));
-    return { parts: [...labelled(words.budget, budget), ...labelled(words.seed, seed)], budget, seed };
+
+    /** Shows what was chosen in another section. */
+    function renew() {
+      budget.value = lineage.state.train_tokens;
+      seed.value = lineage.state.train_seed;
+    }
+
+    renew();
+    return { parts: [...labelled(words.budget, budget), ...labelled(words.seed, seed)], budget, seed, renew };
   }
 
   /** Lists that fields of all sections offer. */

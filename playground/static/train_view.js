@@ -53,12 +53,21 @@ const TrainView = (() => {
       headline.textContent = sentence();
       drawTable();
       drawSamples();
-      experts.draw(lanes[0]?.loads ?? []);
+      drawExperts();
       plot.setAttribute("aria-label", `${words.chart}. ${headline.textContent}`);
       if (lanes.length) TrainChart.losses(plot, about, lanes, words);
     }
 
+    /** Of a race the first design that has experts. */
+    function drawExperts() {
+      const sparse = lanes.findIndex(({ loads }) => loads.length);
+      if (sparse < 0) experts.draw([]);
+      else experts.draw(lanes[sparse].loads, lanes[sparse].layers, lanes.length > 1 ? about[sparse].title : "");
+    }
+
     function sentence() {
+      const lost = about.filter((_, index) => lanes[index]?.diverged).map(({ title }) => title);
+      if (lost.length) return fill(words.headline_diverged, { tokens: grouped(Math.max(...lanes.map(({ tokens }) => tokens))), names: lost.join(", ") });
       const loads = lanes[0]?.loads ?? [];
       if (kind === "experts" && loads.length) {
         const { dead, count, most } = TrainExperts.figures(loads.at(-1));
@@ -68,7 +77,7 @@ const TrainView = (() => {
       if (!scored.length) return words.headline_none;
       if (scored.length === 1) {
         const { held } = scored[0];
-        return fill(words.headline_one, { tokens: grouped(held.at(-1)[0]), first: loss(held[0][2]), last: loss(held.at(-1)[2]) });
+        return fill(about[0].writes ? words.headline_one : words.headline_masked, { tokens: grouped(held.at(-1)[0]), first: loss(held[0][2]), last: loss(held.at(-1)[2]) });
       }
       const common = Math.min(...scored.map(({ held }) => held.at(-1)[0]));
       const ranked = scored.map(({ name, held }) => ({ name, last: held.filter(([tokens]) => tokens <= common).at(-1)[2] })).sort((a, b) => a.last - b.last);
@@ -86,7 +95,8 @@ const TrainView = (() => {
         const lane = lanes[index];
         const held = lane ? heldOf(lane).at(-1)?.[2] : null;
         const bits = lane?.bytes_per_token && held ? (held / Math.LN2 / lane.bytes_per_token).toFixed(3) : "–";
-        const cells = [grouped(design.params), grouped(design.active), lane ? grouped(lane.tokens) : "–", loss(lane ? trainedLoss(lane) : null), loss(held), bits, lane ? grouped(Math.round(lane.speed)) : "–"];
+        const losses = lane?.diverged ? [words.diverged, words.diverged, "–"] : [loss(lane ? trainedLoss(lane) : null), loss(held), bits];
+        const cells = [grouped(design.params), grouped(design.active), lane ? grouped(lane.tokens) : "–", ...losses, lane ? grouped(Math.round(lane.speed)) : "–"];
         return element("tr", {}, element("th", { scope: "row" }, design.title), ...cells.map((cell) => element("td", { class: "number" }, cell)));
       });
       const open = region.querySelector("details")?.open;
@@ -123,8 +133,9 @@ const TrainView = (() => {
       }));
     }
 
-    /** What can be done with the models once they are there: take one in hand, write with it, download it. */
-    function finish() {
+    /** What can be done with the models once they are there: take one in hand, write with it, download it. The only one of a
+        training that has just ended is taken at once. */
+    function finish(hasJustEnded) {
       const rows = lanes.map((lane, index) => {
         if (!lane.model) return null;
         const told = element("p", { class: "train-note" });
@@ -138,7 +149,7 @@ const TrainView = (() => {
           lineage.open("generate");
         });
         const save = button(words.download, () => tab.download(lane.model));
-        if (lanes.length === 1) inHand();
+        if (hasJustEnded && lanes.length === 1) inHand();
         const does = about[index].writes ? [take, write, save] : [take, save];
         return element("div", { class: "train-become" }, lanes.length > 1 ? element("h4", {}, about[index].title) : "", told, element("p", { class: "train-row" }, ...does));
       }).filter(Boolean);

@@ -38,6 +38,7 @@ def lane(track, steps: int, budget: int, seen: tuple[int, int, int] = (0, 0, 0))
         "loads": track.loads[seen[2] :],
         "layers": track.layers,
         "model": track.model,
+        "diverged": track.diverged,
     }
 
 
@@ -60,5 +61,6 @@ def _sentence(training, place: int, lang: str) -> str:
         key = "train.waiting_first" if place <= 1 else "train.waiting"
         return say(lang, key, place=exact(place))
     if training.state == "over":
-        return say(lang, f"train.why.{training.why}")
+        is_unbegun = training.why == "stopped" and not any(track.step for track in training.tracks)
+        return say(lang, "train.why.unbegun" if is_unbegun else f"train.why.{training.why}")
     return ""

@@ -1,5 +1,7 @@
 """The scores of the shipped models: the rows of their tables, as texts, and the sentences about them."""
 
+from statistics import mode
+
 from playground.i18n import say
 from playground.views.numbers import NARROW, exact, short
 
@@ -9,7 +11,8 @@ SHARES = ("top1", "top5", "unigram_top1", "right", "majority")
 
 
 def zoo_payload(groups: list[list], lang: str) -> list[dict]:
-    """For each group of models that can be compared: a heading, a sentence, the heads and the rows of its table."""
+    """For each group of models that can be compared: a heading, a sentence, the heads and the rows of its table, and those
+    of its curves."""
     return [_group(group, lang) for group in groups]
 
 
@@ -24,6 +27,19 @@ def _group(group: list, lang: str) -> dict:
         "sentence": _sentence(group, lang),
         "heads": [say(lang, "train.zoo.model"), *(say(lang, f"train.zoo.{name}") for name in columns)],
         "rows": [[one.title, *(_cell(one, name) for name in columns)] for one in group],
+        "curves": _curves(group, lang),
+    }
+
+
+def _curves(group: list, lang: str) -> dict:
+    """The held-out losses by the tokens read, a column a model: what the chart draws."""
+    places = sorted({tokens for one in group for tokens, _ in one.curve})
+    losses = [dict(one.curve) for one in group]
+    return {
+        "heads": [say(lang, "train.zoo.tokens"), *(one.title for one in group)],
+        "rows": [
+            [exact(place), *(f"{known[place]:.3f}" if place in known else "–" for known in losses)] for place in places
+        ],
     }
 
 
@@ -34,7 +50,16 @@ def _sentence(group: list, lang: str) -> str:
     same = len({one.tokens for one in group}) == 1
     tokens = " / ".join(dict.fromkeys(short(one.tokens) for one in group))
     key = "train.zoo.compared" if same else "train.zoo.compared_unequal"
-    return say(lang, key, best=best.title, loss=f"{best.score['loss']:.3f}", tokens=tokens)
+    return say(lang, key, best=best.title, loss=f"{best.score['loss']:.3f}", tokens=tokens) + _rates(group, lang)
+
+
+def _rates(group: list, lang: str) -> str:
+    """Where learning rates were not the same for all."""
+    usual = mode(one.peak_lr for one in group)
+    others = ", ".join(f"{one.title} {one.peak_lr:g}" for one in group if one.peak_lr != usual)
+    along = ", ".join(one.title for one in group if one.is_along_another_budget)
+    told = say(lang, "train.zoo.rates", others=others, usual=f"{usual:g}") if others else ""
+    return told + (say(lang, "train.zoo.budgets", models=along) if along else "")
 
 
 def _cell(one, name: str) -> str:

@@ -6,9 +6,9 @@ from playwright.sync_api import expect
 
 TINY = "llama-mini~max_seq_len=64~d_model=16~n_layers=1~n_heads=2~attention=mqa~n_kv_heads=1~d_head=8~d_ff=24~vocab_size=300"
 SPARSE = (
-    "mixtral-mini~max_seq_len=64~d_model=16~n_layers=2~n_heads=2~n_kv_heads=1~d_head=8~attention=mqa~vocab_size=300"
+    "mixtral-mini~max_seq_len=64~d_model=16~n_layers=3~n_heads=2~n_kv_heads=1~d_head=8~attention=mqa~vocab_size=300"
     "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8~moe.router=sigmoid~moe.normalise_weights=false"
-    "~moe.aux_loss_coef=0"
+    "~moe.aux_loss_coef=0~moe.first_dense=1"
 )
 CHART = ".train-section:not([hidden]) .train-plot .main-svg"
 
@@ -58,6 +58,12 @@ def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
     expect(page.locator("#model-facts")).to_contain_text("trained here")
     page.locator("#generate-run").click()
     expect(page.locator(".generate-tokens [role=option]").nth(3)).to_be_visible()
+    visitor.put("model", "gpt2-mini")
+    visitor.wait_for_address("model=gpt2-mini")
+    page.locator("#tab-train-button").click()
+    page.reload()
+    expect(here.get_by_role("button", name="Make it the current model")).to_be_visible()  # as before
+    expect(page.locator("#model-facts")).to_contain_text("ships with Lineage")  # but what was chosen since stays
     assert visitor.errors == []
     assert visitor.strangers == []
 
@@ -75,9 +81,16 @@ def test_designs_race_and_build_hands_its_own_over(visit):
     expect(here.locator(".train-scroll > table tbody th")).to_have_text(["RMSNorm", "LayerNorm"])
     expect(here.locator(".train-plot .scatterlayer .trace")).to_have_count(4)
     expect(here.get_by_role("button", name="Make it the current model")).to_have_count(2)
+    here.get_by_label("Seed").fill("11")
+    here.get_by_label("Seed").blur()
+    page.locator("#train-switch button[value=one]").click()
+    expect(section(visitor).get_by_label("Seed")).to_have_value("11")
+    expect(section(visitor).get_by_label("Tokens to read")).to_have_value("10000")
     page.locator("#train-switch button[value=zoo]").click()
     expect(page.locator("#train-zoo-plot .scatterlayer .trace").first).to_be_visible()
     expect(section(visitor).locator("tbody th").first).to_be_visible()
+    section(visitor).locator("summary").first.click()
+    expect(section(visitor).locator("details[open] tbody tr")).not_to_have_count(0)
     page.locator("#tab-build-button").click()
     expect(page.locator("#build-title")).to_contain_text("LLaMA-3 8B")
     page.locator("#build-train").click()
@@ -94,7 +107,7 @@ def test_experts_are_balanced_while_they_learn(visit):
     here = section(visitor)
     expect(here.locator(".train-layers figure")).to_have_count(3)  # recorded
     here.get_by_role("button", name="Train", exact=True).click()
-    expect(here.locator(".train-layers figure")).to_have_count(2)
+    expect(here.locator(".train-layers figcaption")).to_have_text(["Layer 2", "Layer 3"])  # the first has no experts
     here.get_by_role("radio", name="a bias on the choice").check()
     expect(here.locator(".train-loads .annotation-text")).to_contain_text("From here: a bias on the choice")
     here.get_by_role("button", name="Stop").click()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import models
+from models.config_groups import MixtureOfExperts
 from models.objectives import Example
 from models.objectives.causal import causal
 from models.objectives.marks import Marks
@@ -95,9 +96,12 @@ def test_an_encoder_decoder_is_measured_on_what_each_side_reads_without_padding(
         assert together[name].load == pytest.approx(mixed.tolist())
 
 
-def test_a_dense_model_has_nothing_to_measure():
-    model = models.build(models.preset("gpt2-mini").replace(n_layers=1, **SIZES))
-    assert measure_routing(model, [Example(torch.tensor([1]), torch.tensor([2]))], pad=0) == {}
+def test_models_that_send_tokens_nowhere_have_nothing_to_measure():
+    sizes = SIZES | {"n_layers": 1}
+    merged = MixtureOfExperts(n_experts=4, n_experts_per_token=4, d_expert=8, router="dense", mixing="merged")
+    dense = [models.preset(name).replace(**sizes) for name in ("gpt2-mini", "bert-mini")]
+    for config in (*dense, dense[1].replace(moe=merged)):
+        assert measure_routing(models.build(config), [Example(torch.tensor([1]), torch.tensor([2]))], pad=0) == {}
 
 
 def test_card_and_history_say_where_tokens_go(tmp_path, monkeypatch):

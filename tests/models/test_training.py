@@ -90,6 +90,16 @@ def test_noise_of_routers_repeats_itself_too(data):
     assert losses() == first
 
 
+def test_a_step_tells_which_experts_its_tokens_chose_also_where_it_ends_in_a_validation(data):
+    moe = models.preset("mixtral-mini").moe
+    steps = Trainer(RECIPE, models.build(CONFIG.replace(moe=replace(moe, d_expert=24)), seed=1), data)
+    for progress in steps:
+        assert [counts.shape for counts in progress.expert_counts] == [(moe.n_experts,)] * CONFIG.n_layers
+        chosen = RECIPE.batch_tokens * moe.n_experts_per_token
+        assert [counts.sum().item() for counts in progress.expert_counts] == [chosen] * CONFIG.n_layers
+    assert any(row.val_loss for row in steps.history)
+
+
 def test_state_of_another_recipe_or_other_texts_is_refused(data, tmp_path):
     state = tmp_path / "state.safetensors"
     first = trainer(data)
@@ -220,6 +230,14 @@ def test_muon_in_bf16_steps_in_the_same_direction():
         Muon([matrix], lr=0.1, products=products).step()
         steps[products] = matrix.detach().flatten()
     assert F.cosine_similarity(*steps.values(), dim=0) > 0.999
+
+
+def test_muon_leaves_alone_what_a_step_did_not_use():
+    used, unused = (torch.nn.Parameter(torch.ones(4, 6)) for _ in range(2))
+    used.grad = torch.randn(4, 6, generator=torch.Generator().manual_seed(3))
+    Muon([used, unused], lr=0.1).step()
+    assert torch.equal(unused, torch.ones(4, 6))
+    assert not torch.equal(used, torch.ones(4, 6))
 
 
 def test_interrupted_run_keeps_its_state_and_goes_on(small_preset, corpus, tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from models.errors import InputError
 from playground import services, train_house
 from playground.train_api import train
-from playground.train_house import House, read_order
+from playground.train_house import House, Training, read_order
 from playground.train_texts import read
+from playground.views.train_payload import told
 from tests.playground.trainings import TINY, ask, ended, order
 
 SPARSE = (
@@ -77,12 +78,16 @@ class TestHouse:
     def test_the_line_is_bounded(self, slow):
         house = House(at_once=1, most_waiting=2)
         wanted = read_order([TINY], read("stories-en"), 10_000, 7)
-        self.state(house, house.begin(wanted, "a"), "running")
+        running = house.begin(wanted, "a")
+        self.state(house, running, "running")
         for visitor in "bc":
             house.begin(wanted, visitor)
-        with pytest.raises(InputError) as refused:
-            house.begin(wanted, "d")
-        assert refused.value.code == "train_full"
+        for visitor in "da":
+            with pytest.raises(InputError) as refused:
+                house.begin(wanted, visitor)
+            assert refused.value.code == "train_full"
+        assert not running.stopped.is_set()  # its visitor has lost nothing by asking
+        house.begin(wanted, "b")  # takes the place of its visitor's in the line
 
     def test_a_training_stops_when_nobody_looks(self, slow, monkeypatch):
         monkeypatch.setattr(train_house, "FORSAKEN", 0.1)
@@ -92,6 +97,18 @@ class TestHouse:
         while training.state != "over" and time.monotonic() < until:
             time.sleep(0.01)
         assert training.why == "stopped"
+
+    def test_a_page_out_of_sight_may_ask_less_often(self, slow, monkeypatch):
+        monkeypatch.setattr(train_house, "FORSAKEN", 0.1)
+        house = House()
+        training = house.begin(read_order([TINY], read("stories-en"), 10_000, 7), "me")
+        house.get(training.name, is_in_sight=False)
+        time.sleep(0.4)
+        assert training.state == "running"
+
+    def test_what_was_stopped_in_the_line_has_learnt_nothing(self):
+        training = Training(read_order([TINY], read("stories-en"), 10_000, 7), "me", state="over", why="stopped")
+        assert "nothing has been learnt" in told(training, 0, [], "en")["sentence"]
 
     def test_the_time_of_a_training_is_bounded(self, monkeypatch):
         monkeypatch.setattr(train_house, "MAX_SECONDS", 0.0)
@@ -120,6 +137,7 @@ class TestHouse:
             {"tokens": True},
             {"seed": -1},
             {"text": "nothing"},
+            {"text": ["own"]},
             {"text": "own"},
             {"text": "own", "own": "short"},
             {"text": "own", "sent": "nothing"},

@@ -10,19 +10,14 @@ import torch
 
 import models
 from models.errors import InputError
-from playground import generation_api, services, train_answers, train_files, trained_here
+from playground import generation_api, services, train_files, trained_here
 from playground.design_strings import design_string, parse_design
 from playground.session import DEFAULT_MODEL, Session
 from playground.shell import read_arrival, show_model
 from playground.train_designs import trainable
 from playground.train_lane import Lane
 from playground.train_texts import read
-
-TINY = "llama-mini~max_seq_len=64~d_model=16~n_layers=1~n_heads=2~attention=mqa~n_kv_heads=1~d_head=8~d_ff=24~vocab_size=300"
-
-
-def ask(function: str, /, **request) -> dict:
-    return json.loads(getattr(train_answers, function)(json.dumps(request)))
+from tests.playground.trainings import TINY, ask
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,20 @@
 """Training in the browser: what is trained, on what, and what is seen of it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import models
 from models.errors import InputError
+from models.tokenizers.catalogue import load_named
 from models.training.in_memory import in_memory, split
-from playground import services, zoo_scores
+from playground import services, train_lane, zoo_scores
 from playground.design_strings import design_string, parse_design
 from playground.train_designs import balances, small_form, trainable, with_balance
 from playground.train_lane import Lane, recipe_of
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, own, read
+from playground.views.zoo_table import zoo_payload
 from playground.zoo_scores import groups
 from tests.playground.trainings import TINY, ask, ended, order
 
@@ -19,6 +23,9 @@ SPARSE = (
     "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8~moe.router=sigmoid~moe.normalise_weights=false"
     "~moe.aux_loss_coef=0"
 )
+
+
+ENCODER = "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +68,9 @@ class TestDesigns:
             ("clip-vit-b32", "train_kind"),
             (f"{TINY}~n_layers=17", "train_too_deep"),
             (f"{TINY}~vocab_size=100", "train_vocabulary"),
+            (f"{TINY}~max_seq_len=1", "train_too_short"),
+            (f"{ENCODER}~max_seq_len=4", "train_too_short"),
+            (f"{ENCODER}~max_seq_len=1~head=mlm~pooler=false", "train_too_short"),
             ("bert-mini~d_model=16~n_heads=2~d_head=8~vocab_size=300", "train_vocabulary"),
             (
                 f"{TINY}~n_heads=3000~d_head=2~d_model=4~attention=mha~n_kv_heads=3000~position=alibi~max_seq_len=256",
@@ -135,6 +145,17 @@ class TestTexts:
             own(text)
         assert refused.value.code == code
 
+    def test_the_beginning_of_ones_own_text_decides_which_tokenizer_is_named(self):
+        design = "llama-mini~d_model=16~n_layers=1~n_heads=2~attention=mqa~n_kv_heads=1~d_head=8~d_ff=24"
+        for own_text, tokenizer in (("一段没有空格的中文。", "byte-bpe-4k"), ("English words.", "stories-4k")):
+            assert tokenizer in ask("check", design=design, text="own", own=own_text)["sentence"]
+
+    def test_a_held_out_part_that_leaves_nothing_to_predict_is_refused(self):
+        recipe = recipe_of(trainable(TINY), read("stories-en"), 10_000, 7)
+        with pytest.raises(InputError) as refused:
+            in_memory(recipe, load_named("bytes"), ["a text"], [""], 500)
+        assert refused.value.code == "corpus_not_held_out"
+
     def test_a_text_of_one_repeated_document_is_refused(self):
         with pytest.raises(InputError) as refused:
             split(["the same"] * 9)
@@ -157,11 +178,13 @@ class TestLearning:
     @pytest.mark.parametrize(
         "design",
         [
-            "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64",
-            "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64~head=mlm~pooler=false",
+            ENCODER,
+            f"{ENCODER}~head=mlm~pooler=false",
+            f"{ENCODER}~head=mlm~pooler=false~max_seq_len=8",
             f"{TINY}~structure=prefix_decoder~mask_pattern=prefix",
+            f"{ENCODER}~head=mlm~pooler=false~mask_pattern=longformer~window=16",
         ],
-        ids=["pairs", "masked", "prefix"],
+        ids=["pairs", "masked", "masked, short", "prefix", "masked, global tokens"],
     )
     def test_encoders_and_prefix_decoders_learn_too(self, design):
         lane = Lane(trainable(design), read("stories-en"), 10_000, 7)
@@ -173,6 +196,14 @@ class TestLearning:
         assert len({text for _, _, text in lane.track.samples}) == 2
         lane.keep()
         assert services.inhand(lane.track.model).steps == 8
+
+    def test_a_loss_that_grows_beyond_all_numbers_ends_the_training_and_is_told(self, monkeypatch):
+        monkeypatch.setattr(train_lane, "recipe_of", lambda *order: replace(recipe_of(*order), peak_lr=1e30))
+        news = ended(ask("begin", **order(tokens=400_000))["training"])
+        lane = news["lanes"][0]
+        assert (news["why"], lane["diverged"], lane["model"]) == ("diverged", True, None)
+        assert lane["step"] < lane["steps"]
+        assert lane["points"][-1][1] is None
 
     def test_designs_of_a_race_read_the_same_tokens(self):
         text, designs = read("stories-en"), [trainable(TINY), trainable(f"{TINY}~norm=layernorm")]
@@ -191,7 +222,6 @@ class TestLearning:
 
     def test_data_in_memory_are_those_of_files(self, tmp_path):
         """The stream that a recipe reads from a folder, without the folder."""
-        from models.tokenizers.catalogue import load_named
         from models.training.data import TokenFile, TokenStream, tokenised
 
         design, text = trainable(TINY), read("stories-en")
@@ -239,6 +269,24 @@ class TestZoo:
             payload = ask("opening", lang=lang)["zoo"]
             assert sum(len(group["rows"]) for group in payload) == len(zoo_scores.scored())
             assert all(len(row) == len(group["heads"]) for group in payload for row in group["rows"])
+            for group in payload:
+                curves = group["curves"]
+                assert len(curves["heads"]) == 1 + len(group["rows"])
+                assert all(len(row) == len(curves["heads"]) for row in curves["rows"])
+
+    def test_what_differed_beside_the_architecture_is_said(self):
+        one = next(group[0] for group in groups() if "llama-mini" in [one.name for one in group])
+        plain = replace(one, is_along_another_budget=False)
+        others = [replace(plain, name="b", title="B"), replace(plain, name="c", title="Slow", peak_lr=0.0015)]
+        same, unlike = (zoo_payload([group], "en")[0]["sentence"] for group in ([plain, others[0]], [plain, *others]))
+        assert "learning rate" not in same
+        assert f"was {one.peak_lr:g}, but not for all: Slow 0.0015." in unlike
+        along = [replace(one, is_along_another_budget=True), others[0]]
+        assert "another budget" in zoo_payload([along], "en")[0]["sentence"]
+
+    def test_bits_per_byte_are_those_of_models_that_predict_every_token(self):
+        for one in zoo_scores.scored():
+            assert ("bits_per_byte" in one.score) == (one.objective == "causal")
 
 
 def test_what_was_recorded_is_shown_in_both_languages():
