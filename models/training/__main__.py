@@ -14,6 +14,7 @@ from models.presets import ZOO
 from models.training.processes import Processes, device_named
 from models.training.recipe import load_recipe, recipes
 from models.training.run import StopRequest, train
+from models.training.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
@@ -79,8 +80,11 @@ def main(argv: list[str] | None = None) -> int:
             recipe = replace(recipe, tokens=options.tokens)
         out = options.out or (ZOO if recipe.encoder is None else HEADS) / recipe.name
         processes = Processes.of_torchrun(device_named(options.device))
-        say = partial(print, flush=True)
-        finished = train(recipe, options.corpus, options.work, out, stop, say, processes)
+        say, show = partial(print, flush=True), None
+        if sys.stdout.isatty():
+            terminal = Terminal(sys.stdout)
+            say, show = terminal.say, terminal.show
+        finished = train(recipe, options.corpus, options.work, out, stop, say, processes, show)
         processes.close()
     except InputError as error:
         print(error, file=sys.stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 from models.errors import InputError
 from models.installed import INSTALLABLE
 from models.objectives import SUITS
-from models.tokenizers.train import ALPHABET_SHARE
+from models.tokenizers.train import ALGORITHMS, ALPHABET_SHARE
 
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
@@ -68,7 +68,10 @@ class Mixture:
     limits: str = "Nothing filters what the model writes."
 
     def __post_init__(self) -> None:
+        for field in ("tokenizer_name", *WORDS):
+            _check(self, field, isinstance(getattr(self, field), str), "a text")
         _check(self, "corpora", len(self.corpora) > 0, "at least one file")
+        _check(self, "algorithm", self.algorithm in ALGORITHMS, "one of " + ", ".join(ALGORITHMS))
         _check(self, "vocab_size", _whole(self.vocab_size, 257) and self.vocab_size <= 65536, "between 257 and 65536")
         _check(self, "alphabet_share", _real(self.alphabet_share, lambda v: 0 < v < 1), "between 0 and 1")
         _check(self, "plain_marks", isinstance(self.plain_marks, bool), "true or false")
@@ -112,7 +115,7 @@ class Recipe:
     learning_layers: int = 0
 
     def __post_init__(self) -> None:
-        _check(self, "objective", self.objective in SUITS, "one of " + ", ".join(SUITS))
+        _check(self, "objective", self.objective in list(SUITS), "one of " + ", ".join(SUITS))
         _check(self, "seed", _whole(self.seed, 0), "a whole number of at least 0")
         _check(self, "sequence_length", _whole(self.sequence_length, 2), "a whole number of at least 2")
         divides = _whole(self.batch_tokens, 1) and self.batch_tokens % self.sequence_length == 0
@@ -189,11 +192,13 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise InputError("recipe_unknown", name=name_or_path, known=", ".join(recipes()))
     values = _read_toml(path)
     mixture = load_mixture(MIXTURES / f"{values.get('mixture')}.toml", path)
-    words = values.pop("card", {})
+    words = _table(values, "card", path)
+    values.pop("card", None)
     if unknown := sorted(set(words) - set(WORDS)):
         raise InputError("recipe_unread", file=path.name, reason=f"unknown field card.{unknown[0]}")
     mixture = replace(mixture, **words)
-    values |= {"name": path.stem, "mixture": mixture, "betas": tuple(values.get("betas", ()))}
+    betas = values.get("betas", ())
+    values |= {"name": path.stem, "mixture": mixture, "betas": tuple(betas) if isinstance(betas, list) else (betas,)}
     return _construct(Recipe, values, path)
 
 
@@ -203,8 +208,11 @@ def load_mixture(path: Path, asked_by: Path) -> Mixture:
     if not path.is_file():
         raise InputError("recipe_unread", file=asked_by.name, reason=f"there is no mixture {path.name}")
     values = _read_toml(path)
-    corpora = tuple(_construct(CorpusShare, share, path) for share in values.get("corpora", ()))
-    tokenizer = values.get("tokenizer", {})
+    shares = values.get("corpora", [])
+    if not isinstance(shares, list) or not all(isinstance(share, dict) for share in shares):
+        raise InputError("recipe_unread", file=path.name, reason="corpora must be tables, [[corpora]]")
+    corpora = tuple(_construct(CorpusShare, share, path) for share in shares)
+    tokenizer = _table(values, "tokenizer", path)
     flat = {
         "name": path.stem,
         "corpora": corpora,
@@ -214,7 +222,14 @@ def load_mixture(path: Path, asked_by: Path) -> Mixture:
         "alphabet_share": tokenizer.get("alphabet_share", ALPHABET_SHARE),
         "plain_marks": values.get("plain_marks", True),
     }
-    return _construct(Mixture, flat | values.get("card", {}), path)
+    return _construct(Mixture, flat | _table(values, "card", path), path)
+
+
+def _table(values: dict, name: str, path: Path) -> dict:
+    table = values.get(name, {})
+    if not isinstance(table, dict):
+        raise InputError("recipe_unread", file=path.name, reason=f"{name} must be a table, [{name}]")
+    return table
 
 
 def _read_toml(path: Path) -> dict:

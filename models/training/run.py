@@ -20,14 +20,16 @@ from models.training.evaluate_translations import evaluate_translations
 from models.training.processes import Processes
 from models.training.recipe import Recipe
 from models.training.routing import measure_routing
-from models.training.trainer import Progress, Trainer
+from models.training.terminal import how_far
+from models.training.trainer import Trainer
 from models.training.translations import TranslationData
 from models.weights.files import read_tensors
 from models.weights.loading import load_with_heads
 from models.weights.saving import save_parts
 
 SAVE_EVERY = 180.0  # seconds
-SAY_EVERY = 15.0  # seconds
+SAY_EVERY = 15.0  # seconds between two lines on how far it is
+SHOW_EVERY = 0.5  # the same where a line takes the place of the one before
 Say = Callable[[str], None]
 
 
@@ -53,16 +55,18 @@ def train(
     stop: StopRequest,
     say: Say = print,
     processes: Processes | None = None,
+    show: Say | None = None,
 ) -> bool:
     """Train `recipe`, going on from its checkpoint under `work` where there is one, and write `out`.
 
-    Of several `processes`, all call this, and the first one speaks and writes. Returns False where `stop` ended it early:
+    Of several `processes`, all call this, and the first one speaks and writes; `show` takes how far it is, where that line
+    may be replaced by the next, else `say` is told now and then. Returns False where `stop` ended it early:
     the state is kept, and the same call goes on. A call for a finished training only writes the folder again. Raises
     InputError as `prepare` and `Trainer.resume` do.
     """
     processes = processes or Processes()
     if not processes.is_first:
-        say = _nothing
+        say = show = _nothing
     say(f"{recipe.name}: reading the corpora")
     with processes.after_first():
         data = prepare(recipe, corpus, work)
@@ -72,7 +76,7 @@ def train(
     if state.is_file():
         trainer.resume(state)
         say(f"{recipe.name}: going on after step {trainer.step:,} of {recipe.steps:,}")
-    if not _steps(trainer, state, stop, say):
+    if not _steps(trainer, state, stop, say, show):
         say(f"{recipe.name}: stopped after step {trainer.step:,}; the same command goes on from there")
         return False
     write_model(trainer, data, out)
@@ -80,16 +84,17 @@ def train(
     return True
 
 
-def _steps(trainer: Trainer, state: Path, stop: StopRequest, say: Say) -> bool:
+def _steps(trainer: Trainer, state: Path, stop: StopRequest, say: Say, show: Say | None) -> bool:
     """Make the remaining steps; whether all were made."""
+    tell, pause = (say, SAY_EVERY) if show is None else (show, SHOW_EVERY)
     began, first = time.monotonic(), trainer.tokens
     saved = said = began
     for progress in trainer:
         now = time.monotonic()
         if progress.row and progress.row.val_loss is not None:
             say(f"{trainer.recipe.name}: validation loss {progress.row.val_loss:.4f} after {progress.tokens:,} tokens")
-        if now - said > SAY_EVERY:
-            say(_line(trainer, progress, (progress.tokens - first) / (now - began)))
+        if now - said > pause:
+            tell(how_far(trainer.recipe, progress, (progress.tokens - first) / (now - began)))
             said = now
         due, stopping = trainer.processes.any(now - saved > SAVE_EVERY, stop.asked)
         if due or stopping or trainer.finished:
@@ -98,14 +103,6 @@ def _steps(trainer: Trainer, state: Path, stop: StopRequest, say: Say) -> bool:
         if stopping:
             return trainer.finished
     return True
-
-
-def _line(trainer: Trainer, progress: Progress, speed: float) -> str:
-    left = (trainer.recipe.steps * trainer.recipe.batch_tokens - progress.tokens) / speed
-    return (
-        f"{trainer.recipe.name}: step {progress.step:,}/{trainer.recipe.steps:,}  loss {progress.loss:.3f}  "
-        f"lr {progress.lr:.2e}  {speed:,.0f} tokens/s  {left / 60:.0f} min left"
-    )
 
 
 def write_model(trainer: Trainer, data: AnyData, out: Path) -> None:

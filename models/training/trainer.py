@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.building import allocate
+from models.config import ModelConfig
 from models.errors import InputError
 from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
@@ -102,6 +103,7 @@ class Trainer:
         if model.config.structure not in SUITS[recipe.objective]:
             suiting = ", ".join(name for name, structures in SUITS.items() if model.config.structure in structures)
             raise InputError("recipe_field", field="objective", value=recipe.objective, allowed=f"one of {suiting}")
+        _check_sizes(recipe, model.config, data.tokenizer.vocab_size)
         self._pad = marks_of(data.tokenizer).pad
         if recipe.first_positions == "sinusoidal":
             begin_with_waves(model.position)
@@ -266,6 +268,18 @@ class Trainer:
         self.budgets = [(first, tokens) for first, tokens in state["budgets"]]
         if self.budgets[-1][1] != self.recipe.tokens:
             self.budgets.append((self.step, self.recipe.tokens))
+
+
+def _check_sizes(recipe: Recipe, config: ModelConfig, vocab_size: int) -> None:
+    """Raises InputError("recipe_field") where the model has no room for the rows, or for the ids, that it is to read."""
+    if vocab_size > config.vocab_size:
+        allowed = (
+            f"one whose tokenizer has at most the {config.vocab_size:,} ids of {recipe.preset}, not {vocab_size:,}"
+        )
+        raise InputError("recipe_field", field="mixture", value=recipe.mixture.name, allowed=allowed)
+    if recipe.sequence_length > config.max_seq_len:
+        allowed = f"at most the context of {recipe.preset}, {config.max_seq_len:,}"
+        raise InputError("recipe_field", field="sequence_length", value=recipe.sequence_length, allowed=allowed)
 
 
 def _chosen(routing: Routing) -> Tensor:

@@ -8,9 +8,9 @@ import pytest
 import models
 from models.errors import InputError
 from models.objectives import MARKS, marks_of
-from models.training.recipe import load_recipe, recipes
+from models.training.recipe import RECIPES, load_recipe, recipes
 from models.training.run import StopRequest, train
-from tests.models.little_training import MIXTURE, RECIPE, story_folder
+from tests.models.little_training import CONFIG, MIXTURE, RECIPE, story_folder
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def corpus(tmp_path):
     ("field", "value"),
     [
         ("objective", "telepathy"),
+        ("objective", ["causal"]),
         ("seed", -1),
         ("seed", True),
         ("tokens", 63),
@@ -59,7 +60,14 @@ def test_the_first_steps_may_read_short_rows():
 
 
 def test_impossible_mixtures_are_refused_by_field():
-    for field, value in (("alphabet_share", 1), ("plain_marks", "yes"), ("vocab_size", 256)):
+    wrong = (
+        ("alphabet_share", 1),
+        ("plain_marks", "yes"),
+        ("vocab_size", 256),
+        ("algorithm", "guessing"),
+        ("limits", 5),
+    )
+    for field, value in wrong:
         with pytest.raises(InputError) as refusal:
             replace(MIXTURE, **{field: value})
         assert refusal.value.params["field"] == field
@@ -81,9 +89,34 @@ def test_recipe_files_are_refused_in_words(tmp_path):
     path.write_text('mixture = "simple-stories"\n[card]\nspeed = 3\n')
     with pytest.raises(InputError, match=r"unknown field card\.speed"):
         load_recipe(path)
+    path.write_text('mixture = "simple-stories"\ncard = 3\n')
+    with pytest.raises(InputError, match=r"card must be a table, \[card\]"):
+        load_recipe(path)
+    path.write_text((RECIPES / "gpt2-mini.toml").read_text().replace("betas = [0.9, 0.98]", "betas = 3"))
+    with pytest.raises(InputError, match=r"betas = \(3,\) cannot be: it must be two numbers"):
+        load_recipe(path)
+    path.write_text('mixture = "own"\n')
+    for mixture, told in (("tokenizer = 5", r"\[tokenizer\]"), ("corpora = [5]", r"\[\[corpora\]\]")):
+        (tmp_path / "own.toml").write_text(mixture)
+        with pytest.raises(InputError, match=rf"own\.toml.*{told}"):
+            load_recipe(path)
     path.write_text('mixture = "nowhere"\n')
     with pytest.raises(InputError, match=r"no mixture nowhere\.toml"):
         load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("room", "told"),
+    [
+        ({"vocab_size": 290}, "at most the 290 ids of llama-mini, not 300"),
+        ({"max_seq_len": 8}, "context of llama-mini, 8"),
+    ],
+    ids=str,
+)
+def test_a_model_too_small_for_its_recipe_is_refused_before_it_learns(room, told, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "preset", lambda name: CONFIG.replace(**{"vocab_size": 300, **room}))
+    with pytest.raises(InputError, match=told):
+        train(RECIPE, corpus, tmp_path / "work", tmp_path / "out", StopRequest(), lambda text: None)
 
 
 def test_shipped_models_differ_in_architecture_only():

@@ -1,5 +1,6 @@
 """Training repeats itself exactly, survives interruption, and says what it did."""
 
+import io
 import json
 import math
 import os
@@ -15,13 +16,14 @@ import models
 from models.errors import InputError
 from models.objectives import IGNORED, OBJECTIVES
 from models.objectives.causal import causal
-from models.training import checkpoint
+from models.training import checkpoint, run
 from models.training.__main__ import main
 from models.training.data import TokenStream, prepare
 from models.training.evaluate import evaluate, windows
 from models.training.muon import Muon, orthogonalised
 from models.training.recipe import CorpusShare
 from models.training.run import StopRequest, train
+from models.training.terminal import Terminal, duration
 from models.training.trainer import Trainer, learning_rate
 from tests.models.little_training import CONFIG, MIXTURE, RECIPE, story_data, story_folder
 
@@ -263,6 +265,24 @@ def test_interrupted_run_keeps_its_state_and_goes_on(small_preset, corpus, tmp_p
     assert any("going on after step 1 of 6" in text for text in heard)
     assert train(RECIPE, corpus, tmp_path / "fresh", tmp_path / "whole", StopRequest(), heard.append)
     assert (tmp_path / "out/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_a_terminal_shows_how_far_it_is_in_one_line_that_gives_way(small_preset, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SHOW_EVERY", 0.0)
+    screen = io.StringIO()
+    terminal = Terminal(screen)
+    assert train(RECIPE, corpus, tmp_path / "work", tmp_path / "out", StopRequest(), terminal.say, show=terminal.show)
+    lines = [line.split("\r")[-1].rstrip() for line in screen.getvalue().split("\n")[:-1]]  # as they stay
+    assert not any("tokens/s" in line for line in lines)
+    assert "finished" in lines[-1]
+    shown = [part for part in screen.getvalue().split("\r") if "tokens/s" in part]
+    assert "[########................]  33%  step 2/6  loss 5." in shown[1]
+    assert "[########################] 100%  step 6/6" in shown[-1]
+    assert "0 s left" in shown[-1]
+
+
+def test_time_that_is_left_is_told_in_its_own_unit():
+    assert [duration(seconds) for seconds in (4.4, 89, 600, 3.1 * 3600)] == ["4 s", "89 s", "10 min", "3 h 06 min"]
 
 
 def test_finished_run_writes_a_model_that_loads_and_a_card_that_is_true(small_preset, corpus, tmp_path):
