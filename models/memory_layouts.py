@@ -73,7 +73,7 @@ class Noting:
 
 
 class LaidOut:
-    """Weights in the layouts in which they are read fastest; `tensors` are the copies."""
+    """Weights in the layouts in which a row is multiplied by them fastest; `tensors` are the copies."""
 
     def __init__(self, weights: Sequence[nn.Parameter]):
         self._layouts = {id(weight): layout for weight in weights if (layout := _fastest_for(weight, weights))}
@@ -88,8 +88,9 @@ class LaidOut:
         return other
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
-        layout = self._layouts.get(id(weight))
-        return None if layout is None else layout.multiply(x, self._copies[id(weight)], bias)
+        if layout := self._layouts.get(id(weight)):
+            return layout.multiply(x, self._copies[id(weight)], bias)
+        return _times_several(x, weight, bias)
 
 
 def _fastest_for(weight: nn.Parameter, weights: Sequence[nn.Parameter]) -> Layout | None:
@@ -177,6 +178,8 @@ def _on_large_pages(shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
 def _times_columns(x: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
     d_in, d_out = columns.shape
     n_threads = torch.get_num_threads()
+    if (several := _times_several(x, columns.t(), bias)) is not None:
+        return several
     if n_threads == 1 or x.numel() != d_in or d_out % n_threads:
         return F.linear(x, columns.t(), bias)
     # The processor's library multiplies a single row in one thread; of a batch, each takes its share.
@@ -191,9 +194,16 @@ def _blocks(weight: Tensor) -> Tensor:
 
 
 def _has_blocks(weight: Tensor) -> bool:
-    if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
+    """Whether oneDNN multiplies such numbers here."""
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
         return False
-    return weight.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    is_half = weight.dtype == torch.bfloat16
+    return weight.dtype == torch.float32 or (is_half and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _times_several(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
+    """Several rows at once, those of a prompt, times a weight in any layout: oneDNN takes less time than `F.linear`."""
+    return _times_blocks(x, weight, bias) if x.numel() != weight.shape[1] and _has_blocks(weight) else None
 
 
 def _times_blocks(x: Tensor, blocks: Tensor, bias: Tensor | None) -> Tensor:
@@ -222,5 +232,5 @@ def _is_small_float(weight: Tensor) -> bool:
 LAYOUTS: dict[str, Layout] = {
     "rows": Layout(lambda weight: weight, times_rows, lambda weight: True),
     "columns": Layout(_columns, _times_columns, _is_small_float),
-    "blocks": Layout(_blocks, _times_blocks, lambda weight: _is_small_float(weight) and _has_blocks(weight)),
+    "blocks": Layout(_blocks, _times_blocks, _has_blocks),
 }

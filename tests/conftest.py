@@ -1,24 +1,13 @@
-"""For all tests: they run in two processes (`-n 2` in pyproject.toml; `pytest -n 0` runs them in one, for a debugger)."""
+"""For all tests: they run in two processes, a file at a time, those in the browser first (pyproject.toml; `pytest -n 0`
+runs them in one, for a debugger)."""
 
 import os
 import tempfile
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 # One thread a process, so that the two do not fight over the cores. Read when torch is imported, hence before anything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-class OneBrowser(LoadScopeScheduling):
-    """Hands out whole files, and all browser tests as one: one of the processes has the browser and the server it visits."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "browser" if nodeid.startswith("tests/browser/") else nodeid.split("::")[0]
-
-
-def pytest_xdist_make_scheduler(config, log) -> OneBrowser:
-    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session")
