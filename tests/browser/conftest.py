@@ -1,4 +1,4 @@
-"""One playground and one browser for all browser tests of a process; without a browser they skip, and say how to install one.
+"""One playground and one browser for all browser tests of a process; without a browser they skip, and say how to install it.
 
 What a browser test costs, in seconds of processor time: a page load 1.3 (3 in a page that has just been made), another
 view of a page that is open 0.3, what WCAG asks of a view 1 (`wcag.violations`; axe by itself 3). So a test asks for several
