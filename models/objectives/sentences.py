@@ -1,7 +1,7 @@
 """A text as sentences, in English and Chinese: where next-sentence prediction may cut.
 
 By rule: after . ! ? with what closes quotations, before a space; after 。！？… in Chinese, which has no space there; and at
-the end of each line. Not after a common abbreviation, an initial, or before a small letter (`"Stop!" he cried.`).
+the end of each line. Not after a common abbreviation, an initial, or before a small letter (`"Stop!" he cried.`, `Wait… no.`).
 """
 
 import re
@@ -13,6 +13,7 @@ ABBREVIATIONS = {
 CLOSING = "\"'”’)\\]"
 END = re.compile(rf"(?<=[.!?])[{CLOSING}]*\s+|[。！？…]+[」』{CLOSING}]*\s*")
 LAST_WORD = re.compile(r"([\w.]+)\.$")
+LONGEST = max(map(len, ABBREVIATIONS))
 
 
 def sentences(text: str) -> list[str]:
@@ -30,12 +31,15 @@ def sentences(text: str) -> list[str]:
 
 def _ends(line: str, start: int, end: re.Match) -> bool:
     """Whether the match ends a sentence that began at `start`."""
-    if line[end.start()] in "。！？…":
+    if line[end.start()] in "。！？":
         return True
     following = line[end.end() : end.end() + 1]
     if following.islower():
         return False
-    last = LAST_WORD.search(line[start : end.start()])
+    if line[end.start()] == "…":
+        return True
+    # No more than tells an abbreviation from a longer word: a line may be as long as a whole text.
+    last = LAST_WORD.search(line[max(start, end.start() - LONGEST - 2) : end.start()])
     if last is None:
         return True
     word = last.group(1)

@@ -1,5 +1,7 @@
 """Where a text is cut into sentences."""
 
+import time
+
 import pytest
 
 from models.objectives.sentences import sentences
@@ -15,6 +17,9 @@ from models.objectives.sentences import sentences
         ("She said no. He left.", ["She said no.", "He left."]),
         ("她笑了。“真的吗？”他问。走吧！！", ["她笑了。", "“真的吗？”", "他问。", "走吧！！"]),
         ("他等着……后来天亮了。", ["他等着……", "后来天亮了。"]),
+        ("Wait… what did he say? She left…", ["Wait… what did he say?", "She left…"]),
+        ("他在s城。cp是什么？", ["他在s城。", "cp是什么？"]),
+        ("Unforgettable etc. Then approx. 5 went, not Dept. Nine.", ["Unforgettable etc. Then approx. 5 went, not Dept. Nine."]),
         ("A title\n\nThe first line. The second.", ["A title", "The first line.", "The second."]),
         ("no end", ["no end"]),
         ("", []),
@@ -24,6 +29,13 @@ from models.objectives.sentences import sentences
 )
 def test_where_sentences_end(text, expected):
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize("text", ["A" * 20_000 + "! B", "a." * 10_000 + "! B", "A. " * 6_667], ids=["word", "points", "initials"])
+def test_a_long_line_is_read_as_fast_as_many_short_ones(text):
+    begun = time.process_time()
+    sentences(text)
+    assert time.process_time() - begun < 0.5
 
 
 def test_nothing_but_spaces_is_lost():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -13,7 +14,8 @@ from models.objectives import marks_of
 from models.objectives.next_sentence import Pair, draw_pairs, joined
 from models.objectives.sentences import sentences
 from models.tokenizers.catalogue import load_named
-from models.training.corpora import clean, documents
+from models.training.corpora import clean, documents, read_corpus
+from models.training.recipe import load_recipe, recipes
 from playground import pairs_answers as answers
 from playground.i18n import LANGUAGES
 from playground.objective_models import masked_models
@@ -24,6 +26,7 @@ from playground.pair_judging import hold_judge, judge, typed_pair
 from playground.pair_score import HeldOut, Scoreboard, Share, held_out_pairs, languages_of, summary
 from playground.session import DEFAULTS, LIMITS, PAIRS_FROM
 
+CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 MODEL = masked_models()[0].name
 REQUEST = {"model": MODEL, "documents": "stories", "text": "", "seed": 3, "tokens": 64}
 
@@ -45,12 +48,22 @@ def ask(function: str, /, **request) -> dict:
 class TestDocuments:
     def test_the_files_are_clean_documents_of_several_sentences(self):
         for file in (file for files in GROUPS.values() for file in files):
-            text = (FOLDER / f"{file}.txt").read_text(encoding="utf-8")
-            assert list(texts_of(file)) == documents(text)
+            text, plain_marks = (FOLDER / f"{file}.txt").read_text(encoding="utf-8"), file.startswith("en")
+            assert list(texts_of(file)) == documents(text, plain_marks)
             for document in texts_of(file):
-                assert document == clean(document)
+                assert document == clean(document, plain_marks)
                 assert len(sentences(document)) >= 5
         assert len(texts_of("en-stories")) > 2 * len(COLLECTIONS)
+
+    @pytest.mark.skipif(not CORPORA.is_dir(), reason="the texts of the trainings are not beside the repository")
+    def test_no_bert_was_trained_on_them(self):
+        trained = [recipe for name in recipes() if (recipe := load_recipe(name)).objective == "masked_pairs"]
+        assert {"bert-mini", "bert-mini-zh"} <= {recipe.name for recipe in trained}
+        for mixture in {recipe.mixture.name: recipe.mixture for recipe in trained}.values():
+            files = [read_corpus(CORPORA, share.file, mixture.plain_marks) for share in mixture.corpora]
+            read_by_it = "\n".join(document for file in files for document in file.training)
+            for document in (document for group in GROUPS.values() for file in group for document in texts_of(file)):
+                assert max(sentences(document), key=len) not in read_by_it
 
     def test_the_choices_are_those_of_the_address(self):
         assert (*COLLECTIONS, "own") == PAIRS_FROM
