@@ -17,13 +17,23 @@ ROWS_AT_ONCE = 16
 @torch.inference_mode()
 def log_probabilities(model: Transformer, rows: Tensor, segments: Tensor, places: Sequence[int]) -> Tensor:
     """Log-probabilities over the vocabulary at one place of each row: rows (N, T), segments (T,), N places → (N, V)."""
-    found = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
-        out = model(some, token_type_ids=segments.expand_as(some) if model.segment_embed is not None else None)
-        at = torch.tensor(places[start : start + ROWS_AT_ONCE])
-        found.append(F.log_softmax(out.logits[torch.arange(len(some)), at].float(), dim=-1))
-    return torch.cat(found)
+    at = _one_each(rows, places)
+    pieces = zip(rows.split(ROWS_AT_ONCE), at.split(ROWS_AT_ONCE), strict=True)
+    return torch.cat([_answers(model, some, segments, here) for some, here in pieces])
+
+
+def _answers(model: Transformer, rows: Tensor, segments: Tensor, at: Tensor) -> Tensor:
+    """The log-probabilities of one pass at the places that the boolean `at` (N, T) names, row by row. The scores of a
+    vocabulary cost as much as several layers, so there are no others."""
+    heard = segments.expand_as(rows) if model.segment_embed is not None else None
+    return F.log_softmax(model(rows, token_type_ids=heard, logits_at=at).logits.float(), dim=-1)
+
+
+def _one_each(rows: Tensor, places: Sequence[int]) -> Tensor:
+    """True at one place of each of `rows` (N, T)."""
+    at = torch.zeros(rows.shape, dtype=torch.bool)
+    at[torch.arange(len(rows)), torch.tensor(places)] = True
+    return at
 
 
 @dataclass(frozen=True)
@@ -97,13 +107,41 @@ class Looks:
 
 
 @torch.inference_mode()
-def looks(model: Transformer, ids: Tensor, segments: Tensor, place: int, mask: int, drawn: int) -> Looks:
-    """The place of ids (T,) with its true token, with `mask` and with the token `drawn`."""
-    rows = _filled(ids, place, [int(ids[place]), mask, drawn])
+def looks(
+    model: Transformer, ids: Tensor, segments: Tensor, places: Sequence[int], mask: int, drawn: Sequence[int]
+) -> list[Looks]:
+    """Each of `places` of ids (T,), which ascend, with its true token, with `mask` and with its token of `drawn`."""
+    at = torch.zeros(1, len(ids), dtype=torch.bool)
+    at[0, list(places)] = True
+    seen, seen_vectors = _answers_and_vectors(model, ids[None], segments, at)  # (N, V), (L + 1, 1, T, D)
+    log_probs, alike = [], []
+    rows = torch.cat([_filled(ids, place, [mask, token]) for place, token in zip(places, drawn, strict=True)])  # (2N, T)
+    at = _one_each(rows, [place for place in places for _ in range(2)])
+    for some, here in zip(rows.split(ROWS_AT_ONCE), at.split(ROWS_AT_ONCE), strict=True):
+        answers, vectors = _answers_and_vectors(model, some, segments, here)
+        log_probs.append(answers)
+        alike.append(F.cosine_similarity(seen_vectors, vectors, dim=-1))  # (L + 1, rows, T)
+    pairs = torch.cat(log_probs).unflatten(0, (-1, 2))  # (N, 2, V)
+    cosines = torch.cat(alike, dim=1).unflatten(1, (-1, 2))  # (L + 1, N, 2, T)
+    return [
+        Looks(
+            torch.cat((seen[index, None], pairs[index])),
+            cosines[:, index, :, place].T,
+            _mean_elsewhere(cosines[-1, index], place),
+        )
+        for index, place in enumerate(places)
+    ]
+
+
+def _answers_and_vectors(model: Transformer, rows: Tensor, segments: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+    """`_answers`, and what each layer reads and the last one leaves: (L + 1, N, T, D)."""
     with capture("layers.*.resid_pre", "final_norm") as trace:
-        out = model(rows, token_type_ids=segments.expand_as(rows) if model.segment_embed is not None else None)
-    vectors = [trace[f"layers.{index}.resid_pre"] for index in range(model.config.n_layers)] + [trace["final_norm"]]
-    alike = torch.stack([F.cosine_similarity(v[:1].float(), v[1:].float(), dim=-1) for v in vectors])  # (L + 1, 2, T)
-    elsewhere = torch.arange(len(ids)) != place
-    others = alike[-1][:, elsewhere].mean(-1) if bool(elsewhere.any()) else torch.ones(2)
-    return Looks(F.log_softmax(out.logits[:, place].float(), dim=-1), alike[:, :, place].T, others)
+        answers = _answers(model, rows, segments, at)
+    read = [trace[f"layers.{index}.resid_pre"] for index in range(model.config.n_layers)]
+    return answers, torch.stack([*read, trace["final_norm"]]).float()
+
+
+def _mean_elsewhere(alike: Tensor, place: int) -> Tensor:
+    """The mean of alike (2, T) over all places but one: (2,); of none it is 1."""
+    others = torch.cat((alike[:, :place], alike[:, place + 1 :]), dim=1)
+    return others.mean(-1) if others.numel() else torch.ones(2)

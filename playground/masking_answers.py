@@ -28,10 +28,8 @@ def mask_looks(asked: dict, lang: str) -> dict:
 
     _, loaded, made = masked_text(asked)
     with services.turn():
-        found = [
-            looks(loaded.model, made.ids, made.segments, one.fate.position, made.marks.mask, one.fate.drawn)
-            for one in made.thrown
-        ]
+        drawn = [one.fate.drawn for one in made.thrown]
+        found = looks(loaded.model, made.ids, made.segments, made.positions, made.marks.mask, drawn)
     return masking_payload.looks(loaded.tokenizer, made, found)
 
 

@@ -114,8 +114,9 @@ def fill_mask(text: str, model: str = BERT, top_k: int = 5, second: str = "", la
             raise InputError("fill_mask_too_long", n_tokens=len(ids), max_seq_len=loaded.config.max_seq_len)
         with services.turn(), torch.inference_mode():
             heard = torch.tensor([segments]) if loaded.config.n_segments else None
-            out = loaded.model(torch.tensor([ids]), token_type_ids=heard)
-            best = out.logits[0, places].float().softmax(-1).topk(min(top_k, tool.vocab_size))  # (N, top_k)
+            read = torch.tensor([ids])
+            out = loaded.model(read, token_type_ids=heard, logits_at=read == mask_id)
+            best = out.logits.float().softmax(-1).topk(min(top_k, tool.vocab_size))  # (N, top_k)
             follows = None
             if second.strip() and out.nsp_logits is not None:
                 follows = float(out.nsp_logits[0].softmax(-1)[0])

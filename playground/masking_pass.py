@@ -10,6 +10,7 @@ from torch import Tensor
 
 import models
 from models.embedding_parts import EmbeddingParts, embedding_parts
+from models.objectives import IGNORED
 from playground.masking import Masking
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def run(model: "Transformer", masking: Masking) -> Pass:
     """Embeds, reads and answers; the caller has a turn."""
     ids, segments, at = masking.example.inputs, masking.segments, masking.positions
     heard = segments if model.segment_embed is not None else None
+    paid = masking.example.targets[None] != IGNORED
     with models.capture("layers.*.attn.probs") as trace:
-        out = model(ids[None], token_type_ids=None if heard is None else heard[None])
-    log_probs = F.log_softmax(out.logits[0, at].float(), dim=-1)  # (N, V)
+        out = model(ids[None], token_type_ids=None if heard is None else heard[None], logits_at=paid)
+    log_probs = F.log_softmax(out.logits.float(), dim=-1)  # (N, V)
     rows = [trace[f"layers.{index}.attn.probs"][0][:, at] for index in range(len(trace))]  # each (H, N, T)
     follows = None
     if out.nsp_logits is not None and bool(masking.segments.any()):

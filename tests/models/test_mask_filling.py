@@ -78,20 +78,35 @@ def test_a_pair_is_predicted_alone_and_in_both_orders():
 
 
 @torch.no_grad()
-def test_one_place_is_looked_at_seen_masked_and_replaced():
-    model, place, drawn = small(), 3, 44
-    look = looks(model, IDS, SEGMENTS, place, MASK, drawn)
-    rows = []
-    for token_id in (int(IDS[place]), MASK, drawn):
-        ids = [*IDS[:place].tolist(), token_id, *IDS[place + 1 :].tolist()]
-        rows.append(model(torch.tensor([ids]), token_type_ids=SEGMENTS[None]))
-    for row, log_probs in zip(rows, look.log_probs, strict=True):
-        assert torch.allclose(row.logits[0, place].log_softmax(-1), log_probs, atol=1e-5)
-    masked = F.cosine_similarity(rows[0].hidden[0], rows[1].hidden[0], dim=-1)
-    assert look.cosines.shape == (2, model.config.n_layers + 1)
-    assert float(look.cosines[0, -1]) == pytest.approx(float(masked[place]), abs=1e-5)
-    others = torch.cat((masked[:place], masked[place + 1 :])).mean()
-    assert float(look.others[0]) == pytest.approx(float(others), abs=1e-5)
+def test_each_place_is_looked_at_seen_masked_and_replaced():
+    model, places, drawn = small(), [1, 3, 7], [30, 44, 51]
+    found = looks(model, IDS, SEGMENTS, places, MASK, drawn)
+    for look, place, random in zip(found, places, drawn, strict=True):
+        rows = []
+        for token_id in (int(IDS[place]), MASK, random):
+            ids = [*IDS[:place].tolist(), token_id, *IDS[place + 1 :].tolist()]
+            rows.append(model(torch.tensor([ids]), token_type_ids=SEGMENTS[None]))
+        for row, log_probs in zip(rows, look.log_probs, strict=True):
+            assert torch.allclose(row.logits[0, place].log_softmax(-1), log_probs, atol=1e-5)
+        assert look.cosines.shape == (2, model.config.n_layers + 1)
+        for index in range(2):
+            alike = F.cosine_similarity(rows[0].hidden[0], rows[1 + index].hidden[0], dim=-1)
+            assert float(look.cosines[index, -1]) == pytest.approx(float(alike[place]), abs=1e-5)
+            others = torch.cat((alike[:place], alike[place + 1 :])).mean()
+            assert float(look.others[index]) == pytest.approx(float(others), abs=1e-5)
+
+
+def test_more_places_than_are_read_at_once_are_looked_at_with_one_pass_over_the_seen_text():
+    model, places = small(max_seq_len=64), list(range(1, 41))
+    ids = torch.randint(5, 60, (42,), generator=torch.Generator().manual_seed(2))
+    segments, rows = torch.zeros(42, dtype=torch.long), []
+    hook = model.register_forward_hook(lambda module, inputs, output: rows.append(len(output.hidden)))
+    many = looks(model, ids, segments, places, MASK, [7] * 40)
+    hook.remove()
+    assert sum(rows) == 1 + 2 * len(places)
+    (alone,) = looks(model, ids, segments, [33], MASK, [7])
+    assert torch.allclose(many[32].log_probs, alone.log_probs, atol=1e-4)
+    assert torch.allclose(many[32].cosines, alone.cosines, atol=1e-5)
 
 
 def test_many_rows_are_read_in_pieces():
