@@ -115,7 +115,9 @@ def looks(
     at[0, list(places)] = True
     seen, seen_vectors = _answers_and_vectors(model, ids[None], segments, at)  # (N, V), (L + 1, 1, T, D)
     log_probs, alike = [], []
-    rows = torch.cat([_filled(ids, place, [mask, token]) for place, token in zip(places, drawn, strict=True)])  # (2N, T)
+    rows = torch.cat(
+        [_filled(ids, place, [mask, token]) for place, token in zip(places, drawn, strict=True)]
+    )  # (2N, T)
     at = _one_each(rows, [place for place in places for _ in range(2)])
     for some, here in zip(rows.split(ROWS_AT_ONCE), at.split(ROWS_AT_ONCE), strict=True):
         answers, vectors = _answers_and_vectors(model, some, segments, here)

@@ -10,7 +10,7 @@ import torch
 
 from models.errors import InputError
 from models.objectives import Example, Marks, marks_of
-from models.objectives.masked import CHOSEN, MASKED, RANDOM, Fate, apply, draw
+from models.objectives.masked import CHOSEN, MASKED, RANDOM, Fate, apply, draw, text_ids
 from models.objectives.next_sentence import N_MARKS, Pair, joined
 from models.objectives.sentences import sentences
 from models.objectives.words import words
@@ -176,10 +176,9 @@ def _settled(
 def _throw(position: int, times: int, marks: Marks, seed: int) -> Fate:
     """The dice of one position, thrown for the `times`-th time again."""
     chance = torch.Generator().manual_seed((seed * 1_000_003 + position) * 101 + times)
-    specials = marks.specials
-    text = [token_id for token_id in range(marks.vocab_size) if token_id not in specials]
+    text = text_ids(marks)
     throw = float(torch.rand((), generator=chance))
-    return Fate(position, throw, text[int(torch.randint(len(text), (), generator=chance))])
+    return Fate(position, throw, int(text[int(torch.randint(len(text), (), generator=chance))]))
 
 
 def read_hand(written: object) -> dict[int, str | int]:
@@ -202,8 +201,10 @@ def read_hand(written: object) -> dict[int, str | int]:
 def _wish(wish: object) -> str | int:
     if wish in (*ACTIONS, LEAVE):
         return str(wish)
-    if 1 <= (times := int(wish)) <= MAX_THROWS:
-        return times
+    if isinstance(wish, str) and wish.isdecimal():
+        wish = int(wish)
+    if isinstance(wish, int) and not isinstance(wish, bool) and 1 <= wish <= MAX_THROWS:
+        return wish
     raise ValueError(wish)
 
 

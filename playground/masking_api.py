@@ -45,8 +45,9 @@ def mask(
     Returns:
         model, part, parts: who read, and which part of how many
         tokens, ids, segments: the pair with its marks before anything is masked; 0 for A, 1 for B
-        fates: for each position that is predicted its position, throw in [0, 1), action ("mask" below 0.8, "random" below
-            0.9, else "keep"), the token that would take its place if random, and by ("seed", "again" or "hand")
+        fates: for each position that is predicted its position, throw in [0, 1) (null if set by hand), action ("mask" below
+            0.8, "random" below 0.9, else "keep"), the token that would take its place if random, and by ("seed", "again" or
+            "hand")
         inputs, input_ids: what the model reads
         targets: the true id at each predicted position, -100 where no loss is paid
         n_paid: how many positions pay loss

@@ -63,7 +63,7 @@ def fates(tokenizer: Tokenizer, made: Masking) -> list[dict]:
     return [
         {
             "position": one.fate.position,
-            "throw": one.fate.throw,
+            "throw": None if one.by == "hand" else one.fate.throw,
             "action": one.fate.action,
             "drawn": tokenizer.token(one.fate.drawn),
             "by": one.by,
@@ -78,7 +78,8 @@ def notes(listed: MaskedModel, tokenizer: Tokenizer, text: str, made: Masking, l
     found: list[tuple[str, str | None, dict]] = []
     if not listed.trained:
         found.append(("random", None, {"title": listed.title}))
-    if len(text) > TEXTS["obj_text"]:
+    read = text[: TEXTS["obj_text"]]
+    if read != text:
         found.append(("cut_text", None, {"limit": exact(TEXTS["obj_text"])}))
     if made.part.count > 1:
         limit = min(READ_AT_ONCE, listed.config.max_seq_len)
@@ -89,15 +90,14 @@ def notes(listed: MaskedModel, tokenizer: Tokenizer, text: str, made: Masking, l
             "parts": made.part.count,
         }
         found.append(("piece" if made.part.cut else "part", "part", values))
-    if not any(character.isalnum() for character in text):
+    if not any(character.isalnum() for character in read):
         found.append(("no_letters", "passage", {}))
-    elif len(made.words) - N_MARKS + (len(made.part.sentences) == 1) == 1:
-        found.append(("one_word", "passage", {}))
-    elif len(made.part.sentences) == 1 and not made.part.cut:
-        found.append(("one_sentence", "passage", {}))
+    elif made.part.count == len(made.part.sentences) == 1:
+        n_words = len(made.words) - N_MARKS + 1  # without B there are two marks
+        found.append(("one_word" if n_words == 1 else "one_sentence", "passage", {}))
     n_unknown = sum(tokenizer.kind_of(token_id) == "unknown" for token_id in made.ids.tolist())
     if n_unknown:
-        better = best_reader(text)
+        better = best_reader(read)
         values = {"unknown": n_unknown, "tokens": made.n_text}
         if better != listed.name:
             found.append(("unknown_here", better, {**values, "title": find_masked(better).title}))

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from models.config import ModelConfig
@@ -39,7 +41,7 @@ def bring(source: object) -> MaskedModel:
         return find_masked(name)  # which tells how to install it
     if not name or len(name) > LONGEST:
         raise InputError("brought_source", name=name[:LONGEST])
-    with _one_at_a_time:
+    with _turn_to_bring():
         folder = _folder(name)
         loaded = services.hold_folder(folder)
         _check_head(name, loaded.config)
@@ -47,6 +49,18 @@ def bring(source: object) -> MaskedModel:
             raise loaded.tokenizer_problem
         _check_marks(loaded.tokenizer)
         return keep_brought(MaskedModel(name, name, True, loaded.config, folder))
+
+
+@contextmanager
+def _turn_to_bring() -> Iterator[None]:
+    """Waits as long as for a turn to compute: a download may take minutes, and each who waits holds one of the server's
+    threads. Raises `InputError` "busy" after that."""
+    if not _one_at_a_time.acquire(timeout=services.PATIENCE):
+        raise InputError("busy")
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def _folder(name: str) -> Path:

@@ -4,8 +4,8 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from models.errors import InputError
 from models.tokenizers.interface import Tokenizer
+from playground.answering import read_whole
 from playground.pair_documents import Document
 from playground.session import LIMITS
 
@@ -21,19 +21,9 @@ def drawn_pairs(documents: list[Document], seed: object, max_tokens: object) -> 
 
     from models.objectives.next_sentence import draw_pairs
 
-    chance = Generator().manual_seed(whole_number("seed", seed, LIMITS["obj_seed"]))
-    room = whole_number("tokens", max_tokens, LIMITS["pair_tokens"])
+    chance = Generator().manual_seed(read_whole("seed", seed, *LIMITS["obj_seed"]))
+    room = read_whole("tokens", max_tokens, *LIMITS["pair_tokens"])
     return list(islice(draw_pairs([document.ids for document in documents], room, chance), MOST_PAIRS))
-
-
-def whole_number(field: str, value: object, limits: tuple[float, float]) -> int:
-    """`value` itself; raises `InputError` for what is no whole number within the limits."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError("not_an_integer", field=field, value=value)
-    low, high = limits
-    if not low <= value <= high:
-        raise InputError("out_of_range", field=field, value=value, low=low, high=high)
-    return value
 
 
 def parts_of(drawn: "Drawn", documents: list[Document]) -> tuple[str, str]:

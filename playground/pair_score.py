@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from models.tokenizers.interface import Tokenizer
 from playground import services
+from playground.objective_models import tokenizer_of
 from playground.pair_building import parts_of
 from playground.pair_documents import GROUPS, read, texts_of
-from playground.pair_judging import hold_judge, probabilities
+from playground.pair_judging import probabilities
 
 if TYPE_CHECKING:
     import models
@@ -83,12 +84,14 @@ def held_out_pairs(lang: str, tokenizer: Tokenizer) -> list[HeldOut]:
 
 
 class Scoreboard:
-    """The held-out pairs of one language before one model; each part of them is judged once, by whoever asks first."""
+    """The held-out pairs of one language before one model; each part of them is judged once, by whoever asks first.
 
-    def __init__(self, loaded: "models.Loaded", lang: str) -> None:
+    It outlives the model, whose weights `services` may drop meanwhile, so it does not hold them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, lang: str) -> None:
         self.lang = lang
-        self.pairs = held_out_pairs(lang, loaded.tokenizer)
-        self._loaded = loaded
+        self.pairs = held_out_pairs(lang, tokenizer)
         self._judged: list[float] = []  # the probability of "follows", pair by pair
         self._lock = threading.Lock()
 
@@ -101,23 +104,21 @@ class Scoreboard:
         """Whether all pairs have been judged."""
         return len(self._judged) == len(self.pairs)
 
-    def upto(self, part: int) -> list[float]:
-        """The probabilities of all pairs of parts 0 to `part`."""
+    def upto(self, part: int, loaded: "models.Loaded") -> list[float]:
+        """The probabilities of all pairs of parts 0 to `part`; `loaded` is the model, always the same one."""
         end = min((part + 1) * AT_ONCE, len(self.pairs))
         with self._lock:
             while len(self._judged) < end:
                 start = len(self._judged)
                 with services.turn():
-                    self._judged += probabilities(
-                        self._loaded, [one.pair for one in self.pairs[start : start + AT_ONCE]]
-                    )
+                    self._judged += probabilities(loaded, [one.pair for one in self.pairs[start : start + AT_ONCE]])
             return self._judged[:end]
 
 
 @lru_cache(maxsize=16)
 def scoreboard(model: str, lang: str) -> Scoreboard:
     """The scoreboard of a model by its name; of several the last ones are kept."""
-    return Scoreboard(hold_judge(model)[1], lang)
+    return Scoreboard(tokenizer_of(model), lang)
 
 
 def summary(pairs: list[HeldOut], probabilities: list[float]) -> dict:

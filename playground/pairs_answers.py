@@ -5,10 +5,10 @@ from functools import cache
 
 from models.errors import InputError
 from playground import services
-from playground.answering import answering
+from playground.answering import answering, read_whole
 from playground.i18n import say
 from playground.objective_models import masked_models, tokenizer_of
-from playground.pair_building import building, drawn_pairs, whole_number
+from playground.pair_building import building, drawn_pairs
 from playground.pair_documents import COLLECTIONS, GROUPS, OWN, documents_of, texts_of
 from playground.pair_judging import hold_judge, judge, typed_pair
 from playground.pair_score import languages_of, scoreboard, summary
@@ -65,7 +65,7 @@ def pairs_judge(asked: dict, lang: str) -> dict:
     _, loaded = hold_judge(asked.get("model"))
     with services.turn():
         _, drawn = _drawn(asked, loaded)
-        at = whole_number("at", asked.get("at"), (0, len(drawn) - 1))
+        at = read_whole("at", asked.get("at"), 0, len(drawn) - 1)
         return asdict(judge(loaded, drawn[at].pair))
 
 
@@ -99,8 +99,8 @@ def pairs_score(asked: dict, lang: str) -> dict:
     if asked.get("part") is None and not board.is_known:
         return about
     last = board.n_parts - 1
-    part = last if asked.get("part") is None else whole_number("part", asked["part"], (0, last))
-    return {**about, "part": part, **summary(board.pairs, board.upto(part))}
+    part = last if asked.get("part") is None else read_whole("part", asked["part"], 0, last)
+    return {**about, "part": part, **summary(board.pairs, board.upto(part, loaded))}
 
 
 ANSWERS = [pairs_opening, pairs_build, pairs_judge, pairs_ask, pairs_score]

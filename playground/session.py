@@ -107,7 +107,7 @@ class Session:
     mask_words: bool = False  # whole words only
     mask_fates: str = ""  # set by hand: "7:keep,9:2" keeps position 7, and throws the dice for 9 again, twice
     mask_part: int = 0  # which part of a text that is longer than what is read at once
-    mask_at: int = 0  # the position that is looked at
+    mask_at: int = -1  # the position that is looked at; -1: the first one that was drawn
     mask_head: str = "0.mean"  # the layer and head whose attention is shown
     mask_two: str = ""  # the two positions that are predicted together
     pair_from: str = ""  # the documents that sentence pairs are built from; empty: some that the model reads

@@ -81,7 +81,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "mask_step": (0, 9),
     "mask_share": (1, 60),
     "mask_part": (0, 999),
-    "mask_at": (0, 999),
+    "mask_at": (-1, 999),
     "what_place": (-1, 511),
     "what_width": (1, 64),
     "pair_tokens": (16, 128),

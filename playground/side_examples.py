@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from models.errors import InputError
 from models.tokenizers.catalogue import load_named
 from models.tokenizers.interface import Tokenizer, check_text
-from playground.pair_building import whole_number
+from playground.answering import read_whole
 from playground.pair_documents import is_chinese, texts_of
 from playground.session import BLANKS, LIMITS, TEXTS
 
@@ -71,7 +71,7 @@ def examples_of(text: object, seed: object) -> Shown:
         raise InputError("not_a_text", field="text", value=text)
     if len(check_text(text)) > TEXTS["obj_text"]:
         raise InputError("token_text_too_long", size=len(text), limit=TEXTS["obj_text"])
-    number = whole_number("seed", seed, LIMITS["obj_seed"])
+    number = read_whole("seed", seed, *LIMITS["obj_seed"])
     tokenizer = marked_tokenizer()
     whole = tokenizer.encode(text)
     if len(whole) < LEAST_TOKENS:
@@ -110,11 +110,17 @@ def _makers(ids: "Tensor", marks: "Marks") -> "Iterator[tuple[str, str | None, C
 
 
 def _masked_pair(text: str, n_tokens: int, marks: "Marks", chance: "Generator") -> "Example":
-    """The first pair of the text's sentences, with documents of ours to draw the other kind from, masked."""
+    """The first pair of the text's sentences, with documents of ours to draw the other kind from, masked.
+
+    It has as many tokens as the text, so that shares can be compared; twice as many, up to `MOST_TOKENS`, where the text is
+    one sentence, which would be cut to half of itself to make room for another.
+    """
     from models.objectives.next_sentence import N_MARKS, masked_pair, pairs
 
-    documents = [_sentences(text), *_others("zh-stories" if is_chinese(text) else "en-stories")]
-    made = next(pairs(documents, n_tokens + N_MARKS, chance, short_share=0.0))
+    own = _sentences(text)
+    documents = [own, *_others("zh-stories" if is_chinese(text) else "en-stories")]
+    room = n_tokens if len(own) > 1 else min(2 * n_tokens, MOST_TOKENS)
+    made = next(pairs(documents, room + N_MARKS, chance, short_share=0.0))
     return masked_pair(made, marks, chance)
 
 

@@ -24,8 +24,7 @@ class Marks:
     """Ids of the marks in a vocabulary of `vocab_size` ids; None where it has no such mark.
 
     mask_to_end: GLM's [gMASK], for a blank that reaches to the end; start_of_piece, end_of_piece: what opens and ends
-    the answer for a blank; sentinels: T5's <extra_id_0>, <extra_id_1>, …; modes: UL2's [R], [S] and [X]. `others` are
-    further special tokens, which objectives neither choose nor draw.
+    the answer for a blank; sentinels: T5's <extra_id_0>, <extra_id_1>, …; modes: UL2's [R], [S] and [X].
     """
 
     vocab_size: int
@@ -39,7 +38,6 @@ class Marks:
     end_of_piece: int | None = None
     sentinels: tuple[int, ...] = ()
     modes: tuple[int, ...] = ()
-    others: tuple[int, ...] = ()
 
     @property
     def specials(self) -> frozenset[int]:

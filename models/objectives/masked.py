@@ -66,14 +66,14 @@ def draw(
             chosen += groups[index]
         if len(chosen) >= n_chosen:
             break
-    text = _text_ids(marks)
+    text = text_ids(marks)
     throws = torch.rand(len(chosen), generator=chance).tolist()
     drawn = text[torch.randint(len(text), (len(chosen),), generator=chance)].tolist()
     return [Fate(*fate) for fate in sorted(zip(chosen, throws, drawn, strict=True))]
 
 
 @lru_cache(maxsize=64)
-def _text_ids(marks: Marks) -> Tensor:
+def text_ids(marks: Marks) -> Tensor:
     """All ids that are no marks; of a large vocabulary, finding them takes longer than all else that is drawn."""
     specials = marks.specials
     return torch.tensor([token_id for token_id in range(marks.vocab_size) if token_id not in specials])

@@ -1,7 +1,7 @@
 """A text as sentences, in English and Chinese: where next-sentence prediction may cut.
 
 By rule: after . ! ? with what closes quotations, before a space; after 。！？… in Chinese, which has no space there; and at
-the end of each line. Not after a common abbreviation, an initial, or before a small letter (`"Stop!" he cried.`, `Wait… no.`).
+the end of each line. Not after a common abbreviation, an initial, or before a small letter (`"Stop!" he cried. Wait… no.`).
 """
 
 import re

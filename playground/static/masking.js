@@ -40,7 +40,7 @@ const Masking = (() => {
           const asked = signature();
           const payload = await shared.attempt(() => shared.ask("mask_steps", request()));
           if (again) continue;
-          shownFor = asked;
+          shownFor = payload ? asked : ""; // what was refused is asked for again when the section is opened
           view.payload = payload;
           view.guesses.clear();
           view.extra.clear();
@@ -52,16 +52,16 @@ const Masking = (() => {
       }
     }
 
-    /** What a step needs beside the payload, asked for once. */
+    /** What a step needs beside the payload, asked for once; `show` gets it, or null where it was refused. */
     view.more = async (name, key, more, show) => {
       const known = `${name} ${key}`;
       if (!view.extra.has(known)) {
         const { payload } = view;
         const reply = await shared.attempt(() => shared.ask(name, request(more)));
-        if (!reply || payload !== view.payload) return;
-        view.extra.set(known, reply);
+        if (payload !== view.payload) return;
+        if (reply) view.extra.set(known, reply);
       }
-      show(view.extra.get(known));
+      show(view.extra.get(known) ?? null);
     };
 
     const write = (changes) => Object.entries(changes).forEach(([name, value]) => lineage.write(name, value));

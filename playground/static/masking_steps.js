@@ -168,7 +168,7 @@ const MaskingSteps = (() => {
     const { payload, words } = view;
     const { vectors } = payload;
     const wanted = Number(lineage.state.mask_at);
-    const at = wanted < payload.tokens.length && wanted > 0 ? wanted : payload.thrown[0].position;
+    const at = wanted in payload.tokens ? wanted : payload.thrown[0].position;
     const names = ["token", "segment", "position", "total", "normed"].filter((name) => name in vectors.parts);
     const line = row(payload.inputs, { label: words.row_inputs, at, pick: (position) => view.choose("mask_at", position),
       dress: (span, position) => dressInput(payload, span, position) });

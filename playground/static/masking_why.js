@@ -9,12 +9,24 @@ const MaskingWhy = (() => {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const two = (value) => value.toFixed(2);
 
+  /** A place for what the server is still to say, which `draw(view, reply)` makes elements of; what it refuses can be asked
+      for again. */
+  function later(view, question, draw) {
+    const place = element("div", { class: "mask-content" });
+    const ask = () => {
+      place.replaceChildren(element("p", { class: "obj-note" }, view.words.waiting));
+      view.more(...question, (reply) => place.replaceChildren(...(reply ? draw(view, reply) : [again])));
+    };
+    const again = element("button", { type: "button" }, view.words.ask_again);
+    again.addEventListener("click", ask);
+    ask();
+    return place;
+  }
+
   // ---- without [MASK] --------------------------------------------------------------------------------------------------
 
   function looks(view) {
-    const place = element("div", { class: "mask-content" }, element("p", { class: "obj-note" }, view.words.waiting));
-    view.more("mask_looks", "", {}, (reply) => place.replaceChildren(...looked(view, reply)));
-    return [place];
+    return [later(view, ["mask_looks", "", {}], looked)];
   }
 
   function looked(view, { rows }) {
@@ -76,9 +88,7 @@ const MaskingWhy = (() => {
     const { payload, words } = view;
     if (!payload.two) return [said(words.too_short_for_two)];
     const wanted = lineage.state.mask_two || payload.two.join(",");
-    const place = element("div", { class: "mask-content" }, element("p", { class: "obj-note" }, words.waiting));
-    view.more("mask_joint", wanted, { two: wanted }, (reply) => place.replaceChildren(...together(view, reply)));
-    return [place];
+    return [later(view, ["mask_joint", wanted, { two: wanted }], together)];
   }
 
   function together(view, reply) {

@@ -21,7 +21,7 @@ const Objectives = (() => {
     words = opening.words.objectives;
     const chosen = chosenIn(opening);
     const shared = { ask, attempt, opening, words, chosen, setText: chosen.setText, controls: (options) => controls(shared, options) };
-    shared.lost = lostModel(opening, words);
+    shared.lost = () => lostModel(opening, words);
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.obj-${name}`)]));
     const sections = {
       bert: Masking.mount(panels.get("bert"), server, shared),
@@ -122,8 +122,9 @@ const Objectives = (() => {
   function modelField(shared, prefix, changed) {
     const { words, opening, chosen } = shared;
     const pick = element("select", { id: `${prefix}-model` });
-    const lost = element("p", { class: "obj-note" }, shared.lost);
+    const lost = element("p", { class: "obj-note" });
     const refresh = () => {
+      lost.textContent = shared.lost();
       pick.replaceChildren(...opening.models.map((item) => element("option", { value: item.name }, titleOf(item, words))),
         ...opening.absent.map(({ title }) => element("option", { disabled: "" }, fill(words.absent_option, { title }))));
       pick.value = chosen.model;
@@ -147,6 +148,7 @@ const Objectives = (() => {
 
   /** A field for a hub name or a folder; `taken` gets the model once it is loaded. */
   function bringing({ words, ask, lost }, prefix, taken) {
+    const wanted = lost() ? lineage.state.obj_model : "";
     const source = element("input", { id: `${prefix}-bring`, type: "text", spellcheck: "false", autocapitalize: "off", placeholder: "bert-base-uncased", maxlength: "200" });
     const get = element("button", { type: "submit" }, words.bring_get);
     const said = element("p", { class: "obj-note", role: "status" });
@@ -154,7 +156,7 @@ const Objectives = (() => {
     const attempt = Asking.attempter(error);
     const form = element("form", { class: "obj-field" }, element("label", { for: source.id }, words.bring_source), element("div", { class: "obj-row" }, source, get),
       said, error, element("p", { class: "obj-note" }, words.bring_note));
-    if (lost) source.value = lineage.state.obj_model;
+    source.value = wanted;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (get.disabled || !source.value.trim()) return;
@@ -165,7 +167,7 @@ const Objectives = (() => {
       said.textContent = found ? fill(words.bring_done, { title: found.title }) : "";
       if (found) taken(found);
     });
-    return element("details", lost ? { open: "" } : {}, element("summary", {}, words.bring), form);
+    return element("details", wanted ? { open: "" } : {}, element("summary", {}, words.bring), form);
   }
 
   function seedField({ words, opening, chosen }, prefix, changed) {

@@ -34,7 +34,13 @@ const PairSteps = (() => {
         documents: tab.from(), text: chosen.text, model: chosen.model, seed: chosen.seed, tokens: Number(lineage.state.pair_tokens),
       };
       const reply = await shared.attempt(() => shared.ask("pairs_build", asked));
-      if (mine !== latest || !reply) return;
+      if (mine !== latest) return;
+      if (!reply) {
+        made = null;
+        [note, heading].forEach((one) => { one.textContent = ""; });
+        [navigator, body].forEach((one) => one.replaceChildren());
+        return;
+      }
       request = asked;
       made = { ...reply, replies: new Map() };
       const at = Math.min(Number(lineage.state.pair_at), made.pairs.length - 1);
@@ -107,12 +113,15 @@ const PairSteps = (() => {
       counted.textContent = fill(words.tally, { ...tally, title: tab.title() });
     }
 
-    /** What the model says of a pair, asked for once. */
+    /** What the model says of a pair, asked for once, or again after a refusal. */
     function answerOf(number) {
-      if (!made.replies.has(number)) {
-        made.replies.set(number, shared.attempt(() => shared.ask("pairs_judge", { ...request, at: number })));
+      const { replies } = made;
+      if (!replies.has(number)) {
+        const asked = shared.attempt(() => shared.ask("pairs_judge", { ...request, at: number }));
+        asked.then((reply) => reply || replies.delete(number));
+        replies.set(number, asked);
       }
-      return made.replies.get(number);
+      return replies.get(number);
     }
 
     // ---- the steps -----------------------------------------------------------------------------------------------------

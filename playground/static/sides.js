@@ -20,13 +20,14 @@ const Sides = (() => {
 
     async function update() {
       const { text, seed } = shared.chosen;
+      latest += 1; // what was asked before, and has not come, is of another text
       if (JSON.stringify([text, seed]) === shown) return;
-      latest += 1;
       const mine = latest;
       const payload = await shared.attempt(() => shared.ask("sides_make", { text, seed }));
-      if (mine !== latest || !payload) return;
-      shown = JSON.stringify([text, seed]);
-      draw(payload);
+      if (mine !== latest) return;
+      shown = payload ? JSON.stringify([text, seed]) : "";
+      if (payload) draw(payload);
+      else view.replaceChildren();
     }
 
     function draw(payload) {

@@ -59,6 +59,31 @@ def test_the_steps_are_walked_forwards_backwards_and_by_key(visit):
     assert visitor.strangers == []
 
 
+def test_every_token_of_the_input_can_be_taken_apart(visit):
+    visitor = opened(visit, "&mask_step=4")
+    tokens = visitor.page.locator(CONTENT.format("input"))
+    for place in (tokens.count() - 1, 0):  # the last [SEP], and [CLS]
+        tokens.nth(place).click()
+        expect(tokens.nth(place)).to_have_attribute("aria-current", "true")
+        expect(sentence(visitor)).to_contain_text(f"Position {place}, ")
+    visitor.wait_for_address("mask_at=0")
+    assert visitor.errors == []
+
+
+def test_what_the_server_refused_can_be_asked_for_again(visit):
+    visitor = opened(visit, "&mask_step=8")
+    visitor.page.wait_for_selector(CONTENT.format("looks"))
+    visitor.page.route(
+        "**/*", lambda route: route.abort() if "mask_looks" in (route.request.post_data or "") else route.fallback()
+    )
+    type_text(visitor, "The zebra slept. It was late.")
+    expect(visitor.page.locator(".objs > .obj-error")).to_contain_text("did not answer")
+    visitor.page.unroute("**/*")
+    visitor.page.get_by_role("button", name="Ask again").click()
+    visitor.page.wait_for_selector(CONTENT.format("looks"))
+    expect(visitor.page.locator(".objs > .obj-error")).to_be_hidden()
+
+
 def test_fates_are_set_by_hand_and_the_address_brings_them_back(visit):
     visitor = opened(visit)
     go(visitor, "dice")

@@ -116,6 +116,10 @@ def test_one_text_under_every_objective(visit):
     assert page.locator(".side-card i").count() == 0
     put(visitor, "#side-text", "Hi")
     expect(page.locator(".objs > .obj-error")).to_contain_text("at least 2")
+    expect(page.locator(".side-card")).to_have_count(0)  # those of another text would be taken for this one's
+    put(visitor, "#side-text", "<i>x</i>")
+    expect(page.locator(".objs > .obj-error")).to_be_hidden()
+    expect(page.locator(".side-card")).to_have_count(7)
     page.set_viewport_size({"width": 390, "height": 844})
     for section in ("Side by side", "Next sentence"):
         page.get_by_role("button", name=section, exact=True).click()

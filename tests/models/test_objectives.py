@@ -139,11 +139,16 @@ class TestNextSentence:
     def made(self, seed: int) -> list[Pair]:
         return list(next_sentence.pairs(self.DOCUMENTS, 35, chance(seed)))
 
+    def drawn(self, seed: int) -> list[next_sentence.Drawn]:
+        return list(next_sentence.draw_pairs(self.DOCUMENTS, 35, chance(seed)))
+
     def test_half_follow_and_half_come_from_another_document(self):
         pairs = [pair for seed in range(60) for pair in self.made(seed)]
         # A document's last sentence alone has no follower, so that a few more than half are random.
         share = sum(pair.is_next for pair in pairs) / len(pairs)
         assert 0.4 < share < 0.5
+        thrown = [one for seed in range(60) for one in self.drawn(seed) if one.throw is not None]
+        assert within(sum(one.pair.is_next for one in thrown), len(thrown), 0.5)
         for pair in pairs:
             first, second = {(i - TEXT) // 100 for i in pair.first}, {(i - TEXT) // 100 for i in pair.second}
             assert len(first) == len(second) == 1
@@ -153,7 +158,7 @@ class TestNextSentence:
             assert len(pair.first) + len(pair.second) + next_sentence.N_MARKS <= 35
 
     def test_what_was_drawn_tells_how_each_pair_came_about(self):
-        drawn = list(next_sentence.draw_pairs(self.DOCUMENTS, 35, chance(4)))
+        drawn = self.drawn(4)
         assert [one.pair for one in drawn] == self.made(4)
         for one in drawn:
             own, other = self.DOCUMENTS[one.document], self.DOCUMENTS[one.other] if one.other is not None else None
@@ -252,7 +257,9 @@ class TestDenoisers:
             assert sum(counts) / 300 == pytest.approx(400 * denoiser.density, rel=0.1)
 
     def test_the_mode_comes_first(self):
-        marks = [int(OBJECTIVES["mixture_of_denoisers"](text(60), MARKS, chance(seed)).inputs[0]) for seed in range(700)]
+        marks = [
+            int(OBJECTIVES["mixture_of_denoisers"](text(60), MARKS, chance(seed)).inputs[0]) for seed in range(700)
+        ]
         for mode, share in zip(MARKS.modes, (2 / 7, 1 / 7, 4 / 7), strict=True):
             assert within(marks.count(mode), 700, share)
 

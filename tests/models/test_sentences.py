@@ -19,7 +19,10 @@ from models.objectives.sentences import sentences
         ("他等着……后来天亮了。", ["他等着……", "后来天亮了。"]),
         ("Wait… what did he say? She left…", ["Wait… what did he say?", "She left…"]),
         ("他在s城。cp是什么？", ["他在s城。", "cp是什么？"]),
-        ("Unforgettable etc. Then approx. 5 went, not Dept. Nine.", ["Unforgettable etc. Then approx. 5 went, not Dept. Nine."]),
+        (
+            "Unforgettable etc. Then approx. 5 went, not Dept. Nine.",
+            ["Unforgettable etc. Then approx. 5 went, not Dept. Nine."],
+        ),
         ("A title\n\nThe first line. The second.", ["A title", "The first line.", "The second."]),
         ("no end", ["no end"]),
         ("", []),
@@ -31,7 +34,9 @@ def test_where_sentences_end(text, expected):
     assert sentences(text) == expected
 
 
-@pytest.mark.parametrize("text", ["A" * 20_000 + "! B", "a." * 10_000 + "! B", "A. " * 6_667], ids=["word", "points", "initials"])
+@pytest.mark.parametrize(
+    "text", ["A" * 20_000 + "! B", "a." * 10_000 + "! B", "A. " * 6_667], ids=["word", "points", "initials"]
+)
 def test_a_long_line_is_read_as_fast_as_many_short_ones(text):
     begun = time.process_time()
     sentences(text)

@@ -12,12 +12,12 @@ import torch
 import models
 from models.errors import InputError
 from models.tokenizers.catalogue import load_named
-from playground import i18n, masking_answers, objective_models, services
+from playground import i18n, masking_answers, masking_payload, objective_models, services
 from playground.masking import READ_AT_ONCE, masking, read_hand
 from playground.masking_api import fill_mask, mask
 from playground.objective_models import MaskedModel
 from playground.objective_passages import passages
-from playground.session import Session
+from playground.session import TEXTS, Session
 
 TEXT = passages("en")[0]["text"]
 TINY = {"n_layers": 2, "d_model": 48, "d_ff": 64, "n_heads": 4, "n_kv_heads": 4, "d_head": 12}
@@ -133,7 +133,23 @@ def test_a_sentence_longer_than_the_model_reads_is_cut():
     assert (one.part.cut, len(one.ids) <= 40, one.part.n_tokens) == (True, True, 100)
 
 
-@pytest.mark.parametrize("written", ["7", "7:burn", "x:mask", "7:0", "7:100", "-1:mask", {"7": None}, [7], 7])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "7",
+        "7:burn",
+        "x:mask",
+        "7:0",
+        "7:100",
+        "-1:mask",
+        {"7": None},
+        [7],
+        7,
+        {"7": float("inf")},
+        {"7": 2.5},
+        {"7": True},
+    ],
+)
 def test_odd_fates_are_refused(written):
     with pytest.raises(InputError, match="does not set fates"):
         read_hand(written)
@@ -230,6 +246,19 @@ def test_odd_texts_get_a_sentence_and_a_way_on(tiny, text, way, lang):
     assert all(note["sentence"][-1] in ".。" for note in reply["notes"])
 
 
+def test_a_part_of_a_long_text_is_not_called_a_text_of_one_sentence(tiny):
+    notes = ask("mask_steps", text=("word " * 70 + "end. ") * 3)["notes"]
+    assert [note["way"] for note in notes] == ["part"]
+
+
+def test_no_more_of_a_text_is_looked_at_than_is_read(tiny, monkeypatch):
+    lengths = []
+    monkeypatch.setattr(masking_payload, "best_reader", lambda text: lengths.append(len(text)) or "tiny")
+    reply = ask("mask_steps", text="😀 " + "a " * 20_000 + "\ud800")
+    assert lengths == [TEXTS["obj_text"]]
+    assert "Only the first" in reply["notes"][0]["sentence"]
+
+
 @pytest.mark.parametrize(
     "text", ["<img src=x onerror=alert(1)>. It is text.", "😀 👩‍💻. שלום.", "a\0b. c.", "[MASK] [CLS]. x."]
 )
@@ -316,7 +345,7 @@ def test_mask_tells_what_training_would_read(tiny):
     place = one.positions[0]
     again = mask(TEXT, "tiny", seed=3, fates={str(place): "random"})
     assert again["inputs"][place] == again["fates"][0]["drawn"]
-    assert (again["fates"][0]["action"], again["fates"][0]["by"]) == ("random", "hand")
+    assert [again["fates"][0][name] for name in ("action", "by", "throw")] == ["random", "hand", None]
     assert "一句话" in mask("only this", "tiny", lang="zh")["notes"][0]
 
 

@@ -102,6 +102,12 @@ class TestHub:
         assert refused("somebody/two").code == "brought_full"
 
 
+def test_who_brings_a_model_while_another_is_fetched_waits_no_longer_than_for_a_turn(tmp_path, monkeypatch):
+    monkeypatch.setattr(services, "PATIENCE", 0.01)
+    with objective_brought._one_at_a_time:
+        assert refused(str(tmp_path)).code == "busy"
+
+
 def fetching(monkeypatch, folder) -> list:
     """What is asked of a hub that has this folder, pattern by pattern."""
     asked = []

@@ -17,13 +17,14 @@ from models.tokenizers.catalogue import load_named
 from models.training.corpora import clean, documents, read_corpus
 from models.training.recipe import load_recipe, recipes
 from playground import pairs_answers as answers
+from playground import services
 from playground.i18n import LANGUAGES
 from playground.objective_models import masked_models
 from playground.pair_api import next_sentence
 from playground.pair_building import MOST_PAIRS
 from playground.pair_documents import COLLECTIONS, FOLDER, GROUPS, documents_of, join, own_documents, read, texts_of
 from playground.pair_judging import hold_judge, judge, typed_pair
-from playground.pair_score import HeldOut, Scoreboard, Share, held_out_pairs, languages_of, summary
+from playground.pair_score import HeldOut, Scoreboard, Share, held_out_pairs, languages_of, scoreboard, summary
 from playground.session import DEFAULTS, LIMITS, PAIRS_FROM
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
@@ -240,20 +241,25 @@ class TestScore:
         ]
 
     def test_each_pair_is_judged_once(self, loaded, monkeypatch):
-        board = Scoreboard(loaded, languages_of(loaded.tokenizer)[0])
+        board = Scoreboard(loaded.tokenizer, languages_of(loaded.tokenizer)[0])
         board.pairs = board.pairs[:20]
         passes = []
         hook = loaded.model.register_forward_hook(lambda module, inputs, output: passes.append(len(output.nsp_logits)))
         try:
             assert not board.is_known
-            assert board.upto(0) == board.upto(1)[:16]
+            assert board.upto(0, loaded) == board.upto(1, loaded)[:16]
             assert board.is_known
-            board.upto(1)
+            board.upto(1, loaded)
         finally:
             hook.remove()
         assert passes == [16, 4]
         alone = judge(loaded, board.pairs[3].pair).probability
-        assert board.upto(1)[3] == pytest.approx(alone, abs=1e-5)  # padding changes nothing
+        assert board.upto(1, loaded)[3] == pytest.approx(alone, abs=1e-5)  # padding changes nothing
+
+    def test_a_scoreboard_keeps_no_weights(self, loaded, monkeypatch):
+        monkeypatch.setattr(services, "hold", None)  # what would load them
+        scoreboard.cache_clear()
+        assert scoreboard(MODEL, languages_of(loaded.tokenizer)[0]).pairs
 
     def test_the_answer_goes_part_by_part(self):
         about = ask("pairs_score", model=MODEL)

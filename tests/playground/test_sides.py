@@ -103,6 +103,14 @@ class TestExamples:
         assert "at least 2" in make(text="Hi", seed=1)["refused"]
         assert "至少需要 2 个" in make(text="", seed=1, lang="zh")["refused"]
 
+    @pytest.mark.parametrize("text", ["The cat sat on the mat.", "猫坐在垫子上。"])
+    def test_a_single_sentence_stays_whole_beside_one_from_elsewhere(self, text):
+        shown = examples_of(text, 2)
+        pair = next(side.example for side in shown.sides if side.objective == "masked_pairs")
+        first = (pair.token_type_ids == 0).sum() - 2  # without [CLS] and [SEP]
+        assert (int(first), pair.is_next) == (len(shown.ids), False)
+        assert len(pair.inputs) > len(shown.ids) + 4
+
     def test_a_long_text_is_cut_and_told(self):
         long = examples_of("boat " * 500, 0)
         assert (long.n_tokens, len(long.ids)) == (500, MOST_TOKENS)
