@@ -133,26 +133,16 @@ def test_a_sentence_longer_than_the_model_reads_is_cut():
     assert (one.part.cut, len(one.ids) <= 40, one.part.n_tokens) == (True, True, 100)
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        "7",
-        "7:burn",
-        "x:mask",
-        "7:0",
-        "7:100",
-        "-1:mask",
-        {"7": None},
-        [7],
-        7,
-        {"7": float("inf")},
-        {"7": 2.5},
-        {"7": True},
-    ],
-)
+@pytest.mark.parametrize("written", ["7", "7:burn", "x:mask", "7:0", "7:100", "-1:mask", [7], 7])
 def test_odd_fates_are_refused(written):
     with pytest.raises(InputError, match="does not set fates"):
         read_hand(written)
+
+
+@pytest.mark.parametrize("wish", [None, 2.5, float("inf"), True, [1]])
+def test_a_program_cannot_wish_for_anything_but_a_word_or_a_number_of_throws(wish):
+    with pytest.raises(InputError, match="does not set fates"):
+        read_hand({"7": wish})
 
 
 def test_fates_are_read_from_an_address_and_from_a_program():
@@ -312,24 +302,6 @@ def test_the_better_reader_is_offered(tiny, monkeypatch):
 
 def known(loaded, text: str) -> bool:
     return "unknown" not in {loaded.tokenizer.kind_of(token_id) for token_id in loaded.tokenizer.encode(text)}
-
-
-def test_a_shipped_model_is_listed_and_only_masked_ones_are():
-    listed = objective_models.masked_models()
-    assert listed
-    assert {one.config.head for one in listed} <= {"mlm", "mlm_nsp"}
-    if any(one.name == "bert-mini" for one in listed if one.trained):
-        assert all(one.trained for one in listed)
-
-
-def test_without_weights_a_random_model_answers_and_has_a_mask(monkeypatch):
-    monkeypatch.setattr(services, "models_with_weights", list)
-    monkeypatch.setattr(services, "trained_models", tuple)
-    monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
-    listed, loaded = objective_models.hold_masked("bert-mini")
-    assert not listed.trained
-    assert loaded.origin == "random"
-    assert loaded.tokenizer.special_id("[MASK]") is not None
 
 
 # ---- the endpoints -------------------------------------------------------------------------------------------------------

@@ -24,6 +24,24 @@ def nothing_brought(monkeypatch):
     objective_models.tokenizer_of.cache_clear()
 
 
+def test_a_shipped_model_is_listed_and_only_masked_ones_are():
+    listed = objective_models.masked_models()
+    assert listed
+    assert {one.config.head for one in listed} <= {"mlm", "mlm_nsp"}
+    if any(one.name == "bert-mini" for one in listed if one.trained):
+        assert all(one.trained for one in listed)
+
+
+def test_without_weights_a_random_model_answers_and_has_a_mask(monkeypatch):
+    monkeypatch.setattr(services, "models_with_weights", list)
+    monkeypatch.setattr(services, "trained_models", tuple)
+    monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
+    listed, loaded = objective_models.hold_masked("bert-mini")
+    assert not listed.trained
+    assert loaded.origin == "random"
+    assert loaded.tokenizer.special_id("[MASK]") is not None
+
+
 def written(folder, kind: str = "BertForPreTraining"):
     """A folder as `transformers` writes it, with a vocabulary of our own."""
     transformers = pytest.importorskip("transformers")
