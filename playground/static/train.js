@@ -206,8 +206,8 @@ const Train = (() => {
 
   /** By the clock, over the last looks: others compute here too, and samples take their time. Null where there are too few. */
   function secondsLeft(run, state, done, whole) {
-    if (state !== "running") run.seen = [];
-    else run.seen = [...run.seen, [performance.now() / 1000, done]].slice(-LOOKS);
+    const isLearning = state === "running" && done > 0; // before its first step the model is built
+    run.seen = isLearning ? [...run.seen, [performance.now() / 1000, done]].slice(-LOOKS) : [];
     const [[before, first] = [], [now, last] = []] = [run.seen[0], run.seen.at(-1)];
     return now - before > SETTLED && last > first ? ((now - before) / (last - first)) * (whole - last) : null;
   }
