@@ -99,10 +99,11 @@ class TestHouse:
         assert training.why == "stopped"
 
     def test_a_page_out_of_sight_may_ask_less_often(self, slow, monkeypatch):
-        monkeypatch.setattr(train_house, "FORSAKEN", 0.1)
         house = House()
         training = house.begin(read_order([TINY], read("stories-en"), 10_000, 7), "me")
+        self.state(house, training, "running")
         house.get(training.name, is_in_sight=False)
+        monkeypatch.setattr(train_house, "FORSAKEN", 0.1)
         time.sleep(0.4)
         assert training.state == "running"
 
