@@ -1,17 +1,20 @@
 """Prompts that suit a model: what it opens with, and examples to try, by what it does with a prompt."""
 
 from models.errors import InputError
+from models.tokenizers import Tokenizer
 from playground import services
 from playground.house_tokenizers import tokenizer_of
 from playground.i18n import say
 
 EXAMPLES = {
     "continue": ("once", "park", "dragon", "talk"),
+    "continue_chinese": ("chinese_once", "chinese_mother", "chinese_rabbit", "chinese_evening"),
     "spans": ("spans_little", "spans_king", "spans_end"),
     "blank": ("blank_word", "blank_middle", "blank_end"),
     "translation": ("happy", "station", "cats", "traditional"),
 }
-"""Names under `generate.example`, by way (see `models.prompts.way_of`); the first is what a model of that way opens with."""
+"""Names under `generate.example`, by way (see `models.prompts.way_of`; a text is continued in one of two languages); the
+first is what a model of that way opens with."""
 
 
 def example(name: str) -> str:
@@ -41,8 +44,14 @@ def way_in_hand(design: str) -> str:
         known = services.inhand(design)
     except InputError:
         return "continue"
+    tokenizer = tokenizer_of(known.weights)
     if known.config.structure == "decoder" or known.config.head != "lm":
-        return "continue"
+        return "continue_chinese" if tokenizer and _learnt_from_chinese(tokenizer) else "continue"
     from models.prompts import way_of
 
-    return way_of(known.config, tokenizer_of(known.weights))
+    return way_of(known.config, tokenizer)
+
+
+def _learnt_from_chinese(tokenizer: Tokenizer) -> bool:
+    """A tokenizer takes fewer tokens for the language that it has learnt from; each of these says "once upon a time"."""
+    return len(tokenizer.encode(opening_prompt("continue_chinese"))) < len(tokenizer.encode(opening_prompt("continue")))

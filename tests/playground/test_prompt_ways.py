@@ -142,11 +142,18 @@ def test_the_prompt_and_its_examples_suit_the_model(in_hand):
     assert kept == {"__type__": "update"}
 
 
+def test_a_decoder_opens_in_the_language_that_it_has_learnt():
+    assert way_in_hand("llama-mini") == way_in_hand("deepseek-v3-mini") == "continue"
+    assert way_in_hand("llama-mini-zh") == "continue_chinese"
+    assert way_in_hand("llama-mini-zh~n_layers=2") == "continue"  # of random weights, which know no language
+    assert suited("Once upon a time", "continue_chinese") == "从前，有一只小"
+
+
 def test_a_decoder_keeps_the_prompt_of_old():
     assert way_in_hand(TINY) == way_in_hand("bert-mini") == way_in_hand("no such model") == "continue"
     assert suited("typed", "spans") == "typed"
     assert suited(opening_prompt("spans"), "continue") == opening_prompt("continue")
-    assert set(EXAMPLES) < set(WAYS)
+    assert set(EXAMPLES) - {"continue_chinese"} < set(WAYS)
     assert way_of(models.preset("t5-small"), None) == "answer"
     assert way_of(models.preset("glm-10b"), None) == "continue"
 
