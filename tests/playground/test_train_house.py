@@ -171,4 +171,5 @@ def test_who_leaves_the_endpoint_stops_its_training():
     next(answers)
     training = list(train_house.house._trainings.values())[-1]
     answers.close()
-    assert training.stopped.is_set()
+    TestHouse.state(train_house.house, training, "over")  # its thread must not outlive the tests
+    assert training.why == "stopped"
