@@ -5,14 +5,13 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.config import LayerConfig, ModelConfig
 from models.context import Context
 from models.parts.experts import Experts, LowRankExperts
 from models.parts.feedforward import FEEDFORWARDS
-from models.parts.routers import ROUTERS, DenseRouter, Router, Routing
+from models.parts.routers import ROUTERS, DenseRouter, Router, Routing, scores
 from models.taps import Tap
 
 Dense = Callable[[int], nn.Module]
@@ -151,7 +150,7 @@ class SlotRouter(nn.Module):
 
     def forward(self, x: Tensor, is_token: Tensor | None) -> tuple[Tensor, Tensor]:
         """x (B, T, D) gives dispatch (B, T, slots), whose columns sum to one, and combine, whose rows do; both fp32."""
-        logits = F.linear(x.float(), self.slots.float())  # (B, T, slots)
+        logits = scores(x, self.slots)  # (B, T, slots)
         given = logits
         if is_token is not None:
             given = logits.masked_fill(~is_token[..., None], torch.finfo(logits.dtype).min)

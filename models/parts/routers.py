@@ -54,6 +54,12 @@ class Routing:
         return torch.ones_like(like) if is_token is None else is_token[..., None].to(like.dtype).expand_as(like)
 
 
+def scores(x: Tensor, weight: Tensor) -> Tensor:
+    """x (B, T, D) by weight (E, D) gives (B, T, E), in fp32 also where autocast multiplies in another format."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.linear(x.float(), weight.float())
+
+
 def _untouched(value: Tensor) -> Tensor:
     return value
 
@@ -71,7 +77,7 @@ class Router(nn.Module, ABC):
         self.weight = nn.Parameter(torch.empty(n_experts, d_model))
 
     def forward(self, x: Tensor, tap: Callable[[Tensor], Tensor] = _untouched) -> Routing:
-        return self.choose(tap(F.linear(self._read(x), self.weight.float())))
+        return self.choose(tap(scores(self._read(x), self.weight)))
 
     @abstractmethod
     def choose(self, logits: Tensor) -> Routing:
@@ -218,8 +224,8 @@ class NoisyTopKRouter(TopKSoftmaxRouter):
         if not self.training:
             return super().forward(x, tap)
         x = self._read(x)
-        clean = F.linear(x, self.weight.float())
-        size = F.softplus(F.linear(x, self.noise_weight.float()))  # (B, T, E)
+        clean = scores(x, self.weight)
+        size = F.softplus(scores(x, self.noise_weight))  # (B, T, E)
         routing = self.choose(tap(clean + torch.randn_like(clean) * size))
         chances = self._chances(clean, size, routing.logits)
         return replace(routing, chances=chances)

@@ -45,8 +45,8 @@ that for pairs is one linear layer on the encoder's pooler.
 
 LAYERS = ", and its last {learning_layers} layers trained further,"
 
-SIBLINGS = """ {names} had the same tokenizer, texts, order of texts, number of
-tokens and optimizer{except_rates}: what differs between them is the architecture."""
+SIBLINGS = """ The recipes of {names} name the same tokenizer, texts, order
+of texts, number of tokens and optimizer{except_rates}: what differs between them is the architecture."""
 EXCEPT_RATES = " (learning rates too, but for the steps around the change of budget told below)"
 
 TRAINING = """## Training
@@ -89,8 +89,8 @@ PLAIN_MARKS = "curly quotes and dashes made straight and plain, "
 VALIDATION = """## Validation
 
 On held-out documents, with the weights as they are in the file. Loss is in nats per token; loss and perplexity hold for
-this tokenizer only, bits per byte can be compared with other models. The row of all texts is also the validation loss
-of the curve; texts that training read little of have more weight in it than in the training loss.
+this tokenizer only, bits per byte can be compared among models that predict every token of a text. The row of all texts is
+also the validation loss of the curve; texts that training read little of have more weight in it than in the training loss.
 
 | held out of | tokens | loss | perplexity | bits per byte |
 | --- | ---: | ---: | ---: | ---: |
@@ -164,7 +164,7 @@ def _introduction(recipe: Recipe, history: dict, written: models.Loaded, out: Pa
         of_heads = {"title": entry.title, "command": entry.command, "encoder": recipe.encoder, "layers": layers}
         return HEADS_INTRODUCTION.format(kilobytes=(out / WEIGHTS).stat().st_size / 1000, **values | of_heads)
     return INTRODUCTION.format(
-        siblings=SIBLINGS.format(names=" and ".join(names), except_rates=except_rates) if names else "",
+        siblings=SIBLINGS.format(names=_listed(names), except_rates=except_rates) if names else "",
         **values,
     )
 
@@ -177,6 +177,10 @@ def _siblings(recipe: Recipe) -> list[str]:
 
     same = [name for name in recipes() if training(load_recipe(name)) == training(recipe)]
     return same if len(same) > 1 and recipe.name in same else []
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _training(recipe: Recipe, history: dict) -> str:

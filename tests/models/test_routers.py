@@ -197,3 +197,13 @@ def test_localised_balancing_by_definition():
     expected = sum((value - mean) ** 2 for value in z) / len(z) / mean
     found = localised_balancing_loss(routing.importance(), sample_types, expert_types, delta)
     assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SoftmaxRouter, SigmoidRouter, NoisyTopKRouter])
+def test_scores_are_exact_also_where_a_training_multiplies_in_bf16(kind):
+    router, x = drawn(kind(D, E, K)), tokens()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        routing = router(x)
+    assert routing.logits.dtype == routing.probs.dtype == torch.float32
+    torch.testing.assert_close(routing.logits, router(x).logits, rtol=0, atol=0)
+    assert routing.counts().sum() == B * T * K
