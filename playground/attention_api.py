@@ -9,7 +9,7 @@ from playground.answering import read_whole
 from playground.attention_answers import reading
 from playground.attention_subject import looked_at
 from playground.i18n import language
-from playground.maps_answers import MOST_LAYERS, groups_of
+from playground.maps_answers import MOST_LAYERS, pass_of
 from playground.session import DEFAULT_MODEL
 from playground.tab import refusals
 from playground.views.numbers import exact
@@ -60,7 +60,7 @@ def attention(
             raise InputError("not_a_choice", field="format", value=format, allowed=", ".join(FORMATS))
         looked = looked_at({"design": model, "text": text, "second": second, "part": part})
         with services.turn():
-            groups = [_only(group, layer, head) for group in groups_of(looked)]
+            groups = [_only(group, layer, head) for group in pass_of(looked)]
             told = [_described(group, looked.inputs.sequences) for group in groups]
         as_file = format == "safetensors"
         if not as_file:

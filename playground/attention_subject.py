@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from models.config import ModelConfig
 from models.errors import InputError
+from models.inspection.groups import groups_of
 from models.tokenizers.interface import check_text
 from playground import services
 from playground.answering import read_whole
@@ -41,11 +42,7 @@ def most_tokens(config: ModelConfig) -> int:
 
 def n_maps(config: ModelConfig) -> int:
     """Heads of all layers together, those of cross-attention and of a second stack or tower included."""
-    own = config.n_layers * config.n_heads
-    if config.structure == "encoder_decoder":
-        return 2 * own + config.n_encoder_layers * config.n_heads
-    tower = config.vision_tower
-    return own + (tower.n_layers * tower.n_heads if tower else 0)
+    return sum(group.n_layers * group.config.n_heads for group in groups_of(config))
 
 
 def check_picture(config: ModelConfig) -> None:

@@ -23,7 +23,7 @@ def attention_maps(asked: dict, lang: str) -> dict:
     looked = looked_at(asked)
     with services.turn():
         begun = time.perf_counter()
-        groups = groups_of(looked)
+        groups = pass_of(looked)
         seconds = time.perf_counter() - begun
         labels = [label_heads(group, looked.inputs.sequences) for group in groups]
     return {
@@ -37,13 +37,13 @@ def attention_exact(asked: dict, lang: str) -> dict:
     """The weights of one head, as the model computed them in fp32: `rows` (T, S), each value with seven digits."""
     looked = looked_at(asked)
     with services.turn():
-        groups = groups_of(looked)
+        groups = pass_of(looked)
     head = pick(groups, asked.get("group"), asked.get("layer"), asked.get("head"))
     return {"rows": [[float(f"{value:.7g}") for value in row] for row in head.tolist()]}
 
 
-def groups_of(looked: Looked) -> "list[AttentionGroup]":
-    """The pass itself; the caller has a turn."""
+def pass_of(looked: Looked) -> "list[AttentionGroup]":
+    """What one pass has, by group; the caller has a turn."""
     from models.inspection.attention import attention_of
 
     return attention_of(looked.loaded.model, looked.inputs)

@@ -3,7 +3,7 @@
 from models.errors import InputError
 from playground import services
 from playground.answering import answering, read_whole, told
-from playground.whatif_request import Asked, asked_of, changes_of, groups
+from playground.whatif_request import Asked, asked_of, changes_of, lettered
 
 N_SHOWN = 10  # likeliest tokens of either side
 LENS_TOKENS = 5  # likeliest tokens of a cell
@@ -67,7 +67,7 @@ def whatif_heads(asked: dict, lang: str) -> dict:
         "next": end if end < len(heads) else None,
         "nats": nats,
         "kl": apart,
-        "groups": whatif_payload.head_groups(groups(model.config)),
+        "groups": whatif_payload.head_groups(lettered(model.config)),
     }
 
 

@@ -10,7 +10,7 @@ from models.inspection.logit_lens import Lens
 from models.inspection.silencing import SWAPPABLE
 from models.tokenizers import Tokenizer
 from playground.i18n import say
-from playground.whatif_request import Asked, groups
+from playground.whatif_request import Asked, lettered
 
 
 def about(found: Asked, lang: str) -> dict:
@@ -23,8 +23,8 @@ def about(found: Asked, lang: str) -> dict:
         "place": found.place,
         "tokens": found.sequence.tokens if ids is None else [readable(tokenizer, one) for one in ids],
         "kinds": found.sequence.kinds,
-        "groups": head_groups(groups(config)),
-        "parts": [[letter, stack.n_layers] for letter, (stack, part) in groups(config).items() if part == "ffn"],
+        "groups": head_groups(lettered(config)),
+        "parts": [[letter, stack.n_layers] for letter, (stack, part) in lettered(config).items() if part == "ffn"],
         "position": config.position,
         "mask": list(dict.fromkeys(config.mask_pattern)),
         "masks": []

@@ -90,7 +90,7 @@ feed-forward, and an encoder's attention and feed-forward beside a decoder."""
 ONE = re.compile(r"([acefg])(\d{1,3})(?:\.(\d{1,3}))?")
 
 
-def groups(config: ModelConfig) -> dict[str, "tuple[Stack, str]"]:
+def lettered(config: ModelConfig) -> dict[str, "tuple[Stack, str]"]:
     """The letters that this model has, each with its stack and the part of its layers."""
     from models.inspection.silencing import stacks
 
@@ -111,7 +111,7 @@ def changes_of(asked: dict, config: ModelConfig) -> "Changes":
     off = asked.get("off", NOTHING)
     if not isinstance(off, str) or not OFF.fullmatch(off):
         raise InputError("no_such_head", head=str(off)[:40])
-    known, heads, sub_layers = groups(config), [], []
+    known, heads, sub_layers = lettered(config), [], []
     for letter, layer, head in ONE.findall("" if off == NOTHING else off):
         if letter not in known:
             raise InputError("no_such_head", head=f"{letter}{layer}")

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.inspection.silencing import MEAN, ZERO, Head
-from models.taps import capture, patch
+from models.inspection.silencing import MEAN, ZERO, Head, means_of
+from models.taps import patch
 
 
 @torch.inference_mode()
@@ -25,7 +25,7 @@ def ablated(
     arguments: those of a pass over one sequence. Row r of the batch is the same sequence without `heads[r]`, so that one
     pass answers for all of them; at most `rows` of them a pass, by default all. method: as in `Changes`.
     """
-    means = _means(model, arguments, heads) if method == MEAN else {}
+    means = means_of(model, arguments, heads) if method == MEAN else {}
     rows = len(heads) if rows is None else rows
     parts = [heads[start : start + rows] for start in range(0, len(heads), rows)]
     return torch.cat([_pass(model, arguments, place, part, means) for part in parts])
@@ -36,14 +36,9 @@ def _pass(model: nn.Module, arguments: Mapping, place: int, heads: Sequence[Head
     batch = {name: value.expand(n_rows, *value.shape[1:]) for name, value in arguments.items()}
     rows_of: dict[str, list[tuple[int, int]]] = {}
     for row, head in enumerate(heads):
-        rows_of.setdefault(tap_of(head), []).append((row, head.head))
+        rows_of.setdefault(head.tap, []).append((row, head.head))
     with patch({tap: _silencer(rows, means.get(tap)) for tap, rows in rows_of.items()}):
         return log_probabilities(model, batch, place)
-
-
-def tap_of(head: Head) -> str:
-    """Where the head's reading can be seen and replaced."""
-    return f"{head.prefix}layers.{head.layer}.{head.part}.head_out"
 
 
 def log_probabilities(model: nn.Module, arguments: Mapping[str, Tensor], place: int) -> Tensor:
@@ -54,13 +49,6 @@ def log_probabilities(model: nn.Module, arguments: Mapping[str, Tensor], place: 
     at = torch.zeros(read.shape, dtype=torch.bool)
     at[:, place] = True
     return F.log_softmax(model(**arguments, logits_at=at).logits.float(), dim=-1)
-
-
-def _means(model: nn.Module, arguments: Mapping[str, Tensor], heads: Sequence[Head]) -> dict[str, Tensor]:
-    taps = {tap_of(head) for head in heads}
-    with capture(*taps) as trace:
-        model(**arguments)
-    return {tap: trace[tap].mean(dim=2, keepdim=True) for tap in taps}  # (1, H, 1, d_head)
 
 
 def _silencer(places: Sequence[tuple[int, int]], mean: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -25,6 +25,10 @@ class Group:
         """Where the attention of a layer is in the model, and in the names of its taps."""
         return f"{self.path_of_layers}layers.{layer}.{self.part}"
 
+    def paths(self) -> list[str]:
+        """That of every layer."""
+        return [self.path(layer) for layer in range(self.n_layers)]
+
     def layer(self, index: int) -> LayerConfig:
         """What the layer is, where layers differ."""
         return self.config.encoder_layer(index) if self.name == "encoder" else self.config.layer(index)

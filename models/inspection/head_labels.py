@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.inspection.attention import CROSS, AttentionGroup
+from models.inspection.attention import AttentionGroup
 from models.inspection.inputs import DELIMITER, PATCH, SPECIAL, Sequence
 
 BOUNDS = {
@@ -56,7 +56,7 @@ def label_heads(group: AttentionGroup, sequences: dict[str, Sequence]) -> HeadLa
     """Scores and names of every head of a group. Between two sequences only "first", "separators" and "even" are told."""
     keys = sequences[group.keys]
     counted = group.visible.sum(dim=-1) >= MIN_SEEN  # (L, H, T)
-    wanted = _between(keys) if group.name == CROSS else _within(keys)
+    wanted = _within(keys) if group.queries == group.keys else _between(keys)
     scores = {name: _score(group, counted, place) for name, place in wanted.items()}
     scores["even"] = _evenness(group, counted)
     reached = {name: score >= BOUNDS[name] for name, score in scores.items()}

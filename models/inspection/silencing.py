@@ -4,7 +4,7 @@ Nothing here touches a model that others use: silencing goes through `models.pat
 second model that shares them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,37 +13,32 @@ from torch import Tensor, nn
 from models.building import allocate
 from models.config import ModelConfig, SparsePattern
 from models.errors import InputError
+from models.inspection.groups import groups_of
 from models.parts.masks import MASKS, Extent, causal
 from models.taps import capture, patch
 
 ZERO, MEAN = "zero", "mean"
-PARTS = ("attn", "cross_attn", "ffn")
 
 
 @dataclass(frozen=True)
 class Stack:
     """A stack of layers whose heads can be silenced: `prefix` stands before its taps' names ("", "encoder.", "text.", …);
-    parts: which of `PARTS` its layers have."""
+    parts: which of "attn", "cross_attn" and "ffn" its layers have, in the order of computing."""
 
     prefix: str
     n_layers: int
     n_heads: int
     parts: tuple[str, ...]
 
-    def tap(self, layer: int, part: str, point: str) -> str:
-        return f"{self.prefix}layers.{layer}.{part}.{point}"
-
 
 def stacks(config: ModelConfig) -> tuple[Stack, ...]:
     """The stacks of an architecture, in the order in which a pass runs them."""
-    if config.structure == "encoder_decoder":
-        encoder = Stack("encoder.", config.n_encoder_layers, config.n_heads, ("attn", "ffn"))
-        return encoder, Stack("decoder.", config.n_layers, config.n_heads, PARTS)
-    if config.structure == "two_towers":
-        tower = config.vision_tower
-        text = Stack("text.", config.n_layers, config.n_heads, ("attn", "ffn"))
-        return text, Stack("vision.", tower.n_layers, tower.n_heads, ("attn", "ffn"))
-    return (Stack("", config.n_layers, config.n_heads, ("attn", "ffn")),)
+    parts: dict[str, list[str]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    for group in groups_of(config):
+        parts.setdefault(group.path_of_layers, []).append(group.part)
+        sizes[group.path_of_layers] = (group.n_layers, group.config.n_heads)
+    return tuple(Stack(prefix, *sizes[prefix], (*parts[prefix], "ffn")) for prefix in parts)
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +49,11 @@ class Head:
     layer: int
     part: str
     head: int
+
+    @property
+    def tap(self) -> str:
+        """Where its reading can be seen and replaced."""
+        return f"{self.prefix}layers.{self.layer}.{self.part}.head_out"
 
 
 @dataclass(frozen=True, order=True)
@@ -108,7 +108,7 @@ def run(model: nn.Module, arguments: Mapping[str, Tensor], changes: Changes, **f
         model, arguments = without_order(model, arguments)
     if changes.mask is not None:
         arguments |= seen_through(config, changes.mask, changes.width, arguments)
-    means = _means(model, arguments, changes) if changes.method == MEAN and changes.heads else {}
+    means = means_of(model, arguments, changes.heads) if changes.method == MEAN and changes.heads else {}
     with patch(dict(_edits(changes, means))):
         return model(**arguments, **further).logits
 
@@ -131,9 +131,9 @@ def _check(config: ModelConfig, changes: Changes) -> None:
             raise InputError("no_such_head", head=name)
 
 
-def _means(model: nn.Module, arguments: Mapping[str, Tensor], changes: Changes) -> dict[str, Tensor]:
-    """What each changed layer's heads read on average over the places of the unchanged pass: (1, H, 1, d_head)."""
-    taps = {f"{one.prefix}layers.{one.layer}.{one.part}.head_out" for one in changes.heads}
+def means_of(model: nn.Module, arguments: Mapping[str, Tensor], heads: Iterable[Head]) -> dict[str, Tensor]:
+    """What the heads of each of these heads' layers read on average over the places of a pass, by tap: (1, H, 1, d_head)."""
+    taps = {head.tap for head in heads}
     with capture(*taps) as trace:
         model(**arguments)
     return {tap: trace[tap].mean(dim=2, keepdim=True) for tap in taps}
@@ -142,7 +142,7 @@ def _means(model: nn.Module, arguments: Mapping[str, Tensor], changes: Changes) 
 def _edits(changes: Changes, means: Mapping[str, Tensor]) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     by_tap: dict[str, list[int]] = {}
     for one in sorted(changes.heads):
-        by_tap.setdefault(f"{one.prefix}layers.{one.layer}.{one.part}.head_out", []).append(one.head)
+        by_tap.setdefault(one.tap, []).append(one.head)
     for tap, heads in by_tap.items():
         yield tap, _silencer(heads, means.get(tap))
     for one in changes.sub_layers:
