@@ -12,8 +12,9 @@ from torch import Tensor
 
 import models
 from models.inspection.groups import Group, groups_of
-from models.inspection.weights import LayerAttention, layer_attention, position_of, taps
+from models.inspection.weights import LayerAttention, layer_attention, position_of, positions_of, taps
 from models.parts.score_biases import ALiBi, RelativeBias
+from models.reading import TWO_DIMENSIONAL
 
 if TYPE_CHECKING:
     from models.inspection.inputs import Inputs
@@ -41,10 +42,12 @@ def heads(loaded: "models.Loaded", inputs: "Inputs", at: tuple[str, int, int]) -
         models.capture(*(tap for group, layer in wanted for tap in taps(group.path(layer)))) as trace,
     ):
         loaded.model(**inputs.arguments)
-    layers = {
-        f"{group.name}.{layer}": _layer(layer_attention(loaded.model, trace, group.path(layer)), group, layer, only)
-        for group, layer in wanted
-    }
+    position_ids = inputs.arguments.get("position_ids")
+
+    def seen(group: Group, layer: int) -> LayerAttention:
+        return layer_attention(loaded.model, trace, group.path(layer), position_ids=position_ids)
+
+    layers = {f"{group.name}.{layer}": _layer(seen(group, layer), only) for group, layer in wanted}
     return {
         "groups": [_group(group) for group in found.values()],
         "layers": layers,
@@ -78,7 +81,7 @@ def _group(group: Group) -> dict:
     }
 
 
-def _layer(layer: LayerAttention, group: Group, index: int, only: int | None) -> dict:
+def _layer(layer: LayerAttention, only: int | None) -> dict:
     """One layer, or of it the head `only`."""
     n_heads, n_kv_heads = layer.q.shape[0], layer.k.shape[0]
     some = slice(None) if only is None else slice(only, only + 1)
@@ -120,6 +123,8 @@ def _position(model: torch.nn.Module, group: Group, inputs: "Inputs") -> dict:
     part = position_of(model, group.path(0))
     kind = group.config.position
     n_keys = len(inputs.sequences[group.keys])
+    position_ids = inputs.arguments.get("position_ids")
+    positions = positions_of(n_keys, None if position_ids is None else position_ids[0])
     if isinstance(part, ALiBi):
         return {"kind": kind, "slopes": part.slopes.tolist()}
     if isinstance(part, RelativeBias):
@@ -134,23 +139,24 @@ def _position(model: torch.nn.Module, group: Group, inputs: "Inputs") -> dict:
             "max_distance": part.max_distance,
         }
     if group.config.has_rotary:
-        return {"kind": kind, **_rotary(model, group, n_keys)}
+        return {"kind": kind, **_rotary(model, group, positions)}
     if kind in EMBEDDED:
-        return {"kind": kind, "alike": floats(_alike(part, group.config.d_model, n_keys))}
+        return {"kind": kind, "alike": floats(_alike(part, group.config, positions))}
     return {"kind": kind}
 
 
-def _rotary(model: torch.nn.Module, group: Group, n_keys: int) -> dict:
+def _rotary(model: torch.nn.Module, group: Group, positions: Tensor) -> dict:
     from models.inspection.turning import turning
 
     cfg = group.config
     start = cfg.mla.qk_nope_head_dim if cfg.mla else 0
-    turns = turning(position_of(model, group.path(0)), n_keys, start)
+    turns = turning(position_of(model, group.path(0)), positions, start)
     return {
         "first": turns.first.tolist(),
         "second": turns.second.tolist(),
         "frequencies": turns.frequencies.tolist(),
         "rows": turns.rows.tolist(),
+        "places": turns.positions.tolist(),
         "factor": turns.factor,
         "theta": cfg.rope_theta,
         "layout": cfg.rope_layout,
@@ -158,9 +164,10 @@ def _rotary(model: torch.nn.Module, group: Group, n_keys: int) -> dict:
 
 
 @torch.no_grad()
-def _alike(part: torch.nn.Module, d_model: int, n_places: int) -> Tensor:
-    """The cosine of the vectors that are added at two places, (n_places, n_places)."""
-    added = part.embed(torch.zeros(1, n_places, d_model), torch.arange(n_places)[None])[0]
+def _alike(part: torch.nn.Module, config: models.ModelConfig, positions: Tensor) -> Tensor:
+    """The cosine of the vectors that are added at two places, (S, S), of tokens at `positions` (2, S)."""
+    positions = positions if config.position in TWO_DIMENSIONAL else positions[0]
+    added = part.embed(torch.zeros(1, positions.shape[-1], config.d_model), positions[None])[0]
     added = F.normalize(added.double(), dim=-1)
     return added @ added.T
 

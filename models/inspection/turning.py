@@ -13,8 +13,8 @@ class Turning:
     """How a rotary part turns the heads of one pass (Su et al. 2021, arXiv:2104.09864, section 3.2).
 
     Pair j are the dimensions `first[j]` and `second[j]` of a head, (pairs,) each; from one position to the next they turn
-    by `frequencies[j]` radians, positions being counted by row `rows[j]` of `positions` (2, S): the place in the text, or
-    within a block, which is 0 everywhere in a plain pass. Turned queries and keys are `factor` times as long. Of a latent
+    by `frequencies[j]` radians, positions being counted by row `rows[j]` of `positions` (2, S): those in the text, or those
+    within a block, which are 0 but for what is written for a blank. Turned queries and keys are `factor` times as long. Of a latent
     attention's head only the dimensions from `start` on turn.
     """
 
@@ -40,24 +40,25 @@ class Turning:
         back[..., self.second] = second * cos - first * sin
         return back
 
-    def products(self, q: Tensor, k: Tensor, distances: Tensor) -> Tensor:
-        """q·k, with q and k (d_head,) not turned, if the key were so many places before the query: (distances,).
+    def products(self, q: Tensor, k: Tensor, distances: Tensor, in_block: int = 0) -> Tensor:
+        """q·k, with q and k (d_head,) not turned, if the key were so many places before the query in the text, and
+        `in_block` before it in the block: (distances,).
 
         A pair's share of the product is |q_j|·|k_j|·cos(distance · frequency + angle between them): it depends on nothing
-        else. Pairs that count places within a block do not turn.
+        else.
         """
-        turns = torch.where(self.rows == 0, self.frequencies, 0.0).to(q.dtype)  # (pairs,)
         q1, q2, k1, k2 = q[self.first], q[self.second], k[self.first], k[self.second]
-        phase = distances.to(q.dtype)[:, None] * turns  # (distances, pairs)
+        apart = torch.where(self.rows == 0, distances[:, None], in_block)  # (distances, pairs)
+        phase = apart.to(q.dtype) * self.frequencies.to(q.dtype)
         paired = (q1 * k1 + q2 * k2) * phase.cos() + (q1 * k2 - q2 * k1) * phase.sin()
         still = torch.ones(len(q), dtype=torch.bool)
         still[self.first] = still[self.second] = False
         return self.factor**2 * paired.sum(dim=-1) + (q * k)[still].sum()
 
 
-def turning(position: Rotary, n_places: int, start: int = 0) -> Turning:
-    """How `position` turns heads in a plain pass over `n_places` tokens; `start`: where the turning slice begins."""
-    text = torch.arange(n_places)
+def turning(position: Rotary, positions: Tensor, start: int = 0) -> Turning:
+    """How `position` turns heads in a pass over tokens at `positions` (2, S), in the text and in their block; `start`: where
+    the turning slice begins."""
     n_pairs = position.turning // 2
     first, second, rows = [], [], []
     for row in range(position.n_dimensions):
@@ -73,9 +74,9 @@ def turning(position: Rotary, n_places: int, start: int = 0) -> Turning:
     return Turning(
         first=torch.tensor(first),
         second=torch.tensor(second),
-        frequencies=position.frequencies(text).repeat(position.n_dimensions),
+        frequencies=position.frequencies(positions[0]).repeat(position.n_dimensions),
         rows=torch.tensor(rows),
-        positions=torch.stack((text, torch.zeros_like(text))),
+        positions=positions,
         factor=position.factor,
         start=start,
     )

@@ -96,8 +96,10 @@ def taps(path: str) -> tuple[str, ...]:
 
 
 @torch.no_grad()
-def layer_attention(model: nn.Module, trace: Trace, path: str, batch: int = 0) -> LayerAttention:
-    """One attention of a captured pass, of sequence number `batch`; positions are taken to be the places in the text."""
+def layer_attention(
+    model: nn.Module, trace: Trace, path: str, batch: int = 0, position_ids: Tensor | None = None
+) -> LayerAttention:
+    """One attention of a captured pass, of sequence number `batch`; position_ids: as the pass got them, if it did."""
     q, k, v, scores, probs, head_out = (trace[f"{path}.{name}"][batch] for name in TAPPED[:6])
     part = model.get_submodule(path)
     is_latent = isinstance(part, MultiHeadLatentAttention)
@@ -106,7 +108,8 @@ def layer_attention(model: nn.Module, trace: Trace, path: str, batch: int = 0) -
     bias = position.bias(range(n_queries), range(n_keys), scores.device)
     turns = None
     if isinstance(position, Rotary):
-        turns = turning(position, n_keys, start=part.d_nope if is_latent else 0)
+        positions = positions_of(n_keys, None if position_ids is None else position_ids[batch])
+        turns = turning(position, positions, start=part.d_nope if is_latent else 0)
     layer = LayerAttention(
         q=q,
         k=k,
@@ -127,6 +130,13 @@ def position_of(model: nn.Module, path: str) -> NoPosition:
     """The position part of the stack that an attention is in; between two texts there is none."""
     stack, _, name = path.partition("layers.")
     return NoPosition() if name.endswith("cross_attn") else model.get_submodule(stack.rstrip(".")).position
+
+
+def positions_of(n_places: int, position_ids: Tensor | None) -> Tensor:
+    """Where tokens stand in the text and in their block, (2, S), from position ids (S,) or (2, S), or None for a pass that
+    counts the places itself."""
+    in_text = torch.arange(n_places) if position_ids is None else position_ids
+    return in_text if in_text.dim() == 2 else torch.stack((in_text, torch.zeros_like(in_text)))
 
 
 def weight_of(layer: LayerAttention, head: int, query: int, key: int) -> Weight:

@@ -129,8 +129,11 @@ const AttentionHeads = (() => {
 
   const turns = (one) => Boolean(one.position.first);
 
-  /** Radians that a pair has turned at a place: the pass has rounded them. Pairs that count places in a block stand still. */
-  const angle = ({ position }, pair, at) => (position.rows[pair] ? 0 : Math.fround(Math.fround(position.frequencies[pair]) * at));
+  /** Radians that a pair has turned at a place, by where that is in the text or in its block: the pass has rounded them. */
+  const angle = ({ position }, pair, at) => Math.fround(Math.fround(position.frequencies[pair]) * position.places[position.rows[pair]][at]);
+
+  /** How far a key is before a query: in the text, and in the block where positions count within one. */
+  const distances = ({ position }, query, key) => position.places.map((places) => places[query] - places[key]);
 
   /** A query or key as it was before the rotation. */
   function turnedBack(one, vector, at) {
@@ -145,18 +148,18 @@ const AttentionHeads = (() => {
     return back;
   }
 
-  /** q·k of vectors that are not turned, if the key were `distance` places before the query. */
-  function productAt(one, q, k, distance) {
+  /** q·k of vectors that are not turned, if the key were so many places before the query in the text and in its block. */
+  function productAt(one, q, k, apart) {
     const { first, second, frequencies, rows, factor } = one.position;
     let sum = dot(q, k);
     first.forEach((a, pair) => {
       const b = second[pair];
       const together = q[a] * k[a] + q[b] * k[b];
-      const turn = rows[pair] ? 0 : frequencies[pair] * distance;
+      const turn = frequencies[pair] * apart[rows[pair]];
       sum += factor * factor * (together * Math.cos(turn) + (q[a] * k[b] - q[b] * k[a]) * Math.sin(turn)) - together;
     });
     return sum;
   }
 
-  return { floats, bits, store, queryVector, keyVector, valueVector, outVector, isAllowed, tapped, countOf, dot, biasAt, row, apart, turns, angle, turnedBack, productAt };
+  return { floats, bits, store, queryVector, keyVector, valueVector, outVector, isAllowed, tapped, countOf, dot, biasAt, row, apart, turns, angle, distances, turnedBack, productAt };
 })();

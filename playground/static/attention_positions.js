@@ -22,11 +22,11 @@ const AttentionPositions = (() => {
   /** Each pair of dimensions: q and k as arrows, before (faint) and after turning. */
   function dials(given) {
     const { one, query, key, parts, words, width } = given;
-    const { first, second, frequencies, rows: places } = one.position;
+    const { first, second, frequencies } = one.position;
     const [q, k] = [AttentionHeads.turnedBack(one, parts.q, query), AttentionHeads.turnedBack(one, parts.k, key)];
     const pairs = first.map((a, pair) => {
       const b = second[pair];
-      return { pair, a, b, turns: places[pair] === 0, still: q[a] * k[a] + q[b] * k[b], now: parts.q[a] * parts.k[a] + parts.q[b] * parts.k[b],
+      return { pair, a, b, still: q[a] * k[a] + q[b] * k[b], now: parts.q[a] * parts.k[a] + parts.q[b] * parts.k[b],
         q: [q[a], q[b]], k: [k[a], k[b]], q_now: [parts.q[a], parts.q[b]], k_now: [parts.k[a], parts.k[b]], at_q: AttentionHeads.angle(one, pair, query), at_k: AttentionHeads.angle(one, pair, key) };
     });
     const chosen = [...pairs].sort((one_, other) => Math.abs(other.now - other.still) - Math.abs(one_.now - one_.still)).slice(0, DIALS).sort((one_, other) => one_.pair - other.pair);
@@ -36,9 +36,9 @@ const AttentionPositions = (() => {
     chosen.forEach((pair, index) => picture.append(dial(pair, (index % across) * size, Math.floor(index / across) * (size + 36), size, words, frequencies)));
     const most = pairs.reduce((best, pair) => (Math.abs(pair.now - pair.still) > Math.abs(best.now - best.still) ? pair : best));
     const degrees = (angle) => (((angle * 180) / Math.PI) % 360).toFixed(1);
-    const values = { pairs: pairs.length, distance: query - key, pair: most.pair, change: number(most.now - most.still), fast: degrees(frequencies[0]), slow: number((frequencies.at(-1) * 180) / Math.PI, 2),
+    const values = { pairs: pairs.length, distance: AttentionHeads.distances(one, query, key)[0], pair: most.pair, change: number(most.now - most.still), fast: degrees(frequencies[0]), slow: number((frequencies.at(-1) * 180) / Math.PI, 2),
       still: number(parts.still), product: number(parts.product), theta: one.position.theta, shown: chosen.length };
-    const table = pairs.map(({ pair, a, b, at_q, at_k, still, now, turns }) => [pair, `${a}, ${b}`, turns ? frequencies[pair] : 0, turns && frequencies[pair] ? (2 * Math.PI) / frequencies[pair] : "∞", degrees(at_q), degrees(at_k), still, now]);
+    const table = pairs.map(({ pair, a, b, at_q, at_k, still, now }) => [pair, `${a}, ${b}`, frequencies[pair], frequencies[pair] ? (2 * Math.PI) / frequencies[pair] : "∞", degrees(at_q), degrees(at_k), still, now]);
     const legend = element("p", { class: "weight-legend" }, element("span", { class: "arrow-q" }, words.arrow_q), element("span", { class: "arrow-k" }, words.arrow_k), element("span", { class: "arrow-before" }, words.arrow_before));
     return figure({ title: words.rotation, about: one.layer.d_nope ? words.rotation_latent : words.rotation_about, said: fill(words.said_rotation, values), picture, name: "rotation-pairs", words, more: [legend],
       numbers: { heads: [[words.pair, true], [words.dimensions], [words.per_place, true], [words.wavelength, true], [words.angle_q, true], [words.angle_k, true], [words.before_turning, true], [words.after_turning, true]], rows: table, caption: words.rotation } });
@@ -58,7 +58,7 @@ const AttentionPositions = (() => {
     arrow(pair.q_now, "q");
     arrow(pair.k_now, "k");
     made.append(text(middle, size + 6, fill(words.pair_number, { pair: pair.pair }), { class: "middle small" }), text(middle, size + 21, `${number(pair.still, 2)} → ${number(pair.now, 2)}`, { class: "middle small" }));
-    return hint(made, fill(words.dial_tip, { pair: pair.pair, a: pair.a, b: pair.b, turn: number(pair.turns ? frequencies[pair.pair] : 0, 3), still: number(pair.still), now: number(pair.now) }));
+    return hint(made, fill(words.dial_tip, { pair: pair.pair, a: pair.a, b: pair.b, turn: number(frequencies[pair.pair], 3), still: number(pair.still), now: number(pair.now) }));
   }
 
   /** The scaled product of this query and key at every distance. */
@@ -67,9 +67,9 @@ const AttentionPositions = (() => {
     const { scale } = one.layer;
     const [q, k] = [AttentionHeads.turnedBack(one, parts.q, query), AttentionHeads.turnedBack(one, parts.k, key)];
     const reach = Math.max(64, one.layer.n_keys);
-    const first = given.one.group.masks.some((mask) => mask === "bidirectional") || query < key ? -reach : 0;
-    const values = Array.from({ length: reach - first + 1 }, (_, index) => scale * AttentionHeads.productAt(one, q, k, first + index));
-    const distance = query - key;
+    const [distance, inBlock] = AttentionHeads.distances(one, query, key);
+    const first = given.one.group.masks.some((mask) => mask === "bidirectional") || distance < 0 ? -reach : 0;
+    const values = Array.from({ length: reach - first + 1 }, (_, index) => scale * AttentionHeads.productAt(one, q, k, [first + index, inBlock]));
     const here = scale * parts.product;
     const picture = lines([{ values, kind: "position", name: words.at_distance }], { first, width, named: words.turned_label, axis: words.distance,
       marks: [{ x: distance, y: here, words: fill(words.mark_here, { distance, value: number(here) }) }], level: { y: scale * parts.still, words: fill(words.level_still, { value: number(scale * parts.still) }) } });

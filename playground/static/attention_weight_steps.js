@@ -53,7 +53,7 @@ const AttentionWeightSteps = (() => {
     }
     if (AttentionHeads.turns(one)) {
       step("still", number(parts.still, 6));
-      step("turned", number(parts.product - parts.still, 6), { distance: given.query - key });
+      step("turned", number(parts.product - parts.still, 6), { distance: AttentionHeads.distances(one, given.query, key)[0] });
     }
     step("product", number(parts.product, 6), { n: layer.d_head });
     step(layer.scale === 1 ? "unscaled" : "scale", number(parts.product * layer.scale, 6), { scale: number(layer.scale, 6), d: layer.d_head });

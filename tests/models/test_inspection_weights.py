@@ -109,6 +109,26 @@ def test_turning_back_gives_what_was_there_before_the_rotation(name):
     assert found != pytest.approx(weight_of(turned, 3, 12, 5).product, abs=1e-3)
 
 
+@torch.no_grad()
+def test_what_is_written_for_a_blank_turns_with_its_place_in_the_block():
+    """It stands at the blank's place in the text and counts from 1 in a block of its own."""
+    model, ids = wide(CONFIGS["two dimensions"]), tokens(1, 17)
+    in_text = [*range(12), *[7] * 5]
+    in_block = [*[0] * 12, *range(1, 6)]
+    arguments = {"input_ids": ids, "prefix_lengths": torch.tensor([12])}
+    positions = {"written": torch.tensor([[in_text, in_block]]), "nowhere": torch.zeros(1, 2, 17, dtype=torch.long)}
+    seen = {}
+    for name, position_ids in positions.items():
+        with models.capture(*taps("layers.0.attn")) as trace:
+            model(**arguments, position_ids=position_ids)
+        seen[name] = layer_attention(model, trace, "layers.0.attn", position_ids=position_ids)
+    turned, plain = seen["written"], seen["nowhere"]
+    torch.testing.assert_close(turned.turning.turned_back(turned.q), plain.q, rtol=1e-5, atol=1e-5)
+    q, k = plain.q[1, 15].double(), plain.k[1, 9].double()
+    found = turned.turning.products(q, k, torch.tensor([in_text[15] - in_text[9]]), in_block[15] - in_block[9])
+    assert float(found) == pytest.approx(float(turned.q[1, 15] @ turned.k[1, 9]), rel=1e-4, abs=1e-4)
+
+
 @pytest.mark.parametrize("name", ["rotary", "interleaved", "yarn", "latent"])
 def test_a_turned_product_depends_on_the_distance_alone(name):
     """What `products` says of a distance is what the pass computed for two tokens that far apart."""
