@@ -9,6 +9,8 @@ lineage.grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f")
 const Asking = (() => {
   const TEXTS = ["prompt", "text", "obj_text", "pair_first", "pair_second", "att_text", "att_second", "exp_text", "exp_target"]; // the long ones: together they must fit into an address
 
+  const AGAIN = 5_000; // milliseconds until a server that did not answer is asked once more
+
   class Refused extends Error {}
 
   /** `ask(name, request)`: what the server's function of that name answers; throws `Refused` with a sentence. */
@@ -56,6 +58,22 @@ const Asking = (() => {
 
   const keptText = (name) => lineage.remember("sessionStorage", name) ?? lineage.state[name] ?? "";
 
+  /** How a view begins that asks the server: once, as soon as the address has been read, with a place for errors at the head of
+      `place`, and with what the server answers to `opening`. Gives { error, ask, attempt, opening }; null where it has begun. */
+  async function begun(place, server, opening) {
+    if (place.dataset.mounted) return null;
+    place.dataset.mounted = "true";
+    await ready();
+    const error = lineage.element("p", { class: "obj-error", role: "alert", hidden: "" });
+    place.prepend(error);
+    const unreachable = place.dataset[lineage.lang === "zh" ? "unreachableZh" : "unreachableEn"];
+    const ask = asker(server, () => unreachable);
+    const attempt = attempter(error);
+    let reply = null;
+    while (!(reply = await attempt(() => ask(opening)))) await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    return { error, ask, attempt, opening: reply };
+  }
+
   /** Waits until the address has been read. */
   const ready = () => new Promise((resolve) => {
     const look = () => (lineage.writing ? resolve() : setTimeout(look, 15));
@@ -78,5 +96,5 @@ const Asking = (() => {
     }).observe(place);
   }
 
-  return { Refused, asker, attempter, fits, keepText, keptText, onModel, ready };
+  return { Refused, asker, attempter, begun, fits, keepText, keptText, onModel, ready };
 })();

@@ -1,31 +1,27 @@
 /* Attention: the sections of the tab and what they share: the model in hand, the text, and how the model reads it. Each
    section is drawn by a file of its own. Every text becomes part of the page by textContent alone.
 
-   A section's `mount(panel, server, shared)` gives { refresh, usesText }. `refresh()` draws the section: it is called when
-   the section is shown for the first time, and, while it is shown, whenever what is shared has changed since. A section
-   with `usesText: false` has nothing to do with model and text; the shared controls are then out of sight. */
+   A section's `mount(panel, server, shared)` gives { refresh, follow, usesText }. `refresh()` draws the section: it is called
+   when the section is shown for the first time, and, while it is shown, whenever what is shared has changed since; it gives a
+   promise of false where the server gave nothing to draw. `follow()`, if there is one, is called when the section is shown
+   again: another may have chosen another head meanwhile. A section with `usesText: false` has nothing to do with model and
+   text; the shared controls are then out of sight. */
 
 const Attention = (() => {
   const { element, fill } = lineage;
   const SECTIONS = ["maps", "weight", "flash", "whatif", "before"];
   const PAUSE = 300; // milliseconds after the last key
+  const GLANCE = 800; // milliseconds between two looks at a text that is still being written
   const TEXTS = ["text", "second"];
   const PICTURES = ["scene", "stripes", "disc"];
   const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "max_new_tokens"];
 
   async function mount(root, server) {
     const place = root.querySelector(".atts");
-    if (place.dataset.mounted) return;
-    place.dataset.mounted = "true";
-    await Asking.ready();
-    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
-    place.prepend(error);
-    let words = { unreachable: place.dataset[`unreachable_${lineage.lang}`] ?? place.dataset.unreachableEn };
-    const ask = Asking.asker(server, () => words.unreachable);
-    const attempt = Asking.attempter(error);
-    const opening = await attempt(() => ask("attention_opening"));
-    if (!opening) return;
-    words = opening.words.attention;
+    const begun = await Asking.begun(place, server, "attention_opening");
+    if (!begun) return;
+    const { error, ask, attempt, opening } = begun;
+    const words = opening.words.attention;
     const shared = sharedState(opening, ask, attempt);
     const controls = place.querySelector(".att-shared");
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.att-${name}`)]));
@@ -38,14 +34,18 @@ const Attention = (() => {
     error.after(way);
 
     /** Draws the open section, if what it shows is not what is shared now. */
-    const refresh = () => {
+    const refresh = async () => {
       const name = current();
       const section = sections.get(name);
       if (section.usesText !== false && !shared.reading) return;
       const version = section.usesText === false ? 0 : shared.version;
-      if (drawn.get(name) === version) return;
+      if (drawn.get(name) === version) {
+        section.follow?.();
+        return;
+      }
       drawn.set(name, version);
-      section.refresh();
+      const done = await section.refresh();
+      if (done === false && drawn.get(name) === version) drawn.delete(name); // asked again when it is shown again
     };
     const show = (name) => {
       lineage.write("att_section", name);
@@ -66,10 +66,12 @@ const Attention = (() => {
     let latest = 0;
     const read = async () => {
       const mine = ++latest;
+      const asked = shared.request();
+      shared.asked = JSON.stringify(asked);
       place.setAttribute("aria-busy", "true");
       let refused = true;
       const reading = await attempt(async () => {
-        const reply = await ask("attention_read", shared.request());
+        const reply = await ask("attention_read", asked);
         refused = false;
         return reply;
       });
@@ -81,9 +83,10 @@ const Attention = (() => {
       place.classList.toggle("att-unread", !reading);
       fields.refresh();
       notes.replaceChildren(...(reading ? reading.notes.map((note) => noteOf(note, shared)) : []));
-      refresh();
+      await refresh();
     };
     shared.read = read;
+    follow(place, shared, () => ({ name: current(), usesText: sections.get(current()).usesText !== false }));
     const fields = fieldsOf(shared, controls);
     Asking.onModel(place, (design) => {
       if (design === shared.design) return;
@@ -95,11 +98,29 @@ const Attention = (() => {
     await read();
   }
 
+  /** Lets a text that Generate is writing be read as it grows by the maps, by other sections once it is written; and read anew
+      when it has changed while nobody looked. */
+  function follow(place, shared, open) {
+    let reading = false;
+    setInterval(async () => {
+      if (reading || lineage.state.att_from !== "generate" || !place.checkVisibility()) return;
+      const { name, usesText } = open();
+      if (!usesText || (name !== "maps" && Generate.written()?.running)) return;
+      if (shared.asked === JSON.stringify(shared.request())) return;
+      reading = true; // a slow server is asked again only once it has answered
+      try {
+        await shared.read();
+      } finally {
+        reading = false;
+      }
+    }, GLANCE);
+  }
+
   /** What sections may ask and know; `request()` is what the server needs to read the same text with the same model. */
   function sharedState(opening, ask, attempt) {
     const texts = new Map(TEXTS.map((name) => [name, Asking.keptText(`att_${name}`)]));
     return {
-      ask, attempt, opening, words: opening.words, version: 0, reading: null,
+      ask, attempt, opening, words: opening.words, version: 0, reading: null, asked: "",
       design: lineage.state.model,
       get lang() { return lineage.lang; },
       get text() { return texts.get("text"); },
@@ -112,7 +133,7 @@ const Attention = (() => {
       request() {
         const { state } = lineage;
         const asked = { design: this.design, text: this.text, second: this.second, part: Number(state.att_part), picture: state.att_picture };
-        return state.att_from === "generate" ? { ...asked, ...generated() } : asked;
+        return state.att_from === "generate" ? { ...asked, ...generated(this.design) } : asked;
       },
       /** Takes another model in hand, as the header's list does. */
       take(design) {
@@ -123,12 +144,13 @@ const Attention = (() => {
     };
   }
 
-  /** What the server needs for the text of Generate: the run that is there, or what it takes to write it again. */
-  function generated() {
+  /** What the server needs for the text of Generate: the run that is there, if it is this model's, or what it takes to write
+      it again. */
+  function generated(design) {
     const { state } = lineage;
     const settings = Object.fromEntries(SETTINGS.map((name) => [name, Number(state[name])]));
     const live = Generate.written();
-    const ids = live ? { prompt_ids: live.promptIds, written: live.ids } : {};
+    const ids = live?.design === design ? { prompt_ids: live.promptIds, written: live.ids } : {};
     return { from: "generate", prompt: state.prompt, chat: state.chat === "true", ...settings, ...ids };
   }
 

@@ -3,7 +3,7 @@
 
 const AttentionFlash = (() => {
   const { element, fill } = lineage;
-  const { number, label, figure, bars, grid, gridMarkup, colour, mixed, slider } = AttentionPlots;
+  const { number, counted, label, figure, bars, grid, gridMarkup, colour, mixed, slider } = AttentionPlots;
   const { table } = MaskingParts;
 
   function mount(panel, server, shared) {
@@ -32,11 +32,12 @@ const AttentionFlash = (() => {
       const { version } = shared;
       const found = await store.get(at);
       panel.setAttribute("aria-busy", "false");
-      if (version !== shared.version) return;
+      if (version !== shared.version || at !== asked) return true;
       one = found;
       problem = null;
       view.hidden = player.hidden = !one;
       if (one) arrange();
+      return Boolean(one);
     }
 
     const other = (at) => {
@@ -92,11 +93,11 @@ const AttentionFlash = (() => {
       const tokens = tokensOf(group.queries);
       const tile = (rows_, keys_) => put("flash_tiles", `${rows_}.${keys_}`);
       const made = {
-        layer: slider("flash-layer", about.layer, { low: 0, high: group.n_layers - 1, value: one.index, change: (value) => other(`${group.name}.${value}.${one.head}`) }),
-        head: slider("flash-head", about.head, { low: 0, high: group.n_heads - 1, value: one.head, change: (value) => other(`${group.name}.${one.index}.${value}`) }),
+        layer: slider("flash-layer", about.layer, { low: 0, high: group.n_layers - 1, value: one.index, shown: counted, change: (value) => other(`${group.name}.${value}.${one.head}`) }),
+        head: slider("flash-head", about.head, { low: 0, high: group.n_heads - 1, value: one.head, shown: counted, change: (value) => other(`${group.name}.${one.index}.${value}`) }),
         rows: slider("flash-rows", words.rows, { low: 1, high: Math.min(problem.n, 128), value: rows, change: (value) => tile(value, sizes()[1]) }),
         keys: slider("flash-keys", words.keys, { low: 1, high: Math.min(problem.m, 128), value: keys, change: (value) => tile(sizes()[0], value) }),
-        row: slider("flash-row", words.row, { low: 0, high: problem.n - 1, value: rowOf(), shown: (value) => `${value} ${label(tokens[value])}`, change: lookAt }),
+        row: slider("flash-row", words.row, { low: 0, high: problem.n - 1, value: rowOf(), shown: (value) => `${counted(value)} ${label(tokens[value])}`, change: lookAt }),
       };
       const between = lineage.choice("flash-group", about.attention, groups.map(({ name }) => [name, about[`group_${name}`]]), group.name, (name) => {
         const next = groups.find((each) => each.name === name);
@@ -138,7 +139,7 @@ const AttentionFlash = (() => {
       if (!state.tile) return fill(words.said_start, values);
       const { rows, keys, changes } = state.tile;
       const change = changes.find((each) => each.row === row) ?? changes.find((each) => each.before.highest > -Infinity && each.highest > each.before.highest) ?? changes[0];
-      Object.assign(values, { first_row: rows[0], last_row: rows[1] - 1, first_key: keys[0], last_key: keys[1] - 1, row: change.row, from: number(change.before.highest), to: number(change.highest), kept: number(change.kept), sum: number(change.sum) });
+      Object.assign(values, { first_row: rows[0] + 1, last_row: rows[1], first_key: keys[0] + 1, last_key: keys[1], row: change.row + 1, from: number(change.before.highest), to: number(change.highest), kept: number(change.kept), sum: number(change.sum) });
       const kind = change.before.highest === -Infinity ? "first" : change.highest > change.before.highest ? "rises" : "stays";
       return `${fill(words.said_tile, values)} ${fill(words[`said_${kind}`], values)}${isLast ? ` ${words.said_end}` : ""}`;
     }
@@ -181,7 +182,7 @@ const AttentionFlash = (() => {
         const box = picture.getBoundingClientRect();
         lookAt(Math.min(problem.n - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * problem.n))));
       });
-      const rows = () => whole.tiles.map((tile, index) => [index, `${tile.rows[0]} … ${tile.rows[1] - 1}`, `${tile.keys[0]} … ${tile.keys[1] - 1}`, words[tile.state]]);
+      const rows = () => whole.tiles.map((tile, index) => [index + 1, `${tile.rows[0] + 1} … ${tile.rows[1]}`, `${tile.keys[0] + 1} … ${tile.keys[1]}`, words[tile.state]]);
       return figure({ title: words.grid, about: fill(words[`grid_${whole.order}`], {}), picture, name: "tiles", words, svg: () => gridMarkup(n, m, { cell, tone }),
         numbers: { heads: [[words.tile, true], [words.queries], [words.keys_short], [words.state]], rows, caption: words.grid } });
     }
@@ -203,24 +204,24 @@ const AttentionFlash = (() => {
         [words.row_sum, `ℓ′ = ${number(change.kept)} · ${number(change.before.sum)} + ${first ? `${number(change.added)} · ` : ""}${number(change.tileSum)} = ${number(change.sum)}`],
         [words[`row_out_${whole.order}`], list(state.out[row])],
       ];
-      return table([[words.quantity], [words.value]], lines, fill(words.row_caption, { row, token: label(tokensOf(one.group.queries)[row], 20) }));
+      return table([[words.quantity], [words.value]], lines, fill(words.row_caption, { row: row + 1, token: label(tokensOf(one.group.queries)[row], 20) }));
     }
 
     /** Says that the tile leaves the row alone, and offers one that it does not. */
     function untouched(state, row) {
-      const made = element("div", { class: "obj-row" }, element("p", { class: "obj-note" }, fill(words.row_untouched, { row, highest: number(state.highest[row]), sum: number(state.sum[row]) })));
+      const made = element("div", { class: "obj-row" }, element("p", { class: "obj-note" }, fill(words.row_untouched, { row: row + 1, highest: number(state.highest[row]), sum: number(state.sum[row]) })));
       if (!state.tile) return made;
       const touched = state.tile.rows[0];
-      const button = element("button", { type: "button" }, fill(words.look_at_row, { row: touched }));
+      const button = element("button", { type: "button" }, fill(words.look_at_row, { row: touched + 1 }));
       button.addEventListener("click", () => lookAt(touched));
       made.append(button);
       return made;
     }
 
     function running({ state, row }) {
-      const bar = (values, kind) => bars([...values].map((value, at) => ({ value, kind: Number.isFinite(value) && value < 0 ? "negative" : kind, tip: `${at}: ${number(value)}` })), { width, height: 110, named: words.running, at: row, least: 4 });
+      const bar = (values, kind) => bars([...values].map((value, at) => ({ value, kind: Number.isFinite(value) && value < 0 ? "negative" : kind, tip: `${at + 1}: ${number(value)}` })), { width, height: 110, named: words.running, at: row, least: 4 });
       const two = element("div", { class: "flash-two" }, element("p", { class: "obj-note" }, words.maxima), bar(state.highest, "positive"), element("p", { class: "obj-note" }, words.sums), bar(state.sum, "weight"));
-      const rows = [...state.highest].map((value, at) => [at, value === -Infinity ? "−∞" : value, state.sum[at]]);
+      const rows = [...state.highest].map((value, at) => [at + 1, value === -Infinity ? "−∞" : value, state.sum[at]]);
       return figure({ title: words.running, about: words.running_about, picture: joined(two.querySelectorAll("svg"), [words.maxima, words.sums]), name: "running-maximum-and-sum", words,
         numbers: { heads: [[words.row, true], ["m", true], ["ℓ", true]], rows, caption: words.running } });
     }
@@ -258,22 +259,20 @@ const AttentionFlash = (() => {
       const apart = state.out.map((line, index) => line.reduce((far, value, column) => Math.max(far, Math.abs(value - whole.plain.out[index][column])), 0));
       const ready = apart.filter((far) => far <= 1e-6 * most).length;
       const picture = grid(n, 2 * dv + gap, { cell, wide, named: words.outputs, tone });
-      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, wide, tone }),
-        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: () => state.out.map((line, index) => [index, apart[index], ...line]), caption: words.outputs } });
+      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row: row + 1, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, wide, tone }),
+        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: () => state.out.map((line, index) => [index + 1, apart[index], ...line]), caption: words.outputs } });
     }
 
-    // Also called when the section is shown again: another one may have chosen another head meanwhile.
     new ResizeObserver(() => {
-      if (!one || !panel.clientWidth) return;
-      if (lineage.state.att_head !== asked) take(lineage.state.att_head);
-      else if (Math.abs(panel.clientWidth - width) > 1) arrange();
+      if (one && panel.clientWidth && Math.abs(panel.clientWidth - width) > 1) arrange();
     }).observe(panel);
 
     return {
       refresh() {
-        take(lineage.state.att_head);
         AttentionLatent.draw(latent, shared);
+        return take(lineage.state.att_head);
       },
+      follow: () => lineage.state.att_head !== asked && take(lineage.state.att_head),
     };
   }
 

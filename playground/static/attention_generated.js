@@ -4,10 +4,9 @@
 const AttentionGenerated = (() => {
   const { element, fill } = lineage;
   const TICK = 500; // milliseconds between two steps that are played
-  const GLANCE = 800; // milliseconds between two looks at a text that is still being written
 
   function mount(view) {
-    const { words, shared } = view;
+    const { words } = view;
     const slider = element("input", { type: "range", id: "maps-step", min: "1", step: "1" });
     const told = element("p", { class: "maps-step-said", "aria-live": "polite" });
     const play = element("button", { type: "button" }, words.play);
@@ -53,18 +52,6 @@ const AttentionGenerated = (() => {
       }, TICK);
     });
     view.drawSteps = draw;
-
-    // While Generate writes, what it has written so far is looked at.
-    let seen = -1;
-    setInterval(() => {
-      if (lineage.state.att_from !== "generate" || !host.parentNode.checkVisibility()) return;
-      const live = Generate.written();
-      const length = live ? live.ids.length : -1;
-      if (length === seen) return;
-      const first = seen === -1 && shared.reading;
-      seen = length;
-      if (live && (live.running || first)) shared.read();
-    }, GLANCE);
     return host;
   }
 

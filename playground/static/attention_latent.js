@@ -53,7 +53,7 @@ const AttentionLatent = (() => {
     for (const name of ["step", "pass"]) {
       const one = passes[name];
       const [naive, absorbed] = [total(one.naive), total(one.absorbed)];
-      const values = { n: found.n_tokens, layer: found.layer, naive: grouped(naive), absorbed: grouped(absorbed), times: (Math.max(naive, absorbed) / Math.min(naive, absorbed)).toFixed(2), apart: number(one.apart, 2), apart_double: number(one.apart_double, 2), largest: number(one.largest, 3) };
+      const values = { n: found.n_tokens, layer: found.layer + 1, naive: grouped(naive), absorbed: grouped(absorbed), times: (Math.max(naive, absorbed) / Math.min(naive, absorbed)).toFixed(2), apart: number(one.apart, 2), apart_double: number(one.apart_double, 2), largest: number(one.largest, 3) };
       const rows = Object.entries(ORDERS).flatMap(([order, products]) => [...products.map((product) => [words[`order_${order}`], words[`product_${order}_${product}`], one[order][product]]), [words[`order_${order}`], words.in_all, total(one[order])]]);
       const said = `${fill(words[`said_${name}_${naive > absorbed ? "absorbed" : "naive"}`], values)} ${fill(words.said_apart, values)}`;
       const note = element("p", { class: "obj-note latent-agrees" }, words[one.agree ? "count_agrees" : "count_differs"]);

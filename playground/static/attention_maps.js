@@ -16,7 +16,7 @@ const AttentionMaps = (() => {
   function mount(panel, server, shared) {
     const { view, refresh } = viewOf(panel, shared);
     current = view;
-    return { refresh };
+    return { refresh, follow: () => view.groups.length && view.settle() };
   }
 
   function viewOf(panel, shared) {
@@ -54,18 +54,19 @@ const AttentionMaps = (() => {
       const reading = shared.reading;
       panel.setAttribute("aria-busy", "true");
       const reply = await attempt(() => shared.ask("attention_maps", shared.request()));
-      if (mine !== latest) return;
+      if (mine !== latest) return true;
       panel.removeAttribute("aria-busy");
-      if (!reply) return;
+      if (!reply) return false;
       performance.mark("attention:arrived");
       view.unpack = () => AttentionNumbers.read(reply);
       const groups = await view.unpack();
-      if (mine !== latest) return;
+      if (mine !== latest) return true;
       Object.assign(view, { groups, reading, sequences: reading.sequences, seconds: reply.seconds });
       summary.textContent = said(view);
       view.draw();
       performance.mark("attention:drawn");
       performance.measure("attention:first-picture", "attention:arrived", "attention:drawn");
+      return true;
     };
     return { view, refresh };
   }

@@ -28,6 +28,9 @@ const AttentionPlots = (() => {
     return whole.length > most ? `${whole.slice(0, most - 1).join("")}…` : whole.join("");
   };
 
+  /** Layers, heads, places and rows count from 1 on the page, as in the other sections; in numbers and addresses from 0. */
+  const counted = (index) => String(index + 1);
+
   /** A figure: heading, sentence, picture, downloads, and its numbers as a table.
    *
    * numbers: { heads: [[words, is a number]], rows: lists of texts or numbers, or a function that gives them, caption }, which
@@ -227,19 +230,23 @@ const AttentionPlots = (() => {
   function slider(id, words, { low, high, value, step = 1, shown: say = String, change }) {
     const input = element("input", { id, type: "range", min: String(low), max: String(high), step: String(step) });
     const told = element("output", { for: id });
-    input.value = String(value);
-    told.textContent = say(Number(input.value));
-    input.addEventListener("input", () => {
+    const tell = () => {
       told.textContent = say(Number(input.value));
+      input.setAttribute("aria-valuetext", told.textContent);
+    };
+    input.value = String(value);
+    tell();
+    input.addEventListener("input", () => {
+      tell();
       change(Number(input.value));
     });
     const made = element("div", { class: "obj-field aslider" }, element("label", { for: id }, words), element("div", { class: "obj-row" }, input, told));
     made.put = (now) => {
       if (document.activeElement !== input) input.value = String(now);
-      told.textContent = say(now);
+      tell();
     };
     return made;
   }
 
-  return { number, percent, label, figure, text, hint, frame, bars, across, lines, grid, gridMarkup, colour, mixed, slider, fill };
+  return { number, counted, percent, label, figure, text, hint, frame, bars, across, lines, grid, gridMarkup, colour, mixed, slider, fill };
 })();

@@ -90,11 +90,11 @@ const AttentionPositions = (() => {
     const of = (slope) => Array.from({ length: reach }, (_, distance) => -slope * distance);
     const order = [...slopes.keys()].filter((head) => head !== one.head).concat(one.head);
     const distance = Math.abs(query - key);
-    const picture = lines(order.map((head) => ({ values: of(slopes[head]), kind: head === one.head ? "position" : "other", name: fill(words.slope_of, { head, slope: number(slopes[head]) }) })),
+    const picture = lines(order.map((head) => ({ values: of(slopes[head]), kind: head === one.head ? "position" : "other", name: fill(words.slope_of, { head: head + 1, slope: number(slopes[head]) }) })),
       { width, named: words.alibi_label, axis: words.distance_back, marks: [{ x: distance, y: parts.bias, words: fill(words.mark_here, { distance, value: number(parts.bias) }) }] });
-    const values = { slope: number(slopes[one.head]), distance, bias: number(parts.bias), head: one.head, factor: number(Math.exp(parts.bias)), half: (Math.log(2) / slopes[one.head]).toFixed(1) };
+    const values = { slope: number(slopes[one.head]), distance, bias: number(parts.bias), head: one.head + 1, factor: number(Math.exp(parts.bias)), half: (Math.log(2) / slopes[one.head]).toFixed(1) };
     return figure({ title: words.alibi, about: words.alibi_about, said: fill(words.said_alibi, values), picture, name: "alibi", words,
-      numbers: { heads: [[words.distance_back, true], ...slopes.map((_, head) => [fill(words.head_number, { head }), true])], rows: Array.from({ length: reach }, (_, at) => [at, ...slopes.map((slope) => -slope * at)]), caption: words.alibi_label } });
+      numbers: { heads: [[words.distance_back, true], ...slopes.map((_, head) => [fill(words.head_number, { head: head + 1 }), true])], rows: Array.from({ length: reach }, (_, at) => [at, ...slopes.map((slope) => -slope * at)]), caption: words.alibi_label } });
   }
 
   function buckets(given) {
@@ -102,7 +102,7 @@ const AttentionPositions = (() => {
     const { values, buckets: ids, start: first, max_distance: most } = one.position;
     const distance = key - query;
     const order = [...values.keys()].filter((head) => head !== one.head).concat(one.head);
-    const picture = lines(order.map((head) => ({ values: ids.map((bucket) => values[head][bucket]), kind: head === one.head ? "position" : "other", name: fill(words.head_number, { head }) })),
+    const picture = lines(order.map((head) => ({ values: ids.map((bucket) => values[head][bucket]), kind: head === one.head ? "position" : "other", name: fill(words.head_number, { head: head + 1 }) })),
       { first, width, named: words.buckets_label, axis: words.distance_ahead, marks: [{ x: distance, y: parts.bias, words: fill(words.mark_here, { distance: number(distance), value: number(parts.bias) }) }] });
     const bucket = ids[distance - first];
     const members = ids.flatMap((id, index) => (id === bucket ? [first + index] : []));
@@ -122,15 +122,16 @@ const AttentionPositions = (() => {
     one.position.cosines ??= AttentionHeads.floats(one.position.alike);
     const at = (a, b) => one.position.cosines[a * n + b];
     const values = Array.from({ length: n }, (_, place) => at(query, place));
-    const picture = lines([{ values, kind: "position", name: fill(words.alike_with, { query }) }], { width, named: fill(words.alike_with, { query }), axis: words.place,
-      marks: [{ x: key, y: at(query, key), words: fill(words.mark_key, { key, value: number(at(query, key), 3) }) }] });
+    const named = fill(words.alike_with, { query: query + 1 });
+    const picture = lines([{ values, kind: "position", name: named }], { first: 1, width, named, axis: words.place,
+      marks: [{ x: key + 1, y: at(query, key), words: fill(words.mark_key, { key: key + 1, value: number(at(query, key), 3) }) }] });
     const means = Array.from({ length: n }, (_, distance) => {
       let sum = 0;
       for (let place = distance; place < n; place += 1) sum += at(place, place - distance);
       return sum / (n - distance);
     });
-    return figure({ title: words[`embedded_${one.position.kind}`], about: words.embedded_about, said: fill(words.said_embedded, { query, key, cosine: number(at(query, key), 3), near: number(means[1] ?? 1, 3), far: number(means.at(-1), 3), last: n - 1 }), picture, name: "position-vectors", words,
-      numbers: { heads: [[words.place, true], [words.cosine, true], [words.distance, true], [words.cosine_mean, true]], rows: values.map((value, place) => [place, value, place, means[place]]), caption: fill(words.alike_with, { query }) } });
+    return figure({ title: words[`embedded_${one.position.kind}`], about: words.embedded_about, said: fill(words.said_embedded, { query: query + 1, key: key + 1, cosine: number(at(query, key), 3), near: number(means[1] ?? 1, 3), far: number(means.at(-1), 3), last: n - 1 }), picture, name: "position-vectors", words,
+      numbers: { heads: [[words.place, true], [words.cosine, true], [words.distance, true], [words.cosine_mean, true]], rows: values.map((value, place) => [place + 1, value, place, means[place]]), caption: named } });
   }
 
   return { draw, where };

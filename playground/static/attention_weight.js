@@ -4,7 +4,7 @@
 const AttentionWeight = (() => {
   const { element, fill } = lineage;
   const { row: tokenRow } = MaskingParts;
-  const { label } = AttentionPlots;
+  const { label, counted } = AttentionPlots;
 
   function mount(panel, server, shared) {
     const words = shared.words.weight;
@@ -31,14 +31,15 @@ const AttentionWeight = (() => {
       const { version } = shared;
       const found = await store.get(at);
       panel.setAttribute("aria-busy", "false");
-      if (version !== shared.version) return;
+      if (version !== shared.version || at !== asked) return true;
       if (!found) {
         said.textContent = "";
         steps.replaceChildren(element("p", { class: "obj-note" }, words.nothing));
-        return;
+        return false;
       }
       one = found;
       draw();
+      return true;
     }
 
     const go = (at) => {
@@ -98,7 +99,7 @@ const AttentionWeight = (() => {
       }
       sliders = {
         name,
-        layer: AttentionPlots.slider("weight-layer", words.layer, { low: 0, high: group.n_layers - 1, value: index, change: (value) => go(`${group.name}.${value}.${one.head}`) }),
+        layer: AttentionPlots.slider("weight-layer", words.layer, { low: 0, high: group.n_layers - 1, value: index, shown: counted, change: (value) => go(`${group.name}.${value}.${one.head}`) }),
         head: AttentionPlots.slider("weight-head", words.head, { low: 0, high: group.n_heads - 1, value: head, shown: (value) => shownHead(group, value), change: (value) => go(`${group.name}.${one.index}.${value}`) }),
       };
       const between = lineage.choice("weight-group", words.attention, groups.map((each) => [each.name, words[`group_${each.name}`]]), group.name, (other) => {
@@ -110,7 +111,7 @@ const AttentionWeight = (() => {
     }
 
     /** A head's number, with the key-value head that it reads where heads share some. */
-    const shownHead = (group, head) => (group.n_kv_heads === group.n_heads ? `${head}` : fill(words.head_of, { head, kv: Math.floor((head * group.n_kv_heads) / group.n_heads) }));
+    const shownHead = (group, head) => (group.n_kv_heads === group.n_heads ? counted(head) : fill(words.head_of, { head: counted(head), kv: counted(Math.floor((head * group.n_kv_heads) / group.n_heads)) }));
 
     function pairChoice(query, key) {
       const [queries, keys] = sequences();
@@ -134,14 +135,11 @@ const AttentionWeight = (() => {
       ];
     }
 
-    // Also called when the section is shown again: another one may have chosen another head meanwhile.
     new ResizeObserver(() => {
-      if (!one || !panel.clientWidth) return;
-      if (lineage.state.att_head !== asked) take(lineage.state.att_head);
-      else if (Math.abs(panel.clientWidth - width) > 1) draw();
+      if (one && panel.clientWidth && Math.abs(panel.clientWidth - width) > 1) draw();
     }).observe(panel);
 
-    return { refresh: () => take(lineage.state.att_head) };
+    return { refresh: () => take(lineage.state.att_head), follow: () => lineage.state.att_head !== asked && take(lineage.state.att_head) };
   }
 
   return { mount };

@@ -13,7 +13,7 @@ const AttentionWeightSteps = (() => {
     return { sentence: headline(given), figures: [ladder(given), components(given), ...AttentionPositions.draw(given), softmax(given), mask(given)] };
   }
 
-  const named = ({ queries, keys, query, key }) => ({ query: label(queries[query], 24), key: label(keys[key], 24), q: query, k: key });
+  const named = ({ queries, keys, query, key }) => ({ query: label(queries[query], 24), key: label(keys[key], 24), q: query + 1, k: key + 1 });
 
   // ---- the numbers -----------------------------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ const AttentionWeightSteps = (() => {
 
   function headline(given) {
     const { one, row, parts, key, words } = given;
-    const values = { ...named(given), layer: one.index, head: one.head, product: number(parts.product), scale: number(one.layer.scale), score: number(row.scores[key]),
+    const values = { ...named(given), layer: one.index + 1, head: one.head + 1, product: number(parts.product), scale: number(one.layer.scale), score: number(row.scores[key]),
       weight: percent(row.weights[key]), bias: number(Math.abs(parts.bias)) };
     if (!parts.allowed) return fill(words.said_hidden, values);
     if (parts.bias) return fill(parts.bias < 0 ? words.said_less : words.said_more, values);
@@ -101,7 +101,7 @@ const AttentionWeightSteps = (() => {
   function softmax(given) {
     const { row, words, width, keys, key, pick, query } = given;
     const names = keys.map((token) => label(token, 10));
-    const tip = (at) => fill(words.row_tip, { k: at, key: names[at], score: number(row.scores[at]), weight: percent(row.weights[at]) });
+    const tip = (at) => fill(words.row_tip, { k: at + 1, key: names[at], score: number(row.scores[at]), weight: percent(row.weights[at]) });
     const each = { width, least: 16, at: key, pick, right: 48 };
     const scores = bars([...row.scores].map((value, at) => ({ value, kind: value < 0 ? "negative" : "positive", tip: tip(at) })), { ...each, height: 130, named: words.row_scores });
     const weights = bars([...row.weights].map((value, at) => ({ value, kind: "weight", tip: tip(at), name: names[at] })), { ...each, height: 130, bottom: 74, named: words.row_weights });
@@ -116,7 +116,7 @@ const AttentionWeightSteps = (() => {
     const entropy = -seen.reduce((sum, weight) => sum + (weight ? weight * Math.log2(weight) : 0), 0);
     const values = { ...named(given), seen: seen.length, hidden: keys.length - seen.length, first: names[order[0]], p_first: percent(row.weights[order[0]]),
       second: names[order[1]] ?? "", p_second: percent(row.weights[order[1]] ?? 0), entropy: entropy.toFixed(2), most: Math.log2(seen.length || 1).toFixed(2), rank: order.indexOf(key) + 1 };
-    const rows = [...row.weights].map((weight, at) => [at, keys[at], row.scores[at] === -Infinity ? "−∞" : row.scores[at], row.powers[at], weight, AttentionHeads.tapped(given.one, query, at)]);
+    const rows = [...row.weights].map((weight, at) => [at + 1, keys[at], row.scores[at] === -Infinity ? "−∞" : row.scores[at], row.powers[at], weight, AttentionHeads.tapped(given.one, query, at)]);
     return figure({ title: words.row, about: words.row_about, said: fill(seen.length > 1 ? words.said_row : words.said_row_one, values), picture: both, name: "softmax-row", words,
       numbers: { heads: [[words.place, true], [words.key], [words.score, true], ["exp", true], [words.weight, true], [words.in_pass, true]], rows, caption: fill(words.row_label, values) } });
   }
@@ -134,13 +134,13 @@ const AttentionWeightSteps = (() => {
     for (let row = 0; row < n; row += 1) for (let column = 0; column < m; column += 1) count += AttentionHeads.isAllowed(one, row, column);
     const name = one.group.masks[one.index] ?? one.group.masks[0];
     const own = n === m && count === (n * (n + 1)) / 2;
-    const values = { mask: words[`mask_${name}`], pairs: grouped(count), all: grouped(n * m), share: percent(count / (n * m)), layer: one.index, window: one.group.windows[one.index] ?? "" };
+    const values = { mask: words[`mask_${name}`], pairs: grouped(count), all: grouped(n * m), share: percent(count / (n * m)), layer: one.index + 1, window: one.group.windows[one.index] ?? "" };
     const sentences = [fill(words.said_mask, values)];
     if (own && name !== "causal" && name !== "bidirectional") sentences.push(fill(words.said_mask_short, values));
     const differing = new Set(one.group.masks);
-    if (differing.size > 1) sentences.push(fill(words.said_masks, { list: one.group.masks.map((each, index) => `${index}: ${words[`mask_${each}`]}`).join(", ") }));
+    if (differing.size > 1) sentences.push(fill(words.said_masks, { list: one.group.masks.map((each, index) => `${index + 1}: ${words[`mask_${each}`]}`).join(", ") }));
     if (!one.layer.same_mask) sentences.push(words.said_mask_heads);
-    const rows = () => queries.map((token, row) => [row, token, [...keys.keys()].filter((column) => AttentionHeads.isAllowed(one, row, column)).length]);
+    const rows = () => queries.map((token, row) => [row + 1, token, [...keys.keys()].filter((column) => AttentionHeads.isAllowed(one, row, column)).length]);
     const picture = grid(n, m, { cell, named: fill(words.mask_label, values), tone });
     return figure({ title: words.mask, about: words.mask_about, said: sentences.join(" "), picture, name: "mask", words, svg: () => gridMarkup(n, m, { cell, tone }),
       numbers: { heads: [[words.place, true], [words.query], [words.keys_seen, true]], rows, caption: fill(words.mask_label, values) } });

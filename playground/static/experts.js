@@ -8,17 +8,10 @@ const Experts = (() => {
 
   async function mount(root, server) {
     const place = root.querySelector(".exps");
-    if (place.dataset.mounted) return;
-    place.dataset.mounted = "true";
-    await Asking.ready();
-    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
-    place.prepend(error);
-    let words = { unreachable: place.dataset[`unreachable_${lineage.lang}`] ?? place.dataset.unreachableEn };
-    const ask = Asking.asker(server, () => words.unreachable);
-    const attempt = Asking.attempter(error);
-    const opening = await attempt(() => ask("experts_opening"));
-    if (!opening) return;
-    words = opening.words;
+    const begun = await Asking.begun(place, server, "experts_opening");
+    if (!begun) return;
+    const { error, ask, attempt, opening } = begun;
+    const { words } = opening;
     const shared = sharedState(opening, ask, attempt);
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.exp-${name}`)]));
     const views = { board: ExpertBoard, steps: ExpertSteps, compare: ExpertCompare, sizes: ExpertSizes };
@@ -64,8 +57,9 @@ const Experts = (() => {
     };
 
     const list = async () => {
-      const reply = await attempt(() => ask("experts_models", { hand: lineage.state.model }));
-      if (!reply) return;
+      const hand = lineage.state.model;
+      const reply = await attempt(() => ask("experts_models", { hand }));
+      if (!reply || hand !== lineage.state.model) return; // another model is in hand by now
       shared.models = reply.models;
       const shownInstead = reply.without && shared.chosenModel().name !== reply.in_hand;
       shared.told = shownInstead ? [fill(words.without, { model: reply.without, title: shared.chosenModel().title })] : [];

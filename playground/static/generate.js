@@ -60,7 +60,7 @@ const Generate = (() => {
   function mount(element, props, watch) {
     const part = Object.fromEntries(PARTS.map((name) => [name, element.querySelector(`.generate-${name}`)]));
     const view = new View(part);
-    written = () => (view.source === "live" && view.words ? { promptIds: view.prompt_ids, ids: view.steps.map(({ id }) => id), running: view.running() } : null);
+    written = () => (view.source === "live" && view.words ? { design: view.design, promptIds: view.prompt_ids, ids: view.steps.map(({ id }) => id), running: view.running() } : null);
     let kept = KeptRun.take();
     let turn = 0;
     let folded = false;
@@ -128,6 +128,7 @@ const Generate = (() => {
     on_start(message) {
       const fresh = { steps: [], cells: [], progress: null, finished: null, pinned: null, hovered: null };
       Object.assign(this, { bars: null, later: null }, message, fresh, { told: "", stopping: false, words: message.words[lineage.lang] });
+      this.design = lineage.state.model;
       this.settings = Object.fromEntries(STAGES.map((name) => [name, Number(lineage.state[name])]));
       this.pieces = message.vocabulary.map((piece) => (piece === null ? new Uint8Array() : TokenCells.fromLatin1(piece)));
       this.part.tokens.replaceChildren();
@@ -421,6 +422,6 @@ const Generate = (() => {
     }
   });
 
-  /** The visitor's run that is shown, `{ promptIds, ids, running }`; null where there is none. */
+  /** The visitor's run that is shown, `{ design, promptIds, ids, running }`; null where there is none. */
   return { mount, moved, ended, colour, written: () => written() };
 })();

@@ -8,17 +8,10 @@ const Objectives = (() => {
 
   async function mount(root, server) {
     const place = root.querySelector(".objs");
-    if (place.dataset.mounted) return;
-    place.dataset.mounted = "true";
-    await Asking.ready();
-    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
-    place.prepend(error);
-    let words = { unreachable: place.dataset[`unreachable_${lineage.lang}`] ?? place.dataset.unreachableEn };
-    const ask = Asking.asker(server, () => words.unreachable);
-    const attempt = Asking.attempter(error);
-    const opening = await attempt(() => ask("objective_opening"));
-    if (!opening) return;
-    words = opening.words.objectives;
+    const begun = await Asking.begun(place, server, "objective_opening");
+    if (!begun) return;
+    const { error, ask, attempt, opening } = begun;
+    const words = opening.words.objectives;
     const chosen = chosenIn(opening);
     const shared = { ask, attempt, opening, words, chosen, setText: chosen.setText, controls: (options) => controls(shared, options) };
     shared.lost = () => lostModel(opening, words);

@@ -18,7 +18,7 @@ const Tokenizers = (() => {
     place.dataset.mounted = "true";
     await Asking.ready();
     const error = element("p", { class: "toks-error", role: "alert", hidden: "" });
-    let words = { unreachable: place.dataset[`unreachable_${lineage.lang}`] ?? place.dataset.unreachableEn };
+    let words = { unreachable: place.dataset[lineage.lang === "zh" ? "unreachableZh" : "unreachableEn"] };
     const ask = Asking.asker(server, () => words.unreachable);
     const attempt = Asking.attempter(error);
     place.append(error);
