@@ -128,6 +128,7 @@ def start(
         notes=notes,
         words=words(),
         prompt=reading.before + ("…" if reading.is_cut else "") + reading.text + reading.after + _arrow(reading),
+        prompt_ids=reading.ids,
         begun_ids=reading.begun,
         drawn_with=drawn_with,
         most=most,

@@ -234,25 +234,6 @@ def test_pictures_and_numbers_can_be_taken_away(visit, kind, tmp_path):
     assert json.dumps(visitor.errors) == "[]"
 
 
-def test_a_written_text_is_walked_through_step_by_step(visit):
-    query = "&model=llama-mini&att_from=generate&prompt=Once+upon+a+time&seed=5&max_new_tokens=12"
-    visitor = open_maps(visit, f"{query}&att_step=3")
-    page = visitor.page
-    told = page.locator(".maps-step-said")
-    assert told.inner_text().startswith("Step 3 of 12")
-    said = page.locator(".maps-large .obj-sentence").inner_text()
-    assert ", place 6, looks at" in said  # four of the prompt and two that were written
-    assert page.locator(".maps-token.maps-later").count() == 16 - 6
-    page.locator("#maps-step").press("ArrowRight")
-    visitor.wait_for_address("att_step=4")
-    assert told.inner_text().startswith("Step 4 of 12")
-    assert page.locator(".maps-token.maps-later").count() == 16 - 7
-    page.locator("#att-from button[value=typed]").click()
-    page.wait_for_selector("#att-text:visible")
-    page.wait_for_selector(".maps-steps", state="hidden")
-    assert visitor.errors == []
-
-
 def test_a_picture_is_chosen(visit):
     visitor = open_maps(visit, "&model=vit-b16-224~n_layers=2~d_model=48~n_heads=4~n_kv_heads=4~d_head=12~d_ff=64")
     page = visitor.page
