@@ -33,7 +33,9 @@ def test_a_run_streams_a_payload_that_only_grows():
     assert [messages[0]["kind"], messages[-1]["kind"]] == ["start", "end"]
     assert len(steps(messages)) == 12
     assert messages[-1]["finish"] == "length"
-    assert len(messages[0]["prompt_ids"]) == len(messages[0]["prompt"].encode())  # what the model has read, byte by byte
+    assert len(messages[0]["prompt_ids"]) == len(
+        messages[0]["prompt"].encode()
+    )  # what the model has read, byte by byte
 
 
 def test_steps_carry_probability_rank_and_logits_over_the_whole_vocabulary():
