@@ -19,11 +19,11 @@ POINTS = ("probs", "scores", "v")
 class AttentionGroup:
     """All heads of one group in one pass.
 
-    name, queries, keys: those of `Group`. probs (L, H, T, S): what the pass weighs values with, fp32. visible (L, H, T, S): what the mask left, boolean.
-    value_norms (L, H, S): ‖v·W_O‖ of each key's value after the head's own columns of the output projection, so that
-    probs times it is the length of what a key adds to the residual stream (Kobayashi et al. 2020, arXiv:2004.10102, eq. 6:
-    ‖α·f(x)‖), before any norm after attention; None where no single value of a key is read by all (Longformer's global
-    tokens read others). Query head h shares the key-value head ⌊h·n_kv_heads/H⌋.
+    name, queries, keys: those of `Group`. probs (L, H, T, S): what the pass weighs values with, fp32. visible (L, H, T, S):
+    what the mask left, boolean. value_norms (L, H, S): ‖v·W_O‖ of each key's value after the head's own columns of the
+    output projection, so that probs times it is the length of what a key adds to the residual stream (Kobayashi et al. 2020,
+    arXiv:2004.10102, eq. 6: ‖α·f(x)‖), before any norm after attention; None where no single value of a key is read by all
+    (Longformer's global tokens read others). Query head h shares the key-value head ⌊h·n_kv_heads/H⌋.
     """
 
     name: str

@@ -14,8 +14,8 @@ class Turning:
 
     Pair j are the dimensions `first[j]` and `second[j]` of a head, (pairs,) each; from one position to the next they turn
     by `frequencies[j]` radians, positions being counted by row `rows[j]` of `positions` (2, S): those in the text, or those
-    within a block, which are 0 but for what is written for a blank. Turned queries and keys are `factor` times as long. Of a latent
-    attention's head only the dimensions from `start` on turn.
+    within a block, which are 0 but for what is written for a blank. Turned queries and keys are `factor` times as long. Of
+    a latent attention's head only the dimensions from `start` on turn.
     """
 
     first: Tensor
