@@ -76,13 +76,25 @@ def notes(looked: Looked, lang: str) -> list[dict]:
         values = {"tokens": exact(inputs.n_tokens), "most": exact(most_tokens(looked.loaded.config))}
         found.append(("part", "part", {**values, "part": inputs.part + 1, "parts": exact(inputs.parts)}))
     if looked.generated:
-        n_written = len(inputs.sequences["text"]) - (inputs.written_from or len(inputs.sequences["text"]))
-        found.append(("generated", None, {"written": n_written}))
+        found += [(code, None, values) for code, values in _of_the_run(looked)]
     if looked.own:
         found.append(("own", None, {}))
     if inputs.parts == 1 and len(next(iter(inputs.sequences.values()))) == 1:
         found.append(("one_token", None, {}))
     return [{"sentence": say(lang, f"attention.note.{code}", **values), "way": way} for code, way, values in found]
+
+
+def _of_the_run(looked: Looked) -> list[tuple[str, dict]]:
+    """What to say of a text of Generate: how much of it is looked at."""
+    inputs, n_text = looked.inputs, len(looked.inputs.sequences["text"])
+    begin = n_text if inputs.written_from is None else inputs.written_from
+    n_shown = n_text - begin
+    found = [("generated", {"written": exact(n_shown)})]
+    if n_shown < looked.n_written:
+        found.append(("written_cut", {"written": exact(looked.n_written), "shown": exact(n_shown)}))
+    if looked.loaded.config.structure == "decoder" and n_shown > 0 and begin < inputs.n_tokens:
+        found.append(("prompt_cut", {"tokens": exact(inputs.n_tokens), "shown": exact(begin)}))
+    return found
 
 
 ANSWERS = [attention_opening, attention_read]

@@ -28,6 +28,7 @@ def attention(
     layer: int | None = None,
     head: int | None = None,
     part: int = 0,
+    picture: str = "scene",
     format: str = "json",
     lang: str = "en",
 ) -> dict:
@@ -40,6 +41,7 @@ def attention(
             sentence of an encoder with segments
         layer, head: only this layer, only this head of each layer, counted from 0
         part: of a text that is longer than what is looked at at once (at most 512 tokens, fewer for many heads), which part
+        picture: what a model of images is shown: "scene" (a house), "stripes" or "disc"; it needs no text
         format: "json", or "safetensors" for a file; json holds at most 500,000 weights
         lang: "en" or "zh", the language of the sentences
 
@@ -58,7 +60,7 @@ def attention(
     with refusals(lang):
         if format not in FORMATS:
             raise InputError("not_a_choice", field="format", value=format, allowed=", ".join(FORMATS))
-        looked = looked_at({"design": model, "text": text, "second": second, "part": part})
+        looked = looked_at({"design": model, "text": text, "second": second, "part": part, "picture": picture})
         with services.turn():
             groups = [_only(group, layer, head) for group in pass_of(looked)]
             told = [_described(group, looked.inputs.sequences) for group in groups]

@@ -25,7 +25,8 @@ N_OWN = 12  # tokens that an encoder-decoder or prefix decoder writes itself, wh
 @dataclass(frozen=True)
 class Looked:
     """A request, read: the model, and its inputs. own: the second text was written by the model itself, greedily.
-    cut: the text had more characters than are read. generated: it is that of Generate."""
+    cut: the text had more characters than are read. generated: it is that of Generate, of which the model has written
+    `n_written` tokens, that there is room for or not."""
 
     known: services.InHand
     loaded: "models.Loaded"
@@ -33,6 +34,7 @@ class Looked:
     own: bool
     cut: bool
     generated: bool = False
+    n_written: int = 0
 
 
 def most_tokens(config: ModelConfig) -> int:
@@ -67,6 +69,9 @@ def looked_at(asked: dict) -> Looked:
     if not isinstance(design, str):
         raise InputError("not_a_text", field="design", value=design)
     text, second = _text(asked, "text"), _text(asked, "second")
+    picture = asked.get("picture", "scene")
+    if not isinstance(picture, str):
+        raise InputError("not_a_text", field="picture", value=picture)
     part = read_whole("part", asked.get("part", 0), *LIMITS["att_part"])
     written: tuple[int, ...] = ()
     known = services.inhand(design)
@@ -86,9 +91,9 @@ def looked_at(asked: dict) -> Looked:
         with services.turn():
             written = _own_words(loaded, text, most)
     given = second if second or not written else written
-    inputs = inputs_of(loaded.config, loaded.tokenizer, text, given, most, part, asked.get("picture", "scene"))
+    inputs = inputs_of(loaded.config, loaded.tokenizer, text, given, most, part, picture)
     cut = not generated and len(asked.get("text", "")) > TEXTS["att_text"]
-    return Looked(known, loaded, inputs, own, cut, generated)
+    return Looked(known, loaded, inputs, own, cut, generated, len(written))
 
 
 def _writes_beside(config: ModelConfig) -> bool:

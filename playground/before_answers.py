@@ -72,7 +72,7 @@ def before_target(asked: dict, lang: str) -> dict:
 
 def _kind(asked: dict) -> str:
     kind = asked.get("kind", "bahdanau")
-    if kind not in RECIPES:
+    if not isinstance(kind, str) or kind not in RECIPES:
         raise InputError("not_a_choice", field="kind", value=kind, allowed=", ".join(RECIPES))
     return kind
 

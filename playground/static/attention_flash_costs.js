@@ -54,14 +54,15 @@ const FlashCosts = (() => {
   /** By formula: the same head on long texts, with tiles that kernels take. */
   function longer({ one, problem, whole, words }) {
     const causal = one.group.masks.every((mask) => ["causal", "sliding"].includes(mask)) && one.group.queries === one.group.keys;
-    const rows = LONG.map((n) => {
+    const counts = LONG.map((n) => {
       const lengths = { n, m: n, d: problem.d, dv: problem.dv };
       const flash = FlashTiles.longTraffic({ ...lengths, rows: 128, keys: 128, causal }, whole.order);
       const [before, after] = [bytes(FlashTiles.plainTraffic(lengths)), bytes(flash)];
-      return [grouped(n), size(before), size(after), `${(before / after).toFixed(1)}×`, size(2 * BYTES * n * n)];
+      return [n, before, after, before / after, 2 * BYTES * n * n];
     });
-    return element("div", { class: "flash-longer" }, element("h3", {}, words.longer), element("p", { class: "obj-about" }, words[causal ? "longer_causal" : "longer_about"]),
-      table([[words.tokens, true], [words.plain, true], [words[whole.order], true], [words.saving, true], [words.never_held, true]], rows, words.longer_caption));
+    const heads = [[words.tokens, true], [words.plain, true], [words[whole.order], true], [words.saving, true], [words.never_held, true]];
+    const rows = counts.map(([n, before, after, times, held]) => [grouped(n), size(before), size(after), `${times.toFixed(1)}×`, size(held)]);
+    return figure({ title: words.longer, about: words[causal ? "longer_causal" : "longer_about"], more: [table(heads, rows, words.longer_caption)], name: "traffic-longer", words, isShown: true, numbers: { heads, rows: counts } });
   }
 
   return { draw };

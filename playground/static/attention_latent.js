@@ -66,7 +66,9 @@ const AttentionLatent = (() => {
         numbers: { heads: [[words.order_name], [words.product], [words.multiply_adds, true]], rows, caption: fill(words.orders_caption, values) } }));
     }
     const rows = found.longer.map(({ context, naive, absorbed }) => [grouped(context), grouped(naive), grouped(absorbed), `${(naive / absorbed).toFixed(1)}×`]);
-    made.push(element("div", {}, element("h3", {}, words.decoding), table([[words.tokens, true], [words.order_naive, true], [words.order_absorbed, true], [words.saving, true]], rows, words.decoding_caption)));
+    const heads = [[words.tokens, true], [words.order_naive, true], [words.order_absorbed, true], [words.saving, true]];
+    const counts = found.longer.map(({ context, naive, absorbed }) => [context, naive, absorbed, naive / absorbed]);
+    made.push(figure({ title: words.decoding, more: [table(heads, rows, words.decoding_caption)], name: "absorption-decoding", words, isShown: true, numbers: { heads, rows: counts } }));
     return made;
   }
 

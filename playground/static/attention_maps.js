@@ -51,9 +51,10 @@ const AttentionMaps = (() => {
     let latest = 0;
     const refresh = async () => {
       const mine = ++latest;
-      const reading = shared.reading;
+      const { reading } = shared;
+      const request = shared.request();
       panel.setAttribute("aria-busy", "true");
-      const reply = await attempt(() => shared.ask("attention_maps", shared.request()));
+      const reply = await attempt(() => shared.ask("attention_maps", request));
       if (mine !== latest) return true;
       panel.removeAttribute("aria-busy");
       if (!reply) return false;
@@ -61,7 +62,7 @@ const AttentionMaps = (() => {
       view.unpack = () => AttentionNumbers.read(reply);
       const groups = await view.unpack();
       if (mine !== latest) return true;
-      Object.assign(view, { groups, reading, sequences: reading.sequences, seconds: reply.seconds });
+      Object.assign(view, { groups, reading, request, sequences: reading.sequences, seconds: reply.seconds });
       summary.textContent = said(view);
       view.draw();
       performance.mark("attention:drawn");
@@ -110,7 +111,9 @@ const AttentionMaps = (() => {
       }
     }
     const list = Object.entries(counts).sort((one, other) => other[1] - one[1]).map(([name, count]) => fill(words[`count_${name}`], { count }));
-    const values = { title: reading.title, heads, layers: groups.reduce((sum, { layers }) => sum + layers, 0), tokens: Object.values(view.sequences).map(({ texts }) => texts.length).join(" + "), none };
+    // Attention to an encoder is part of the decoder's layers.
+    const layers = groups.filter(({ queries, keys }) => queries === keys).reduce((sum, group) => sum + group.layers, 0);
+    const values = { title: reading.title, heads, layers, tokens: Object.values(view.sequences).map(({ texts }) => texts.length).join(" + "), none };
     return fill(list.length ? words.said_overview : words.said_overview_none, { ...values, list: list.join(words.comma) });
   }
 
@@ -327,7 +330,7 @@ const AttentionMaps = (() => {
           const values = group.shown(layer, head, view.chosen.contribution);
           AttentionPicture.paint(canvas, values, group.width, group.height, view.chosen.contribution ? view.most(values, hidden) : 1, hidden ?? (() => false), false);
           const x = 24 + head * (side + gap);
-          parts.push(["image", { x, y: top, width: side, height: tall, preserveAspectRatio: "none", style: "image-rendering: pixelated", "xlink:href": canvas.toDataURL() }]);
+          parts.push(["image", { x, y: top, width: side, height: tall, preserveAspectRatio: "none", style: "image-rendering: pixelated", href: canvas.toDataURL() }]);
           parts.push(["rect", { x, y: top, width: side, height: tall, fill: "none", stroke: "#868b92", "stroke-width": "0.5" }]);
           group.labels[layer][head].forEach((name, index) => parts.push(["text", { x: x + 2 + 10 * index, y: top + tall - 3, fill: LABELS[name][1], "font-weight": "bold" }, LABELS[name][0]]));
           width = Math.max(width, x + side + 8);
@@ -337,7 +340,7 @@ const AttentionMaps = (() => {
       }
       top += 8;
     }
-    return AttentionPicture.picture(width, top, parts);
+    return AttentionSvg.picture(width, top, [["g", { "font-size": 11 }, ...parts]]);
   }
 
   return { mount, shown: () => current };

@@ -73,17 +73,5 @@ const AttentionPicture = (() => {
     return characters.length > longest ? `${characters.slice(0, longest - 1).join("")}…` : characters.join("");
   };
 
-  /** Markup of an SVG from [name, attributes, ...children]; texts are escaped. */
-  function markup(part) {
-    if (typeof part === "string") return part.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
-    const [name, attributes, ...children] = part;
-    const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${String(value).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`)}"`).join("");
-    return `<${name}${written}>${children.map(markup).join("")}</${name}>`;
-  }
-
-  /** A whole SVG on the light paper, whatever the page's colours are: what is taken away is printed. */
-  const picture = (width, height, children) => markup(["svg", { xmlns: "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink", width: String(width), height: String(height), viewBox: `0 0 ${width} ${height}`, "font-family": "sans-serif", "font-size": "11" },
-    ["rect", { width: "100%", height: "100%", fill: "#ffffff" }], ...children]);
-
-  return { paint, paintBytes, css, named, short, picture, isDark };
+  return { paint, paintBytes, css, named, short, isDark };
 })();

@@ -23,10 +23,7 @@ const AttentionPlots = (() => {
   /** A percentage that never hides a number by rounding it to 0 or 100. */
   const percent = (share) => MaskingParts.percent(share);
 
-  const label = (text, most = 12) => {
-    const whole = [...(text.replaceAll("\n", "⏎").trim() || "␣")];
-    return whole.length > most ? `${whole.slice(0, most - 1).join("")}…` : whole.join("");
-  };
+  const label = (text, most = 12) => AttentionPicture.short(text, most);
 
   /** Layers, heads, places and rows count from 1 on the page, as in the other sections; in numbers and addresses from 0. */
   const counted = (index) => String(index + 1);

@@ -117,9 +117,12 @@ const ExpertCompare = (() => {
 
   function numbers(ways, shared) {
     const { words } = shared;
-    const rows = rowsOf(ways, words).map((row) => row.map((cell) => (typeof cell === "number" ? ExpertPictures.plain(cell) : cell)));
-    return element("section", { "data-figure": "numbers" }, element("h3", {}, words.numbers_title), element("p", { class: "obj-note" }, words.numbers_note),
-      MaskingParts.table([[words.head_way], [words.head_uses, true], [words.head_entropy, true], [words.head_busiest, true], [words.head_dropped, true], [words.head_aux, true], [words.head_z, true]], rows, words.numbers_title));
+    const counts = rowsOf(ways, words);
+    const rows = counts.map((row) => row.map((cell) => (typeof cell === "number" ? ExpertPictures.plain(cell) : cell)));
+    const heads = [[words.head_way], [words.head_uses, true], [words.head_entropy, true], [words.head_busiest, true], [words.head_dropped, true], [words.head_aux, true], [words.head_z, true]];
+    const made = element("section", { "data-figure": "numbers" }, element("h3", {}, words.numbers_title), element("p", { class: "obj-note" }, words.numbers_note), MaskingParts.table(heads, rows, words.numbers_title));
+    ExpertPictures.offer(made, "routers-numbers", heads, counts);
+    return made;
   }
 
   // ---- what each way costs -----------------------------------------------------------------------------------------------
@@ -175,8 +178,9 @@ const ExpertCompare = (() => {
     });
     const { kind, value, first, second } = way.losses.balance;
     const E = first.length;
-    const heads = { product: [words.head_f, words.head_p_mean, words.head_product], sequence: [words.head_f, words.head_p_mean, words.head_product], variation: [words.head_importance, words.head_load, ""] }[kind];
-    const rows = first.map((f, e) => [mark(e), f.toFixed(4), second ? second[e].toFixed(4) : "–", ...(kind === "variation" ? [] : [(f * second[e]).toFixed(4)])]);
+    const names = { product: [words.head_f, words.head_p_mean, words.head_product], sequence: [words.head_f, words.head_p_mean, words.head_product], variation: [words.head_importance, words.head_load, ""] }[kind];
+    const counts = first.map((f, e) => [e, f, second ? second[e] : "–", ...(kind === "variation" ? [] : [f * second[e]])]);
+    const rows = counts.map(([e, ...values]) => [mark(e), ...values.map((value) => (typeof value === "number" ? value.toFixed(4) : value))]);
     const sum = kind === "variation" ? 0 : first.reduce((total, f, e) => total + f * second[e], 0);
     const told = kind === "variation"
       ? fill(words.follow_variation, { first: Routers.squaredVariation(first).toFixed(4), second: second ? Routers.squaredVariation(second).toFixed(4) : "0", value: value.toFixed(4) })
@@ -189,10 +193,13 @@ const ExpertCompare = (() => {
     const checked = element("p", { class: "obj-note exp-same" }, own ? fill(words.follow_same, { balance: layer.balance.toFixed(5), z: layer.z.toFixed(5), off: ExpertPictures.tiny(Math.max(Math.abs(layer.balance - value), Math.abs(layer.z - way.losses.z))) }) : "");
     if (own) checked.dataset.off = String(Math.max(Math.abs(layer.balance - value), Math.abs(layer.z - way.losses.z)));
     const bias = look.rule.router === "sigmoid" || way.name === "deepseek_v3" ? element("p", { class: "obj-note" }, words.follow_bias) : "";
-    return element("section", { "data-figure": "losses" }, element("h3", {}, words.follow_title), element("div", { class: "obj-row exp-token" }, element("label", { for: "exp-follow" }, words.follow_which), pick),
+    const heads = [[words.head_expert], ...names.filter(Boolean).map((head) => [head, true])];
+    const made = element("section", { "data-figure": "losses" }, element("h3", {}, words.follow_title), element("div", { class: "obj-row exp-token" }, element("label", { for: "exp-follow" }, words.follow_which), pick),
       element("p", { class: "obj-sentence" }, told), element("p", {}, fill(words.follow_z, { token: sequence.labels[token], lse: ExpertPictures.minus(lse.toFixed(4)), square: (lse * lse).toFixed(4), value: way.losses.z.toFixed(4) })),
       element("p", {}, coefficients), checked, bias,
-      MaskingParts.table([[words.head_expert], ...heads.filter(Boolean).map((head) => [head, true])], rows, words.follow_table));
+      MaskingParts.table(heads, rows, words.follow_table));
+    ExpertPictures.offer(made, `losses-${way.name}`, heads, counts);
+    return made;
   }
 
   return { mount, short };

@@ -90,6 +90,9 @@ const ExpertPictures = (() => {
     return made;
   }
 
+  /** The numbers of a table to take away. */
+  const offer = (place, name, heads, rows) => Downloads.bar(place, { name: `experts-${name}`, csv: () => Downloads.csv([heads.map(([head]) => head), ...rows]) });
+
   /** A number as a table shows it. */
   function plain(value) {
     if (Number.isInteger(value)) return lineage.grouped(value);
@@ -118,5 +121,5 @@ const ExpertPictures = (() => {
 
   const percent = (share) => (share === 0 ? "0\u202f%" : MaskingParts.percent(share));
 
-  return { svg, text, tip, canvas, figure, mark, legend, markup, color, pattern, shade, percent, plain, tiny, minus };
+  return { svg, text, tip, canvas, figure, offer, mark, legend, markup, color, pattern, shade, percent, plain, tiny, minus };
 })();

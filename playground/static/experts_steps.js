@@ -120,15 +120,20 @@ const ExpertSteps = (() => {
       const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
       const own = shared.layer.bias;
       const edits = shared.settings().bias;
-      const rows = counts.map((count, e) => [mark(e), count, mean.toFixed(1), count > mean ? "−" : count < mean ? "+" : "0", minus(((own ? own[e] : 0) + (edits[e] ?? 0)).toFixed(4))]);
+      const total = counts.map((_, e) => (own ? own[e] : 0) + (edits[e] ?? 0));
+      const sign = (count) => (count > mean ? "−" : count < mean ? "+" : "0");
+      const rows = counts.map((count, e) => [mark(e), count, mean.toFixed(1), sign(count), minus(total[e].toFixed(4))]);
+      const heads = [[words.head_expert], [words.head_tokens, true], [words.head_mean, true], [words.head_sign, true], [words.head_bias, true]];
       const one = element("button", { type: "button" }, words.bias_step);
       const many = element("button", { type: "button" }, fill(words.bias_steps, { count: MANY }));
       one.addEventListener("click", () => step(1));
       many.addEventListener("click", () => step(MANY));
       const told = history.length ? fill(words.bias_told, { steps: history.length, before: history[0].toFixed(2), now: busiest(counts).toFixed(2) }) : fill(words.bias_now, { now: busiest(counts).toFixed(2) });
-      return element("section", { class: "exp-balance", "data-figure": "bias" }, element("h3", {}, words.bias_title), element("p", { class: "obj-note" }, fill(moe.rate ? words.bias_about_own : words.bias_about, { rate })),
+      const box = element("section", { class: "exp-balance", "data-figure": "bias" }, element("h3", {}, words.bias_title), element("p", { class: "obj-note" }, fill(moe.rate ? words.bias_about_own : words.bias_about, { rate })),
         element("div", { class: "obj-row" }, one, many), element("p", { class: "obj-sentence", "aria-live": "polite" }, told),
-        MaskingParts.twin(words.table, MaskingParts.table([[words.head_expert], [words.head_tokens, true], [words.head_mean, true], [words.head_sign, true], [words.head_bias, true]], rows, words.bias_title)));
+        MaskingParts.twin(words.table, MaskingParts.table(heads, rows, words.bias_title)));
+      ExpertPictures.offer(box, "bias", heads, counts.map((count, e) => [e, count, mean, -Math.sign(count - mean), total[e]]));
+      return box;
     }
 
     const busiest = (counts) => (Math.max(...counts) * counts.length) / Math.max(1, counts.reduce((sum, count) => sum + count, 0));

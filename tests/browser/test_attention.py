@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import expect
 
 import models
 from models.inspection.attention import attention_of
@@ -174,6 +175,9 @@ def test_every_toggle_works_without_the_server(visit):
     page.locator("#maps-view button[value=lines]").click()
     visitor.wait_for_address("att_view=lines")
     assert replies == []
+    with page.expect_download() as download:
+        page.locator(".maps-large .download-svg").click()
+    assert download.value.path().read_text().count("<line ") > 10  # what is taken away is what is drawn
     page.locator(".maps-cell[data-layer='2'][data-head='3']").focus()
     page.keyboard.press("ArrowRight")
     visitor.wait_for_address("att_head=self.2.4")
@@ -181,6 +185,12 @@ def test_every_toggle_works_without_the_server(visit):
     again.page.wait_for_selector(DRAWN)
     assert again.page.locator(".maps-large h2").inner_text() == "Self-attention, layer 3, head 5"
     assert again.page.locator("#maps-hide-first").is_checked()
+    again.page.locator("#atts-switch button[value=weight]").click()
+    again.page.locator("#weight-head").fill("1")
+    expect(again.page.locator(".weight-said")).to_contain_text("In layer 3, head 2,")
+    again.page.locator("#atts-switch button[value=maps]").click()
+    expect(again.page.locator(".maps-large h2")).to_have_text("Self-attention, layer 3, head 2")
+    expect(again.page.locator(DRAWN)).to_have_attribute("data-head", "1")
     assert visitor.errors == again.errors == []
 
 
@@ -197,6 +207,7 @@ def test_pairs_stacks_and_pictures(visit):
         "decoder",
         "cross",
     ]
+    assert "24 heads in 4 layers" in stacks.page.locator(".maps-summary").inner_text()
     assert "random weights" in stacks.page.locator(".mask-notes").inner_text()
     stacks.page.locator(".maps-group[data-group=cross] .maps-cell").first.click()
     assert "Cross-attention" in stacks.page.locator(".maps-large h2").inner_text()

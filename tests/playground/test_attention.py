@@ -132,6 +132,18 @@ def test_the_text_of_generate_is_looked_at_with_or_without_its_run():
     assert "12 tokens" in again["notes"][0]["sentence"]
 
 
+def test_what_there_is_no_room_for_of_a_run_is_told():
+    ids = list(range(20, 44))
+    run = {"design": "llama-mini~max_seq_len=16~n_layers=1", "from": "generate"}
+    told = ask(attention_read, **run, prompt_ids=ids[:12], written=ids[12:])
+    assert len(told["sequences"]["text"]["ids"]) == 16
+    sentences = " ".join(note["sentence"] for note in told["notes"])
+    assert "wrote 12 tokens; there is room to look at the first 8" in sentences
+    assert "prompt's 12 tokens only the last 8" in sentences
+    whole = ask(attention_read, **run, prompt_ids=ids[:6], written=ids[6:12])
+    assert not any("room" in note["sentence"] or "prompt's" in note["sentence"] for note in whole["notes"])
+
+
 def test_random_weights_and_long_texts_are_told():
     ways = {note["way"] for note in ask(attention_read, design=MIXTURE)["notes"]}
     assert ways == {"model"}
@@ -168,6 +180,7 @@ def test_a_pass_has_bounds(name):
         ({"from": "generate", "design": "bert-mini"}, "head"),
         ({"from": "generate", "temperature": 99}, "temperature"),
         ({"design": IMAGES, "picture": "cat"}, "scene"),
+        ({"design": IMAGES, "picture": ["scene"]}, "picture"),
     ],
 )
 def test_refusals_are_sentences(asked, told):

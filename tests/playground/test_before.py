@@ -65,6 +65,7 @@ def test_one_query_looks_over_a_list():
         ("before_translation", {"before_text": "ha " * 60}),
         ("before_translation", {"before_text": 7}),
         ("before_translation", {"kind": "cho"}),
+        ("before_translation", {"kind": ["bahdanau"]}),
         ("before_step", {"step": -1}),
         ("before_step", {"step": "first"}),
         ("before_target", {"din_query": " "}),
