@@ -1,5 +1,7 @@
 """What the tab of attention asks of the server for all its sections: words, and how the model in hand reads a text."""
 
+import base64
+
 from playground import services
 from playground.answering import answering
 from playground.attention_subject import Looked, looked_at, most_tokens
@@ -16,6 +18,8 @@ WORDS = {  # by section, and what the keys of each begin with
     "whatif": "whatif.view.",
     "before": "before.view.",
 }
+
+PICTURE_SIZE = 64  # pixels of a side, on the page
 
 
 @answering
@@ -37,7 +41,8 @@ def attention_read(asked: dict, lang: str) -> dict:
 
 def reading(looked: Looked, lang: str) -> dict:
     """A read request as plain values: `sequences` by name ("text", "source", "image"), each with tokens, texts, ids, kinds
-    (a letter a token: t text, d punctuation, s special, p patch) and segments; `notes` are sentences with a way on."""
+    (a letter a token: t text, d punctuation, s special, p patch) and segments; `picture` is what it is shown; `notes` are
+    sentences with a way on."""
     config, inputs = looked.loaded.config, looked.inputs
     return {
         "title": looked.known.name,
@@ -61,8 +66,21 @@ def reading(looked: Looked, lang: str) -> dict:
             }
             for name, sequence in inputs.sequences.items()
         },
+        "picture": _picture(looked),
         "notes": notes(looked, lang),
     }
+
+
+def _picture(looked: Looked) -> dict | None:
+    """What a model of images is shown, as a page draws it: RGB bytes, row by row, in base64; None for other models."""
+    from models.inspection.pictures import picture
+
+    seen = looked.loaded.config if looked.loaded.config.image is not None else looked.loaded.config.vision_tower
+    if seen is None:
+        return None
+    pixels = picture(looked.picture, PICTURE_SIZE, seen.image.n_channels).expand(3, -1, -1)  # from −1 to 1
+    shown = (127.5 * (pixels + 1.0)).round().byte().permute(1, 2, 0)
+    return {"size": PICTURE_SIZE, "pixels": base64.b64encode(shown.contiguous().numpy().tobytes()).decode()}
 
 
 def notes(looked: Looked, lang: str) -> list[dict]:

@@ -26,7 +26,7 @@ N_OWN = 12  # tokens that an encoder-decoder or prefix decoder writes itself, wh
 class Looked:
     """A request, read: the model, and its inputs. own: the second text was written by the model itself, greedily.
     cut: the text had more characters than are read. generated: it is that of Generate, of which the model has written
-    `n_written` tokens, that there is room for or not."""
+    `n_written` tokens, that there is room for or not. picture: the name of what a model of images is shown."""
 
     known: services.InHand
     loaded: "models.Loaded"
@@ -35,6 +35,7 @@ class Looked:
     cut: bool
     generated: bool = False
     n_written: int = 0
+    picture: str = "scene"
 
 
 def most_tokens(config: ModelConfig) -> int:
@@ -93,7 +94,7 @@ def looked_at(asked: dict) -> Looked:
     given = second if second or not written else written
     inputs = inputs_of(loaded.config, loaded.tokenizer, text, given, most, part, picture)
     cut = not generated and len(asked.get("text", "")) > TEXTS["att_text"]
-    return Looked(known, loaded, inputs, own, cut, generated, len(written))
+    return Looked(known, loaded, inputs, own, cut, generated, len(written), picture)
 
 
 def _writes_beside(config: ModelConfig) -> bool:

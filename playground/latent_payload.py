@@ -18,7 +18,7 @@ from models.inspection.latents import (
 from models.inspection.weights import layer_attention, taps
 from playground.attention_subject import Looked, looked_at
 
-EXAMPLE = "deepseek-v2-mini"  # for models without latent attention
+EXAMPLE = "deepseek-v3-mini"  # for models without latent attention
 CONTEXTS = (1, 64, 1024, 8192, 131_072)  # tokens that a decoding step sees, in the table of products
 
 

@@ -169,7 +169,8 @@ const AttentionHead = (() => {
     const both = group.queries === group.keys;
     state.queryRow = one(group.queries, words.strip_queries, true);
     state.keyRow = both ? state.queryRow : one(group.keys, words.strip_keys, false);
-    strips.replaceChildren(element("p", { class: "obj-note" }, both ? words.strip_how : words.strip_how_two), state.queryRow, ...(both ? [] : [element("p", { class: "obj-note" }, words.strip_keys), state.keyRow]));
+    state.patches = both && group.queries === "image" ? AttentionPatches.mount(view, pick) : null;
+    strips.replaceChildren(...(state.patches ? [state.patches.figure] : []), element("p", { class: "obj-note" }, both ? words.strip_how : words.strip_how_two), state.queryRow, ...(both ? [] : [element("p", { class: "obj-note" }, words.strip_keys), state.keyRow]));
   }
 
   function choose(state, place) {
@@ -202,6 +203,7 @@ const AttentionHead = (() => {
     }
     if (state.limit !== limit) [...state.queryRow.children].forEach((span, place) => span.classList.toggle("maps-later", place >= limit));
     state.limit = limit;
+    state.patches?.draw(shown, query);
   }
 
   // ---- pointer and keyboard -----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ SCRIPTS = (
     "attention_places.js",
     "attention_head_map.js",
     "attention_head_twin.js",
+    "attention_patches.js",
     "attention_head.js",
     "attention_generated.js",
     "attention_maps.js",

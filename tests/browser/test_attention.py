@@ -249,6 +249,17 @@ def test_a_picture_is_chosen(visit):
     visitor = open_maps(visit, "&model=vit-b16-224~n_layers=2~d_model=48~n_heads=4~n_kv_heads=4~d_head=12~d_ff=64")
     page = visitor.page
     assert page.locator("#att-text").is_hidden()
+    # The patch that the chosen place looks at most is as bright as in the picture, the one it looks at least the darkest.
+    most, least = page.evaluate("""() => { const { group, row } = AttentionMaps.shown().chosen;
+      const values = [...group.probs(0, 0).subarray(row * group.width + 1, (row + 1) * group.width)];
+      const canvas = document.querySelector('.maps-picture'); const side = Math.sqrt(values.length);
+      const light = (patch) => { const at = (index) => (index + 0.5) * canvas.width / side;
+        return canvas.getContext('2d').getImageData(at(patch % side), at(Math.floor(patch / side)), 1, 1).data[2]; };
+      return [Math.max(...values), Math.min(...values)].map((value) => light(values.indexOf(value))); }""")
+    assert most > least + 20
+    page.locator(".maps-picture").click(position={"x": 50, "y": 30})
+    visitor.wait_for_address("att_row=17")  # the second row of 14 patches, the third column, after the class token
+    expect(page.locator(".maps-large .obj-sentence").first).to_contain_text("“2.3”, place 18")
     before = page.locator(".maps-cell canvas").first.evaluate("canvas => canvas.toDataURL()")
     page.locator("#att-picture button[value=stripes]").click()
     page.wait_for_function("before => document.querySelector('.maps-cell canvas').toDataURL() !== before", arg=before)

@@ -136,7 +136,7 @@ def test_latents_are_those_of_the_model_or_of_an_example():
     assert kept["own"] == kept["mla"] == own["cache"]["account"]["bf16"]
     assert kept["mha"] > kept["gqa"] > kept["mqa"]
     borrowed = asked(flash_latents, "llama-mini")
-    assert borrowed["example"]["name"] == "deepseek-v2-mini"
+    assert borrowed["example"]["name"] == "deepseek-v3-mini"
     assert borrowed["cache"]["kept"][0]["bytes"]["bf16"] == borrowed["cache"]["account"]["bf16"]
     assert asked(flash_latents, "bert-mini")["cache"] is None
 
