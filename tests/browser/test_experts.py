@@ -166,7 +166,7 @@ def test_sliders_route_anew_in_the_browser_and_a_real_pass_agrees(visit):
     expect(page.locator("[data-figure=losses]")).to_contain_text("CV² of the load")
     with page.expect_download() as download:
         page.locator("[data-figure=losses] .download-csv").click()
-    lines = download.value.path().read_text(encoding="utf-8-sig").split("\r\n")
+    lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
     assert len(lines) == 1 + page.locator("[data-figure=losses] tbody tr").count()
     assert visitor.errors == []
 
