@@ -77,7 +77,7 @@ def _prompt(page: Page) -> tuple[gr.Textbox, dict[str, gr.Row]]:
     page.bind("prompt", prompt)
     rows = {}
     for way, names in EXAMPLES.items():
-        with gr.Row(elem_classes="generate-examples", visible=way == "continue" or "hidden") as rows[way]:
+        with gr.Row(elem_classes="generate-examples", visible=way == "continue") as rows[way]:
             for name in names:
                 chip = gr.Button(label(f"generate.example.{name}"), size="sm", elem_classes="chip", min_width=0)
                 chip.click(None, None, prompt, js=f"() => {json.dumps(example(name))}", **page.UI)
@@ -205,7 +205,7 @@ def suit_prompt(design: str, prompt: str) -> tuple:
     """The prompt and the examples that suit the model in hand; what a visitor typed stays."""
     way = way_in_hand(design)
     fitting = suited(prompt, way)
-    rows = [gr.update(visible=names == examples_of(way) or "hidden") for names in EXAMPLES.values()]
+    rows = [gr.update(visible=names == examples_of(way)) for names in EXAMPLES.values()]
     return (gr.skip() if fitting == prompt else fitting, *rows)
 
 
