@@ -14,8 +14,8 @@ LONGEST = 24  # tokens that it writes
 
 
 def compared(text: str, lang: str) -> dict:
-    """The cross-attention of the shipped translator, from what it writes to what it reads; by layer (1 + H, T, S), the average
-    of the heads first, to four digits."""
+    """The cross-attention of the shipped translator, from what it writes to what it reads; by layer (1 + H, T, S), the
+    average of the heads first, to four digits."""
     loaded = services.hold(TRANSLATOR)
     prompt = prompt_for(loaded.config, loaded.tokenizer, text)
     with services.turn():
