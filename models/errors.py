@@ -330,8 +330,8 @@ MESSAGES: dict[str, str] = {
         "the file that you downloaded."
     ),
     "train_kind": (
-        "A model with structure = {structure} and head = {head} is not trained here. Choose a decoder or a prefix decoder "
-        "that writes, or an encoder that fills masks."
+        "A model with structure = {structure} and head = {head} is not trained here. Choose a decoder, a prefix decoder or "
+        "an encoder-decoder that writes, or an encoder that fills masks."
     ),
     "train_too_large": "This design has {size} parameters; at most {limit} are trained here.",
     "train_too_deep": "This design has {n_layers} layers; at most {limit} are trained here.",

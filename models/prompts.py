@@ -73,7 +73,7 @@ def with_blanks_filled(way: str, marks: Marks, ids: Sequence[int], answer: Seque
     Of sentinels each stands before what is written for it; a blank of GLM is all of the answer, up to its end.
     """
     if way == "spans":
-        fillings = _by_sentinel(marks, answer)
+        fillings = by_sentinel(marks, answer)
         known = [token_id for token_id in ids if token_id in fillings]
         filled = [one for token_id in ids for one in fillings.get(token_id, [token_id])]
         return [one for one in filled if one != marks.end] if known else None
@@ -84,7 +84,7 @@ def with_blanks_filled(way: str, marks: Marks, ids: Sequence[int], answer: Seque
     return None
 
 
-def _by_sentinel(marks: Marks, answer: Sequence[int]) -> dict[int, list[int]]:
+def by_sentinel(marks: Marks, answer: Sequence[int]) -> dict[int, list[int]]:
     """What an answer has after each sentinel, up to the next one or its end."""
     fillings: dict[int, list[int]] = {}
     current: list[int] = []  # what comes before the first sentinel stands for none

@@ -15,6 +15,7 @@ from playground.session import LIMITS, TRAIN_EXPERTS, TRAIN_RACE, TRAIN_SMALL, p
 from playground.token_pieces import Pieces
 from playground.train_designs import (
     MAX_PARAMS,
+    N_MARKS,
     Trainable,
     balance_of,
     balances,
@@ -83,6 +84,9 @@ def _small_ones() -> list[str]:
         "deepseek-v3",
         "mixtral-8x7b",
         "bert-base-uncased",
+        "transformer-base",
+        "t5-small",
+        "switch-base-8",
     )
     return [TRAIN_SMALL, *filter(None, map(small_form, names))]
 
@@ -102,7 +106,7 @@ def check(asked: dict, lang: str) -> dict:
         name=design_words(found.base, found.config, lang),
         params=short(found.params),
         objective=say(lang, f"train.objective.{found.objective}"),
-        tokenizer=found.tokenizer,
+        tokenizer=_tokenizer_words(found, lang),
         row=exact(found.row),
     )
     sparse = found.config.moe is not None and not found.config.moe.uses_all
@@ -111,6 +115,12 @@ def check(asked: dict, lang: str) -> dict:
         "balances": list(balances(found.config)) if sparse else [],
         "balance": balance_of(found.config) if sparse else None,
     }
+
+
+def _tokenizer_words(found: Trainable, lang: str) -> str:
+    """The tokenizer's name, and how many marks it gets for the objective."""
+    n_marks = N_MARKS.get(found.objective)
+    return say(lang, "train.with_marks", tokenizer=found.tokenizer, count=n_marks) if n_marks else found.tokenizer
 
 
 def _reads_english(name: object, own: object) -> bool:
@@ -153,6 +163,7 @@ def _lanes(designs: list[Trainable], lang: str) -> list[dict]:
             "params": design.params,
             "active": design.active,
             "writes": design.config.head == "lm",
+            "pays": design.pays,
             "objective": say(lang, f"train.objective.{design.objective}"),
             "tokenizer": design.tokenizer,
         }

@@ -31,8 +31,8 @@ def train(
 
     Args:
         designs: design strings ("llama-mini~n_layers=2", "gpt2~d_model=128~…"), each of at most 4 million parameters; a
-            decoder or prefix decoder that writes, or an encoder that fills masks. Several run a race on the same tokens.
-            By default a small LLaMA
+            decoder, prefix decoder or encoder-decoder that writes, or an encoder that fills masks. Several run a race on the
+            same tokens. By default a small LLaMA
         text: "stories-en" or "prose-zh", which are bundled, or "own"
         own_text: the text for "own": 1,000 characters to 400,000 bytes; documents may be separated by lines <|endoftext|>
         tokens: how many tokens each design reads, 10,000 to 400,000

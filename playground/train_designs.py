@@ -15,16 +15,24 @@ MAX_PARAMS = 4_000_000
 MAX_LAYERS = 16
 MAX_STEP_BYTES = 1_500_000_000
 ROW = 256  # tokens of a row at most
-LEAST_CONTEXT, LEAST_MASKED = 2, 8  # tokens: one to read and one to predict; of a pair of sentences, marks included
-BATCH = 1_024  # tokens of a step at most
+SHORT_ROW = 64  # of what fills in blanks: among few tokens attention soon finds those that matter
+LEAST_CONTEXT, LEAST_MARKED = 2, 8  # tokens: one to read and one to predict; with room for marks
+BATCH, SHORT_BATCH = 1_024, 512  # tokens of a step at most; of short rows fewer, so that more steps are taken
 
 OBJECTIVES = {
     ("decoder", "lm"): "causal",
     ("prefix_decoder", "lm"): "prefix",
     ("encoder", "mlm"): "masked",
     ("encoder", "mlm_nsp"): "masked_pairs",
+    ("encoder_decoder", "lm"): "span_corruption",
 }
-WITH_MARKS = ("masked", "masked_pairs")  # what needs a vocabulary with [MASK]
+WITH_MASKS = ("masked", "masked_pairs")  # what needs a vocabulary with [MASK]
+N_MARKS = {"span_corruption": 32, "blank_infilling": 4}
+"""How many tokens a byte-level vocabulary gets in addition for an objective: as many as `models.objectives.MARKS` has."""
+FURTHER = {"masked": 1, "span_corruption": 2, "blank_infilling": 2}
+"""How many tokens or places more than a row has are read of it at most, where marks are put into it."""
+PAYS = {"masked": "masked", "masked_pairs": "masked", "span_corruption": "missing", "blank_infilling": "missing"}
+TWO_DIMENSIONAL = ("learned_2d", "rotary_2d")  # positions that tell the place in a blank, as GLM has them
 BYTE_LEVEL = (("byte-bpe-16k", 16_384), ("byte-bpe-8k", 8_192), ("byte-bpe-4k", 4_096), ("bytes", 257))
 ENGLISH = (*BYTE_LEVEL[:2], ("stories-4k", 4_096), BYTE_LEVEL[3])
 WORDPIECE = (("wordpiece-16k", 16_384), ("wordpiece-8k", 8_192), ("wordpiece-4k", 4_096))
@@ -51,7 +59,12 @@ class Trainable:
     @property
     def batch(self) -> int:
         """Tokens of a step."""
-        return max(1, BATCH // self.row) * self.row
+        return max(1, (SHORT_BATCH if self.objective in N_MARKS else BATCH) // self.row) * self.row
+
+    @property
+    def pays(self) -> str:
+        """Which tokens a loss is of: every "next" one, those "masked", or those that are "missing" from what is read."""
+        return PAYS.get(self.objective, "next")
 
 
 def trainable(design: object, is_english: bool = True) -> Trainable:
@@ -62,11 +75,12 @@ def trainable(design: object, is_english: bool = True) -> Trainable:
     counted = _counted(config)
     if counted[0] > MAX_PARAMS:
         raise InputError("train_too_large", size=short(counted[0]), limit=short(MAX_PARAMS))
-    if config.n_layers > MAX_LAYERS:
-        raise InputError("train_too_deep", n_layers=config.n_layers, limit=MAX_LAYERS)
-    if config.max_seq_len < (least := LEAST_MASKED if objective in WITH_MARKS else LEAST_CONTEXT):
+    if (n_layers := config.n_layers + (config.n_encoder_layers or 0)) > MAX_LAYERS:
+        raise InputError("train_too_deep", n_layers=n_layers, limit=MAX_LAYERS)
+    has_marks = objective in WITH_MASKS or objective in N_MARKS
+    if config.max_seq_len < (least := LEAST_MARKED if has_marks else LEAST_CONTEXT):
         raise InputError("train_too_short", max_seq_len=config.max_seq_len, least=least)
-    row = min(ROW, config.max_seq_len - (objective == "masked"))  # which reads one token more than a row has
+    row = min(SHORT_ROW if objective in N_MARKS else ROW, config.max_seq_len - FURTHER.get(objective, 0))
     if (size := step_bytes(config, row)) > MAX_STEP_BYTES:
         raise InputError("train_too_wide", size=short_bytes(size), limit=short_bytes(MAX_STEP_BYTES))
     tokenizer = _tokenizer(config, objective, is_english)
@@ -77,6 +91,8 @@ def _objective(config: ModelConfig) -> str:
     kind = (config.structure, config.head)
     if kind not in OBJECTIVES or config.image is not None:
         raise InputError("train_kind", structure=config.structure, head=config.head)
+    if config.structure == "prefix_decoder" and config.position in TWO_DIMENSIONAL:
+        return "blank_infilling"
     return OBJECTIVES[kind]
 
 
@@ -89,17 +105,20 @@ def _counted(config: ModelConfig) -> tuple[int, int]:
 def step_bytes(config: ModelConfig, row: int) -> int:
     """Memory of one step, roughly: what a pass keeps of every layer for its gradients, and the scores of the vocabulary."""
     rows = max(1, BATCH // row)
-    of_layers = services.working_bytes(config, row) * rows * (config.n_layers + config.mtp_depth)
+    n_layers = config.n_layers + (config.n_encoder_layers or 0) + config.mtp_depth
+    of_layers = services.working_bytes(config, row) * rows * n_layers
     of_scores = 3 * 4 * rows * row * config.vocab_size * (1 + config.mtp_depth)
     return of_layers + of_scores
 
 
 def _tokenizer(config: ModelConfig, objective: str, is_english: bool) -> str:
-    """The largest shipped tokenizer whose ids the design's vocabulary has room for."""
-    fitting = WORDPIECE if objective in WITH_MARKS else ENGLISH if is_english else BYTE_LEVEL
-    found = next((name for name, size in fitting if size <= config.vocab_size), None)
+    """The largest shipped tokenizer whose ids, and the marks of the objective, the design's vocabulary has room for."""
+    fitting = WORDPIECE if objective in WITH_MASKS else ENGLISH if is_english else BYTE_LEVEL
+    n_marks = N_MARKS.get(objective, 0)
+    found = next((name for name, size in fitting if size + n_marks <= config.vocab_size), None)
     if found is None or config.vocab_size > MAX_VOCABULARY:
-        raise InputError("train_vocabulary", vocab_size=config.vocab_size, low=fitting[-1][1], high=MAX_VOCABULARY)
+        low = fitting[-1][1] + n_marks
+        raise InputError("train_vocabulary", vocab_size=config.vocab_size, low=low, high=MAX_VOCABULARY)
     return found
 
 
@@ -109,6 +128,8 @@ def small_form(design: str) -> str | None:
     parsed = parse_design(design)
     try:
         small = parsed.config.replace(**_small_fields(parsed.config))
+        if n_marks := N_MARKS.get(_objective(small)):
+            small = small.replace(vocab_size=small.vocab_size + n_marks)
         found = design_string(parsed.base, small)
         trainable(found)
     except InputError:
@@ -121,6 +142,7 @@ def _small_fields(config: ModelConfig) -> dict:
     changes: dict = {
         "d_model": 128,
         "n_layers": min(4, config.n_layers),
+        "n_encoder_layers": min(4, config.n_encoder_layers) if config.n_encoder_layers else None,
         "n_heads": 4,
         "d_head": None,
         "n_kv_heads": 2 if config.attention == "gqa" else None,
@@ -132,6 +154,7 @@ def _small_fields(config: ModelConfig) -> dict:
         "residual_alpha": None,
         "rope_scaling": None,
         "mtp_depth": min(1, config.mtp_depth),
+        "decoder_start_id": 0,
     }
     if config.structure == "encoder" and config.head == "none":
         changes["head"] = "mlm"  # what such an encoder was trained with, before its head was taken off

@@ -6,27 +6,25 @@ Imports torch; import it where a training begins.
 import math
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 import models
-from models.objectives import IGNORED, marks_of
-from models.objectives.masked import apply, draw
+from models.objectives import MARKS, marks_of
+from models.tokenizers import Tokenizer
 from models.tokenizers.catalogue import load_named
+from models.tokenizers.extended import with_special_tokens
 from models.training.in_memory import in_memory, split
 from models.training.recipe import CorpusShare, Mixture, Recipe
 from models.training.routing import sparse_layers
 from models.training.trainer import Trainer
 from playground.train_designs import Trainable, with_balance
+from playground.train_samples import sampler_of
 from playground.train_texts import Text
 from playground.trained_here import shelf
 
 EVALUATIONS = 16
 VALIDATED = 1_024  # tokens of each evaluation
 LOADS = 60  # rows of the experts' load
-SAMPLE_TOKENS = 36
-MASKED_TOKENS = 32
-SAMPLING = models.Sampling(temperature=0.8, top_k=40, top_p=0.95, seed=7)
 
 
 @dataclass
@@ -60,6 +58,7 @@ def recipe_of(design: Trainable, text: Text, tokens: int, seed: int) -> Recipe:
     mixture = Mixture(
         name=text.name, corpora=(CorpusShare(file=text.name),), vocab_size=65_536, tokenizer_name=design.tokenizer
     )
+    has_blanks = design.objective == "blank_infilling"
     return Recipe(
         name="browser",
         preset=design.base,
@@ -77,7 +76,14 @@ def recipe_of(design: Trainable, text: Text, tokens: int, seed: int) -> Recipe:
         weight_decay=0.1,
         clip_norm=1.0,
         evaluations=EVALUATIONS,
+        first_positions="sinusoidal" if has_blanks and design.config.position == "learned_2d" else "random",
     )
+
+
+def tokenizer_of(design: Trainable) -> Tokenizer:
+    """The tokenizer of a design, with the marks of its objective."""
+    tokenizer = load_named(design.tokenizer)
+    return with_special_tokens(tokenizer, MARKS[design.objective]) if design.objective in MARKS else tokenizer
 
 
 class Lane:
@@ -92,7 +98,9 @@ class Lane:
         config = design.config
         # Built with the bias where there can be one, so that the way can be changed while the model learns.
         self.built = with_balance(config, "bias") if balance and config.moe.router == "sigmoid" else config
-        tokenizer = load_named(design.tokenizer)
+        tokenizer = tokenizer_of(design)
+        if config.structure == "encoder_decoder":  # whose decoder begins with the token that the objective begins with
+            self.built = self.built.replace(decoder_start_id=marks_of(tokenizer).pad)
         self.recipe = recipe_of(design, text, tokens, seed)
         training, validation = split(text.documents)
         data = in_memory(self.recipe, tokenizer, training, validation, VALIDATED)
@@ -101,7 +109,7 @@ class Lane:
         self._counts: list[Tensor] = []  # tokens of each expert since the last row of loads, layer by layer
         self.balance = balance
         self.sampled = 0.0  # seconds of training at the last sample
-        self._puzzle = self._masked_sample(validation) if design.objective.startswith("masked") else None
+        self._sampler = sampler_of(design.objective, tokenizer, text.prompt, validation, self.built.max_seq_len)
         self.track.bytes_per_token = self._bytes_per_token(data)
         self.track.layers = sparse_layers(self.trainer.model) if self.is_sparse else []
         self.track.points.append([0, None, _finite(self.trainer.validate())])
@@ -136,42 +144,9 @@ class Lane:
     def sample(self) -> None:
         """Lets the model write, or fill in, as it is now."""
         self.trainer.model.eval()
-        text = self._filled() if self._puzzle else self._written()
+        text = self._sampler.sample(self.trainer.model)
         self.track.samples.append([self.track.step, self.track.tokens, text])
         self.sampled = self.track.seconds
-
-    def _written(self) -> str:
-        tokenizer, model = self.trainer.data.tokenizer, self.trainer.model
-        prompt = tokenizer.encode(self.text.prompt)
-        room = model.config.max_seq_len - len(prompt)
-        # Where somebody looks on, no pass is recorded: the weights change before a recording would be of use.
-        with models.capture():
-            steps = list(models.generate(model, prompt, SAMPLING, max(1, min(SAMPLE_TOKENS, room))))
-        ids = [step.token_id for step in steps if step.token_id < tokenizer.vocab_size]
-        return tokenizer.decode([*prompt, *ids])
-
-    def _masked_sample(self, validation: tuple[str, ...]):
-        """A held-out beginning with masks, always the same one."""
-        tokenizer = self.trainer.data.tokenizer
-        marks = marks_of(tokenizer)
-        room = min(MASKED_TOKENS, self.built.max_seq_len - 2)
-        ids = torch.tensor([marks.cls, *tokenizer.encode(validation[0])[:room], marks.sep])
-        chance = torch.Generator().manual_seed(SAMPLING.seed)
-        fates = [fate for fate in draw(ids, marks, chance) if fate.action == "mask"]
-        return apply(ids, fates, marks)
-
-    @torch.inference_mode()
-    def _filled(self) -> str:
-        """The sentence with the likeliest token in each mask, in brackets."""
-        tokenizer, example = self.trainer.data.tokenizer, self._puzzle
-        best = self.trainer.model(example.inputs[None]).logits[0, :, : tokenizer.vocab_size].argmax(-1)
-        words = []
-        for place, token_id in enumerate(example.inputs.tolist()):
-            if example.targets[place] != IGNORED:
-                words.append(f"[{tokenizer.token(int(best[place]))}]")
-            elif tokenizer.kind_of(token_id) != "special":
-                words.append(tokenizer.token(token_id))
-        return _joined(words)
 
     def _bytes_per_token(self, data) -> float | None:
         """Of the scored text, where every token of it is predicted: what makes losses bits per byte."""
@@ -195,13 +170,3 @@ class Lane:
 def _finite(loss: float | None) -> float | None:
     """JSON has no number for a loss that has grown beyond all bounds."""
     return round(loss, 5) if loss is not None and math.isfinite(loss) else None
-
-
-def _joined(words: list[str]) -> str:
-    """WordPiece tokens as a text: ## joins, and Chinese has no spaces."""
-    text = ""
-    for word in words:
-        bare = word.removeprefix("##").replace("[##", "[")
-        glued = word.startswith(("##", "[##")) or not text or not (text[-1].isascii() and bare[:1].isascii())
-        text += bare if glued else f" {bare}"
-    return text

@@ -47,7 +47,13 @@ def recorded(section: str, lang: str) -> dict:
     ]
     return {
         "about": [
-            {"title": name, "params": one.params, "active": one.active, "writes": one.config.head == "lm"}
+            {
+                "title": name,
+                "params": one.params,
+                "active": one.active,
+                "writes": one.config.head == "lm",
+                "pays": one.pays,
+            }
             for name, one in zip(names, designs, strict=True)
         ],
         "text": kept["text"],

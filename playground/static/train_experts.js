@@ -13,8 +13,9 @@ const TrainExperts = (() => {
 
   /** What a layer is called that the model has under `path`: the numbers are the model's, in which dense layers count too. */
   function layerName(path, words) {
-    const [, kind, index] = path.match(/(layers|mtp)\.(\d+)/);
-    return fill(kind === "mtp" ? words.further_layer : words.layer, { number: Number(index) + 1 });
+    const [, stack, kind, index] = path.match(/(encoder\.|decoder\.)?(layers|mtp)\.(\d+)/);
+    const names = { "encoder.": words.encoder_layer, "decoder.": words.decoder_layer };
+    return fill(kind === "mtp" ? words.further_layer : names[stack] ?? words.layer, { number: Number(index) + 1 });
   }
 
   /** The part of a view that shows loads; `draw(loads, layers, title)` renews it: `layers` are the paths of those with experts,

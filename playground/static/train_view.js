@@ -20,10 +20,11 @@ const TrainView = (() => {
     const plot = element("div", { class: "train-plot", role: "img", "aria-label": words.chart });
     const region = element("div", { class: "train-scroll", tabindex: "0", role: "region", "aria-label": words.table });
     const experts = TrainExperts.part(words, opening.balances);
+    const note = element("p", { class: "train-note", hidden: "" }, words.samples_filled);
     const samples = element("div", { class: "train-samples" });
     const outcome = element("div", { class: "train-outcome", "aria-live": "polite" });
     const box = element("div", { class: "picture" }, badge, headline, plot, region, experts.box,
-      element("h3", {}, words.samples), samples, outcome);
+      element("h3", {}, words.samples), note, samples, outcome);
     let about = [];
     let lanes = [];
     let drawn = "";
@@ -77,7 +78,7 @@ const TrainView = (() => {
       if (!scored.length) return words.headline_none;
       if (scored.length === 1) {
         const { held } = scored[0];
-        return fill(about[0].writes ? words.headline_one : words.headline_masked, { tokens: grouped(held.at(-1)[0]), first: loss(held[0][2]), last: loss(held.at(-1)[2]) });
+        return fill(words[`headline_${about[0].pays}`], { tokens: grouped(held.at(-1)[0]), first: loss(held[0][2]), last: loss(held.at(-1)[2]) });
       }
       const common = Math.min(...scored.map(({ held }) => held.at(-1)[0]));
       const ranked = scored.map(({ name, held }) => ({ name, last: held.filter(([tokens]) => tokens <= common).at(-1)[2] })).sort((a, b) => a.last - b.last);
@@ -121,6 +122,7 @@ const TrainView = (() => {
       const fresh = lanes.map((lane) => lane.samples.length).join();
       if (fresh === drawn && samples.childElementCount) return;
       drawn = fresh;
+      note.hidden = about.every(({ pays }) => pays === "next");
       samples.replaceChildren(...lanes.map((lane, index) => {
         const list = element("ol", { class: "train-list", tabindex: "0", "aria-label": `${words.samples}: ${about[index].title}` });
         for (const [step, , text] of lane.samples.slice().reverse()) {

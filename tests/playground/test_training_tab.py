@@ -64,7 +64,8 @@ class TestDesigns:
         ("design", "code"),
         [
             ("llama3-8b", "train_too_large"),
-            ("t5-small", "train_kind"),
+            ("t5-small", "train_too_large"),
+            ("minilm-l6", "train_kind"),
             ("clip-vit-b32", "train_kind"),
             (f"{TINY}~n_layers=17", "train_too_deep"),
             (f"{TINY}~vocab_size=100", "train_vocabulary"),
