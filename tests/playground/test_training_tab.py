@@ -7,10 +7,12 @@ import torch
 
 import models
 from models.errors import InputError
+from models.objectives import SUITS
 from models.tokenizers.catalogue import load_named
 from models.training.in_memory import in_memory, split
 from playground import services, train_lane, zoo_scores
 from playground.design_strings import design_string, parse_design
+from playground.i18n import LANGUAGES, say
 from playground.train_designs import balances, small_form, trainable, with_balance
 from playground.train_lane import Lane, recipe_of
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, own, read
@@ -65,7 +67,7 @@ class TestDesigns:
         [
             ("llama3-8b", "train_too_large"),
             ("t5-small", "train_too_large"),
-            ("minilm-l6", "train_kind"),
+            ("minilm-l6~d_model=16~n_heads=2~d_head=8~d_ff=24~vocab_size=300", "train_kind"),
             ("clip-vit-b32", "train_kind"),
             (f"{TINY}~n_layers=17", "train_too_deep"),
             (f"{TINY}~vocab_size=100", "train_vocabulary"),
@@ -257,6 +259,10 @@ class TestLearning:
 
 class TestZoo:
     """The scores of the shipped models, whatever models there are."""
+
+    def test_every_objective_has_words_for_the_day_its_first_model_is_shipped(self):
+        for objective in SUITS:
+            assert all(say(lang, f"train.objective.{objective}") for lang in LANGUAGES)
 
     def test_models_that_share_their_data_are_one_group(self):
         together = next(group for group in groups() if "gpt2-mini" in [one.name for one in group])
