@@ -67,7 +67,6 @@ class TestDesigns:
         [
             ("llama3-8b", "train_too_large"),
             ("t5-small", "train_too_large"),
-            ("minilm-l6~d_model=16~n_heads=2~d_head=8~d_ff=24~vocab_size=300", "train_kind"),
             ("clip-vit-b32", "train_kind"),
             (f"{TINY}~n_layers=17", "train_too_deep"),
             (f"{TINY}~vocab_size=100", "train_vocabulary"),
