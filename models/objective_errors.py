@@ -6,7 +6,7 @@ OBJECTIVES: dict[str, str] = {
         '{value} does not set fates; write {{7: "mask"}} and the like, with mask, random, keep, leave, or how many times '
         "the dice are thrown again."
     ),
-    "mask_position": "Position {position} holds no text that could be masked; there are the positions 0 to {last}.",
+    "mask_position": "Position {position} holds no text that could be masked; text is at {places}.",
     "mask_two_alike": "Choose two different positions.",
     "fill_mask_none": "The text has no [MASK]; write [MASK] where a word is to be filled in.",
     "fill_mask_too_long": (

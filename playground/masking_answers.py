@@ -4,6 +4,7 @@ from playground import services
 from playground.answering import answering
 
 N_TOGETHER = 6  # likeliest tokens at each of two places
+N_FILLED = 5  # and at each [MASK] that a visitor wrote
 
 
 @answering
@@ -50,4 +51,12 @@ def mask_joint(asked: dict, lang: str) -> dict:
     return masking_payload.joint(loaded.tokenizer, made, places, found)
 
 
-ANSWERS = [mask_steps, mask_looks, mask_joint]
+@answering
+def mask_fill(asked: dict, lang: str) -> dict:
+    """A text in which [MASK] is written, filled in."""
+    from playground.mask_filled import filled
+
+    return filled(asked.get("text"), asked.get("model"), N_FILLED)
+
+
+ANSWERS = [mask_steps, mask_looks, mask_joint, mask_fill]

@@ -1,21 +1,11 @@
 """The endpoints /mask and /fill_mask."""
 
-from typing import TYPE_CHECKING
-
 from models.errors import InputError
-from playground import services
 from playground.i18n import language
-from playground.objective_models import BERT, hold_masked
+from playground.mask_filled import filled
+from playground.objective_models import BERT
 from playground.session import DEFAULTS
 from playground.tab import refusals
-from playground.views.numbers import exact
-
-if TYPE_CHECKING:
-    from models.tokenizers import Tokenizer
-
-MASK = "[MASK]"
-MOST_LISTED = 100
-MOST_CHARACTERS = 20_000
 
 
 def mask(
@@ -56,13 +46,13 @@ def mask(
     lang = language(lang)
     with refusals(lang):
         from playground import masking_payload
-        from playground.masking_request import masked_text
+        from playground.masking_request import masked_text, text_places
 
         by_hand = {} if fates is None else fates
         asked = {"text": text, "model": model, "seed": seed, "share": share, "words": whole_words, "fates": by_hand}
         listed, loaded, made = masked_text({**asked, "part": part})
         if made.lost:
-            raise InputError("mask_position", position=made.lost[0], last=len(made.ids) - 1)
+            raise InputError("mask_position", position=made.lost[0], places=text_places(made))
         sequence = masking_payload.sequence(loaded.tokenizer, made)
         noted = masking_payload.notes(listed, loaded.tokenizer, text, made, lang)
     return {
@@ -99,68 +89,4 @@ def fill_mask(text: str, model: str = BERT, top_k: int = 5, second: str = "", la
     """
     lang = language(lang)
     with refusals(lang):
-        import torch
-
-        if isinstance(top_k, bool) or not isinstance(top_k, int):
-            raise InputError("not_an_integer", field="top_k", value=top_k)
-        if not 1 <= top_k <= MOST_LISTED:
-            raise InputError("out_of_range", field="top_k", value=top_k, low=1, high=MOST_LISTED)
-        listed, loaded = hold_masked(model)
-        ids, segments = _read(loaded.tokenizer, [_checked("text", text), _checked("second", second)])
-        tool, mask_id = loaded.tokenizer, loaded.tokenizer.special_id(MASK)
-        places = [place for place, token_id in enumerate(ids) if token_id == mask_id]
-        if not places:
-            raise InputError("fill_mask_none")
-        if len(ids) > loaded.config.max_seq_len:
-            raise InputError("fill_mask_too_long", n_tokens=len(ids), max_seq_len=loaded.config.max_seq_len)
-        with services.turn(), torch.inference_mode():
-            heard = torch.tensor([segments]) if loaded.config.n_segments else None
-            read = torch.tensor([ids])
-            out = loaded.model(read, token_type_ids=heard, logits_at=read == mask_id)
-            best = out.logits.float().softmax(-1).topk(min(top_k, tool.vocab_size))  # (N, top_k)
-            follows = None
-            if second.strip() and out.nsp_logits is not None:
-                follows = float(out.nsp_logits[0].softmax(-1)[0])
-    return {
-        "model": listed.name,
-        "trained": listed.trained,
-        "tokens": [tool.token(token_id) for token_id in ids],
-        "ids": ids,
-        "masks": [
-            {
-                "position": place,
-                "predictions": [
-                    {"token": tool.token(token_id), "id": token_id, "probability": p}
-                    for token_id, p in zip(found, probabilities, strict=True)
-                ],
-            }
-            for place, found, probabilities in zip(places, best.indices.tolist(), best.values.tolist(), strict=True)
-        ],
-        "follows": follows,
-    }
-
-
-def _checked(field: str, text: object) -> str:
-    if not isinstance(text, str):
-        raise InputError("not_a_text", field=field, value=text)
-    if len(text) > MOST_CHARACTERS:
-        raise InputError("token_text_too_long", size=exact(len(text)), limit=exact(MOST_CHARACTERS))
-    return text
-
-
-def _read(tokenizer: "Tokenizer", texts: list[str]) -> tuple[list[int], list[int]]:
-    """[CLS] A [SEP] B [SEP], or without B, as ids and segments; each [MASK] that is written is the mark itself."""
-    from models.objectives import marks_of
-
-    marks = marks_of(tokenizer)
-    marks.need("cls", "sep", "mask")
-    ids, segments = [marks.cls], [0]
-    for segment, text in enumerate(texts):
-        if segment and not text.strip():
-            break
-        for index, piece in enumerate(text.split(MASK)):
-            ids += [marks.mask] if index else []
-            ids += tokenizer.encode(piece)
-        ids.append(marks.sep)
-        segments += [segment] * (len(ids) - len(segments))
-    return ids, segments
+        return filled(text, model, top_k, second)

@@ -6,6 +6,7 @@ from models.mask_filling import Joint, Looks
 from models.objectives.next_sentence import N_MARKS
 from models.tokenizers import Tokenizer
 from playground.i18n import say
+from playground.mask_filled import MASK
 from playground.masking import READ_AT_ONCE, Masking
 from playground.masking_pass import Answer, Pass
 from playground.objective_models import MaskedModel, best_reader, find_masked
@@ -74,7 +75,8 @@ def fates(tokenizer: Tokenizer, made: Masking) -> list[dict]:
 
 
 def notes(listed: MaskedModel, tokenizer: Tokenizer, text: str, made: Masking, lang: str) -> list[dict]:
-    """What is odd about a text, a sentence each, and in `way` what the page offers: "passage", "part" or a model's name."""
+    """What is odd about a text, a sentence each, and in `way` what the page offers: "passage", "part", "fill" or a
+    model's name."""
     found: list[tuple[str, str | None, dict]] = []
     if not listed.trained:
         found.append(("random", None, {"title": listed.title}))
@@ -103,6 +105,8 @@ def notes(listed: MaskedModel, tokenizer: Tokenizer, text: str, made: Masking, l
             found.append(("unknown_here", better, {**values, "title": find_masked(better).title}))
         else:
             found.append(("unknown", None, values))
+    if MASK in read:
+        found.append(("written_mask", "fill", {}))
     if made.lost:
         found.append(("lost", None, {"positions": ", ".join(map(str, made.lost[:12]))}))
     return [{"sentence": say(lang, f"masking.note.{code}", **values), "way": way} for code, way, values in found]

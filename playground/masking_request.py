@@ -27,6 +27,19 @@ def masked_text(asked: dict) -> "tuple[MaskedModel, models.Loaded, Masking]":
     return listed, loaded, made
 
 
+def text_places(made: Masking) -> str:
+    """The positions that hold text, as "1–21, 23–38"."""
+    found: list[list[int]] = []
+    for position, token_id in enumerate(made.ids.tolist()):
+        if token_id in made.marks.specials:
+            continue
+        if found and found[-1][1] == position - 1:
+            found[-1][1] = position
+        else:
+            found.append([position, position])
+    return ", ".join(f"{first}–{last}" if last > first else str(first) for first, last in found)
+
+
 def two_places(wanted: object, made: Masking, tokenizer) -> tuple[int, int] | None:
     """The two positions of a request ("5,6") where both are text; else two that are worth it: those of a passage, or a
     drawn one and its neighbour. None in a text of one token."""

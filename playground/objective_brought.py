@@ -11,7 +11,7 @@ from models.errors import InputError
 from models.hub import is_hub_id
 from playground import services
 from playground.house_tokenizers import MASKED_HEADS
-from playground.objective_models import MaskedModel, absent_models, find_masked, keep_brought, masked_models
+from playground.objective_models import MaskedModel, absent_models, find_masked, keep_brought, known_model
 
 LONGEST = 200  # characters of a hub id or a path
 MARKS = ("mask", "cls", "sep")
@@ -27,7 +27,7 @@ def serve(host: str | None) -> None:
 
 
 def bring(source: object) -> MaskedModel:
-    """The model of a hub id or a folder, which is then one of `masked_models` under what was typed.
+    """The model of a hub id or a folder, which `find_masked` then finds under what was typed.
 
     Of a hub id config.json is read first, so that nothing large is downloaded for a model that cannot be used. Raises
     `InputError` for what is no such model, has no head for masked words, or is too large.
@@ -35,12 +35,10 @@ def bring(source: object) -> MaskedModel:
     if not isinstance(source, str):
         raise InputError("not_a_text", field="model", value=source)
     name = source.strip()
-    if known := next((one for one in masked_models() if one.name == name), None):
-        return known
-    if name in absent_models():
-        return find_masked(name)  # which tells how to install it
+    if (known := known_model(name)) or name in absent_models():
+        return known or find_masked(name)  # which tells how to install it
     if not name or len(name) > LONGEST:
-        raise InputError("brought_source", name=name[:LONGEST])
+        raise InputError("brought_source", name=name[:LONGEST] or "“”")
     with _turn_to_bring():
         folder = _folder(name)
         loaded = services.hold_folder(folder)

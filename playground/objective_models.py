@@ -46,14 +46,15 @@ _brought: dict[str, MaskedModel] = {}
 
 
 def masked_models() -> list[MaskedModel]:
-    """Every trained one that is here, shipped, installed or brought; without any, one with random weights, which says so."""
+    """Every trained one that is here, shipped or installed; without any, one with random weights, which says so. What a
+    visitor brought is listed for nobody else: see `find_masked`."""
     known = [(name, services.inhand(name)) for name in services.models_with_weights()]
     masked = [(name, one) for name, one in known if one.config.head in MASKED_HEADS]
     found = [MaskedModel(name, one.name, True, one.config) for name, one in masked]
     if found:
-        return [*found, *_brought.values()]
+        return found
     one = services.inhand(BERT)
-    return [MaskedModel(BERT, one.name, False, one.config), *_brought.values()]
+    return [MaskedModel(BERT, one.name, False, one.config)]
 
 
 def absent_models() -> list[str]:
@@ -63,17 +64,22 @@ def absent_models() -> list[str]:
     return [name for name in masked if name not in listed]
 
 
-def find_masked(name: object) -> MaskedModel:
-    """The model of that name among `masked_models`.
+def known_model(name: object) -> MaskedModel | None:
+    """The model of that name: one of `masked_models`, or one that was brought under it."""
+    listed = {one.name: one for one in masked_models()} | _brought
+    return listed.get(name) if isinstance(name, str) else None
 
-    Raises `InputError` with the names that there are, or with the command that installs it.
+
+def find_masked(name: object) -> MaskedModel:
+    """That `known_model`.
+
+    Raises `InputError` for another name with the names that there are, or with the command that installs it.
     """
-    listed = {one.name: one for one in masked_models()}
-    if isinstance(name, str) and name in listed:
-        return listed[name]
+    if found := known_model(name):
+        return found
     if name in absent_models():
         raise InputError("model_not_installed", name=services.title(name), command=INSTALLABLE[name].command)
-    raise InputError("not_a_choice", field="model", value=name, allowed=", ".join(listed))
+    raise InputError("not_a_choice", field="model", value=name, allowed=", ".join(one.name for one in masked_models()))
 
 
 def hold_masked(name: object) -> "tuple[MaskedModel, models.Loaded]":
@@ -83,7 +89,7 @@ def hold_masked(name: object) -> "tuple[MaskedModel, models.Loaded]":
 
 
 def keep_brought(model: MaskedModel) -> MaskedModel:
-    """Lists a model that was brought, for as long as the program runs. Raises `InputError` once there are too many."""
+    """Keeps a model that was brought, for as long as the program runs. Raises `InputError` once there are too many."""
     if model.name not in _brought and len(_brought) >= MAX_BROUGHT:
         raise InputError("brought_full", limit=MAX_BROUGHT)
     return _brought.setdefault(model.name, model)
@@ -91,7 +97,7 @@ def keep_brought(model: MaskedModel) -> MaskedModel:
 
 @lru_cache(maxsize=32)
 def tokenizer_of(name: str) -> Tokenizer:
-    """The tokenizer of one of `masked_models`, without loading its weights."""
+    """The tokenizer of a model that `find_masked` finds, without loading its weights."""
     found = find_masked(name)
     if found.folder is not None:
         return tokenizers.load(found.folder)

@@ -5,7 +5,7 @@ from playground import services
 from playground.answering import answering
 from playground.i18n import words_under
 from playground.objective_brought import bring
-from playground.objective_models import MaskedModel, absent_models, masked_models
+from playground.objective_models import MaskedModel, absent_models, known_model, masked_models
 from playground.objective_passages import passages
 from playground.session import LIMITS, TEXTS
 
@@ -31,12 +31,19 @@ def objective_opening(asked: dict, lang: str) -> dict:
 
 @answering
 def objective_bring(asked: dict, lang: str) -> dict:
-    """The model of a hub id or folder, as `objective_opening` lists models; it is then one of them."""
+    """The model of a hub id or folder, as `objective_opening` lists models; the page lists it then."""
     return _listed(bring(asked.get("source")))
+
+
+@answering
+def objective_known(asked: dict, lang: str) -> dict:
+    """In `models` the model of that name, as `objective_opening` lists models, where somebody brought it; else nothing."""
+    found = known_model(asked.get("name"))
+    return {"models": [_listed(found)] if found else []}
 
 
 def _listed(one: MaskedModel) -> dict:
     return {"name": one.name, "title": one.title, "trained": one.trained, "judges_pairs": one.judges_pairs}
 
 
-ANSWERS = [objective_opening, objective_bring]
+ANSWERS = [objective_opening, objective_bring, objective_known]

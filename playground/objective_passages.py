@@ -17,7 +17,7 @@ def _listed() -> dict[str, dict]:
 
 def passages(lang: str) -> list[dict]:
     """Every passage, those in the page's language first: name, title, lang, text, the name of a `model` for it, and in
-    `two` words of which the first and the last are worth masking together (or None)."""
+    `two` words of which the first and the last are worth masking together, in `gap` a sentence with [MASK] (or None)."""
     found = [
         {
             "name": name,
@@ -26,6 +26,7 @@ def passages(lang: str) -> list[dict]:
             "text": values["text"],
             "model": best_reader(values["text"]),
             "two": values.get("two"),
+            "gap": values.get("gap"),
         }
         for name, values in _listed().items()
     ]

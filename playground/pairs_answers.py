@@ -4,12 +4,13 @@ from dataclasses import asdict
 from functools import cache
 
 from models.errors import InputError
+from models.tokenizers import Tokenizer
 from playground import services
 from playground.answering import answering, read_whole
 from playground.i18n import say
-from playground.objective_models import masked_models, tokenizer_of
+from playground.objective_models import best_reader, find_masked, known_model, masked_models, tokenizer_of
 from playground.pair_building import building, drawn_pairs
-from playground.pair_documents import COLLECTIONS, GROUPS, OWN, documents_of, texts_of
+from playground.pair_documents import COLLECTIONS, GROUPS, OWN, Document, documents_of, texts_of
 from playground.pair_judging import hold_judge, judge, typed_pair
 from playground.pair_score import languages_of, scoreboard, summary
 from playground.session import LIMITS
@@ -20,21 +21,23 @@ def pairs_opening(asked: dict, lang: str) -> dict:
     """The collections of documents to choose from, how long a pair may be, and for each model an example to ask about."""
     low, high = LIMITS["pair_tokens"]
     names = [{"name": name, "title": say(lang, f"pairs.collection.{name}")} for name in (*COLLECTIONS, OWN)]
-    judges = [one.name for one in masked_models() if one.judges_pairs]
+    brought = known_model(asked.get("model"))
+    listed = {one.name: one for one in (*masked_models(), brought) if one and one.judges_pairs}
     return {
         "collections": names,
         "tokens": {"low": low, "high": high},
-        "examples": {name: example_for(name) for name in judges},
-        "suited": {name: suited_collection(name) for name in judges},
+        "examples": {name: example_for(name) for name in listed},
+        "suited": {name: suited_collection(name) for name in listed},
     }
 
 
 @cache
 def example_for(model: str) -> tuple[str, str]:
-    """The first two sentences of the first held-out text in a language that the model reads."""
+    """The first two sentences of a held-out text in a language that the model reads: the last one, of which no pair is
+    built beside it."""
     from models.objectives.sentences import sentences
 
-    first, second, *_ = sentences(texts_of(_file(model))[0])
+    first, second, *_ = sentences(texts_of(_file(model))[-1])
     return first, second
 
 
@@ -52,11 +55,24 @@ def _file(model: str) -> str:
 
 @answering
 def pairs_build(asked: dict, lang: str) -> dict:
-    """The documents as sentences, and what was drawn for each pair."""
-    _, loaded = hold_judge(asked.get("model"))
+    """The documents as sentences, how well the model reads them, and what was drawn for each pair."""
+    found, loaded = hold_judge(asked.get("model"))
     with services.turn():
         documents, drawn = _drawn(asked, loaded)
-        return building(documents, drawn, loaded.tokenizer, asked["tokens"])
+        built = building(documents, drawn, loaded.tokenizer, asked["tokens"])
+        return {**built, "reading": reading(documents, found.name, loaded.tokenizer)}
+
+
+def reading(documents: list[Document], name: str, tokenizer: Tokenizer) -> dict:
+    """How many tokens the documents have, how many of them the model does not know, and the judge that reads them better."""
+    ids = [token_id for document in documents for sentence in document.ids for token_id in sentence]
+    unknown = sum(tokenizer.kind_of(token_id) == "unknown" for token_id in ids)
+    better = best_reader("\n".join(" ".join(document.sentences) for document in documents)) if unknown else name
+    return {
+        "tokens": len(ids),
+        "unknown": unknown,
+        "better": better if better != name and find_masked(better).judges_pairs else None,
+    }
 
 
 @answering

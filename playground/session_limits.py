@@ -34,6 +34,8 @@ PAIR_AT = re.compile(r"\d{1,2}\.\d{1,2}")
 FATE_LIST = re.compile(r"\d{1,3}:(mask|random|keep|leave|\d{1,2})(,\d{1,3}:(mask|random|keep|leave|\d{1,2})){0,127}")
 MAX_THROWS = 99  # of the dice of one position
 MASK_HEAD = re.compile(r"\d{1,3}\.(\d{1,3}|mean)")
+LEFT_OUT = re.compile(r"[a-z_]{1,20}(,[a-z_]{1,20}){0,9}")
+MASK_WAYS = ("alone", "forward", "backward", "difference")
 MASK_TWO = re.compile(r"\d{1,3},\d{1,3}")
 WEIGHT_PAIR = re.compile(r"\d{1,3}\.\d{1,3}")
 SIGHT_NUMBERS = re.compile(
@@ -115,6 +117,7 @@ TEXTS = {
     "din_list": 400,
     "exp_text": 20_000,
     "exp_target": 2_000,
+    "mask_fill": 2_000,
     "pair_first": 2_000,
     "pair_second": 2_000,
 }

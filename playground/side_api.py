@@ -40,8 +40,10 @@ def objectives(
             decoder_inputs, decoder_tokens: what a decoder reads, else null
             targets, target_tokens: what it should say at each place of `decoder_inputs`, or else of `inputs`; null at
                 places that pay no loss
-            n_paid, paid_share: places that pay loss for a token, in all and of all places that are read; of a pair [CLS]
-                pays for one more answer, `is_next`
+            n_paid, paid_share: places that pay loss, in all and of all places that are read; of a pair [CLS] is one, which
+                pays for the answer `is_next`
+            n_text_paid, text_share: those that pay for a token of text, not for a sentinel, an end or another mark, in all
+                and of the tokens of text that the example has
             position_ids: one row, or two where tokens have two positions; null for 0, 1, 2, …
             token_type_ids: the segments, or null
             prefix_length: how many first tokens see each other, or null
@@ -90,8 +92,10 @@ def _listed(side: Side, lang: str) -> dict:
         "decoder_tokens": None if decoder is None else _tokens(decoder),
         "targets": targets,
         "target_tokens": _tokens(targets),
-        "n_paid": example.n_paid,
-        "paid_share": example.n_paid / (len(inputs) + len(decoder or ())),
+        "n_paid": side.n_paid,
+        "paid_share": side.n_paid / (len(inputs) + len(decoder or ())),
+        "n_text_paid": side.n_text_paid,
+        "text_share": side.n_text_paid / side.n_text,
         "position_ids": None if example.position_ids is None else example.position_ids.tolist(),
         "token_type_ids": None if example.token_type_ids is None else example.token_type_ids.tolist(),
         "prefix_length": example.prefix_length,

@@ -29,13 +29,28 @@ DENOISER_KEYS = ("r3", "r8", "s", "x3", "x8", "x64", "x64_half")
 class Side:
     """One objective on the text; variant: which of several kinds it has, None where there is one only.
 
-    example is None where the text is too short for this objective, which `refused` then says.
+    example is None where the text is too short for this objective, which `refused` then says; n_text: how many tokens of
+    text it has, marks not counted.
     """
 
     objective: str
     variant: str | None
     example: "Example | None"
     refused: InputError | None = None
+    n_text: int = 0
+
+    @property
+    def n_paid(self) -> int:
+        """Places that pay loss; of a pair, [CLS] is one."""
+        return self.example.n_paid + (self.example.is_next is not None)
+
+    @property
+    def n_text_paid(self) -> int:
+        """Places that pay loss for a token of the text: not for a sentinel, an end or another mark of the objective."""
+        from models.objectives import IGNORED
+
+        paid = (target for target in self.example.targets.tolist() if target != IGNORED)
+        return sum(marked_tokenizer().kind_of(token_id) != "special" for token_id in paid)
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ def examples_of(text: object, seed: object) -> Shown:
     import torch
 
     from models.objectives import marks_of
+    from models.objectives.next_sentence import N_MARKS
 
     if not isinstance(text, str):
         raise InputError("not_a_text", field="text", value=text)
@@ -80,10 +96,11 @@ def examples_of(text: object, seed: object) -> Shown:
     sides = []
     for objective, variant, make in _makers(ids, marks):
         try:
-            sides.append(Side(objective, variant, make(torch.Generator().manual_seed(number))))
+            sides.append(Side(objective, variant, make(torch.Generator().manual_seed(number)), n_text=len(ids)))
         except InputError as error:
             sides.append(Side(objective, variant, None, error))
-    pair = Side("masked_pairs", None, _masked_pair(text, len(ids), marks, torch.Generator().manual_seed(number)))
+    example = _masked_pair(text, len(ids), marks, torch.Generator().manual_seed(number))
+    pair = Side("masked_pairs", None, example, n_text=len(example.inputs) - N_MARKS)
     place = 1 + max(index for index, side in enumerate(sides) if side.objective == "masked")
     return Shown(ids.tolist(), len(whole), [*sides[:place], pair, *sides[place:]])
 

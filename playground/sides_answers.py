@@ -55,7 +55,9 @@ def _described(side: Side, lang: str) -> dict:
         "segments": None if example.token_type_ids is None else example.token_type_ids.tolist(),
         "prefix": example.prefix_length,
         "is_next": example.is_next,
-        "n_paid": example.n_paid,
+        "n_paid": side.n_paid,
+        "n_text": side.n_text,
+        "n_text_paid": side.n_text_paid,
         "masks": [
             {"kind": one.kind, "columns": one.seen.shape[1], "rows": [runs(row) for row in one.seen.tolist()]}
             for one in seen

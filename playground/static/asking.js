@@ -7,7 +7,7 @@ lineage.fill = (words, gaps) => words.replace(/\{(\w+)\}/g, (whole, name) => gap
 lineage.grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
 const Asking = (() => {
-  const TEXTS = ["prompt", "text", "obj_text", "pair_first", "pair_second", "att_text", "att_second", "exp_text", "exp_target"]; // the long ones: together they must fit into an address
+  const TEXTS = ["prompt", "text", "obj_text", "mask_fill", "pair_first", "pair_second", "att_text", "att_second", "exp_text", "exp_target"]; // the long ones: together they must fit into an address
 
   const AGAIN = 5_000; // milliseconds until a server that did not answer is asked once more
 
@@ -48,10 +48,17 @@ const Asking = (() => {
     return lineage.encoded([text, ...others].join("")).length <= lineage.MAX_ENCODED;
   }
 
+  const leftOut = () => (lineage.state.left_out ?? "").split(",").filter(Boolean);
+
+  /** Whether the page was opened by a link that had no room for this text, which is not known here. */
+  const isMissing = (name) => leftOut().includes(name) && lineage.remember("sessionStorage", name) === null;
+
   /** Keeps a text: in the address where it has room, else for as long as this window lasts. */
   function keepText(name, text) {
     const carried = fits(name, text);
     lineage.write(name, carried ? text : "");
+    const others = leftOut().filter((other) => other !== name);
+    lineage.write("left_out", [...others, ...(carried ? [] : [name])].join(","));
     lineage.remember("sessionStorage", name, carried ? null : text);
     return carried;
   }
@@ -96,5 +103,5 @@ const Asking = (() => {
     }).observe(place);
   }
 
-  return { Refused, asker, attempter, begun, fits, keepText, keptText, onModel, ready };
+  return { Refused, asker, attempter, begun, fits, isMissing, keepText, keptText, onModel, ready };
 })();

@@ -15,6 +15,7 @@ const Masking = (() => {
     let again = false;
     let built = null;
     let shownFor = "";
+    let guessedIn = ""; // the drawing that the guesses are about
 
     const request = (more = {}) => ({
       text: shared.chosen.text,
@@ -28,6 +29,7 @@ const Masking = (() => {
       ...more,
     });
     const signature = () => JSON.stringify({ ...request(), two: null });
+    const drawing = () => JSON.stringify({ ...request(), fates: null, two: null });
 
     async function update() {
       again = true;
@@ -37,12 +39,13 @@ const Masking = (() => {
       try {
         while (again) {
           again = false;
-          const asked = signature();
+          const [asked, drawn] = [signature(), drawing()];
           const payload = await shared.attempt(() => shared.ask("mask_steps", request()));
           if (again) continue;
           shownFor = payload ? asked : ""; // what was refused is asked for again when the section is opened
+          view.guesses = payload && view.payload && drawn === guessedIn ? guessesKept(payload) : new Map();
+          guessedIn = drawn;
           view.payload = payload;
-          view.guesses.clear();
           view.extra.clear();
           draw();
         }
@@ -51,6 +54,10 @@ const Masking = (() => {
         panel.setAttribute("aria-busy", "false");
       }
     }
+
+    /** The guesses at positions that are still asked for, where the model reads the same as before. */
+    const guessesKept = ({ answers, inputs }) => new Map([...view.guesses].filter(([position]) =>
+      answers.some((one) => one.position === position) && inputs[position] === view.payload.inputs[position]));
 
     /** What a step needs beside the payload, asked for once; `show` gets it, or null where it was refused. */
     view.more = async (name, key, more, show) => {
@@ -86,9 +93,20 @@ const Masking = (() => {
       built.controls.refresh();
       update();
     };
+    /** Another passage, its positions drawn anew, at the step where they are guessed. */
+    view.guessFirst = () => {
+      const others = shared.opening.passages.filter(({ lang, text }) => lang === lineage.lang && text !== shared.chosen.text);
+      const passage = others[Math.floor(Math.random() * others.length)];
+      view.go(STEPS.indexOf("guess"));
+      shared.setText(passage.text);
+      write({ obj_model: passage.model, mask_part: 0 });
+      view.anotherSeed();
+      built.fillIn.update();
+    };
     view.go = (to) => {
       lineage.write("mask_step", Math.min(Math.max(to, 0), STEPS.length - 1));
       draw();
+      if (built.list.getBoundingClientRect().top < 0) built.list.scrollIntoView({ block: "start" }); // a step is read from its beginning
     };
 
     // ---- the skeleton --------------------------------------------------------------------------------------------------
@@ -99,6 +117,7 @@ const Masking = (() => {
         changed(what) {
           write(what === "text" ? { mask_part: 0, ...ANEW } : ANEW);
           update();
+          if (what !== "seed") built.fillIn.update();
         },
       });
       const share = element("input", { id: "mask-share", type: "range", min: "1", max: "60", step: "1" });
@@ -135,8 +154,9 @@ const Masking = (() => {
       const notes = element("div", { class: "mask-notes" });
       const content = element("div", { class: "mask-content" });
       const ways = element("div", { class: "obj-row mask-ways" }, back, next);
-      panel.append(element("div", { class: "split" }, settings, element("div", { class: "picture" }, list, notes, content, ways)));
-      return { controls, steps, back, next, notes, content, cover };
+      const fillIn = MaskingFill.section({ words, shared, titleOf: Objectives.titleOf });
+      panel.append(element("div", { class: "split" }, settings, element("div", { class: "picture" }, list, notes, content, ways, fillIn.part)));
+      return { fillIn, controls, list, steps, back, next, notes, content, cover };
     }
 
     function draw() {
@@ -179,6 +199,8 @@ const Masking = (() => {
         if (way === "part") {
           offer(words.part_before, () => view.put({ mask_part: part.index - 1, ...ANEW }), part.index === 0);
           offer(words.part_after, () => view.put({ mask_part: part.index + 1, ...ANEW }), part.index === part.count - 1);
+        } else if (way === "fill") {
+          offer(words.fill_below, () => built.fillIn.take(shared.chosen.text));
         } else if (way === "passage") {
           const passage = shared.opening.passages[0];
           offer(fill(words.take_passage, { title: passage.title }), () => {
@@ -186,12 +208,14 @@ const Masking = (() => {
             write({ obj_model: passage.model, mask_part: 0, ...ANEW });
             built.controls.refresh();
             update();
+            built.fillIn.update();
           });
         } else if (way) {
           offer(fill(words.take_model, { title: shared.opening.models.find((item) => item.name === way)?.title ?? way }), () => {
             write({ obj_model: way, ...ANEW });
             built.controls.refresh();
             update();
+            built.fillIn.update();
           });
         }
         return note;
@@ -202,6 +226,7 @@ const Masking = (() => {
       built ??= build();
       built.controls.refresh();
       if (shownFor !== signature()) update();
+      built.fillIn.update();
     };
     return { open };
   }

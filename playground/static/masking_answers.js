@@ -84,15 +84,18 @@ const MaskingAnswers = (() => {
     const sentences = [said(fill(words.said_answer, values))];
     if (guesses.size) sentences.push(element("p", {}, fill(words.said_score, values)));
     if (payload.follows !== null) sentences.push(element("p", { class: "obj-note" }, fill(words.said_follows, { p: percent(payload.follows) })));
-    const bars = element("div", { class: "mask-bars" }, ...one.top.map(([token, p]) => bar(p, token, token === one.true)));
+    const bars = element("div", { class: "mask-bars" }, ...one.top.map(([token, p]) => bar(p, token === one.true ? fill(words.true_token, { token }) : token, token === one.true)));
     if (one.rank > one.top.length) bars.append(bar(one.p, fill(words.true_at_rank, { token: one.true, rank: grouped(one.rank) }), true));
     const heads = [[words.position, true], [words.it_reads], [words.truth], [words.your_guess], [words.probability, true], [words.rank, true], [words.loss, true], [words.likeliest]];
     const rows = payload.answers.map((each) => [String(each.position), payload.inputs[each.position], each.true, guessOf(view, each), percent(each.p), grouped(each.rank), nats(each.loss),
       each.top.slice(0, 5).map(([token, p]) => `${token} ${percent(p)}`).join(" · ")]);
     rows.push([words.sum, "", "", "", "", "", nats(payload.loss.all), ""]);
-    return [...sentences, line, element("h3", {}, fill(words.bars_of, { position: one.position, token: one.true, loss: nats(one.loss), p: percent(one.p) })), bars,
+    return [...sentences, shading(words.row_answers, words), line, element("h3", {}, fill(words.bars_of, { position: one.position, token: one.true, loss: nats(one.loss), p: percent(one.p) })), bars,
       table(heads, rows, words.table_answers)];
   }
+
+  /** What the colours of a row mean, and which of its tokens are buttons. */
+  const shading = (meaning, words) => element("p", { class: "obj-note" }, meaning + words.stop + words.drawn_only);
 
   function guessOf({ guesses }, { position, true: truth }) {
     if (!guesses.has(position)) return "–";
@@ -138,12 +141,12 @@ const MaskingAnswers = (() => {
         span.title = percent(shown[place]);
       } });
     const order = shown.map((p, place) => [p, place]).sort((one, other) => other[0] - one[0]);
-    const named = order.filter(([, place]) => place !== position).slice(0, 3).map(([p, place]) => fill(words.to_token, { token: payload.inputs[place], position: place, p: percent(p) }));
+    const named = order.slice(0, 3).map(([p, place]) => fill(words.to_token, { token: payload.inputs[place], position: place, p: percent(p) }));
     const marks = shown.reduce((sum, p, place) => sum + (payload.kinds[place] === "s" ? p : 0), 0);
     const values = { layer: layer + 1, head: head === "mean" ? words.all_heads : fill(words.head_number, { head: Number(head) + 1 }), position, token: payload.inputs[position],
       most: named.join(words.comma), self: percent(shown[position]), marks: percent(marks) };
     const rows = order.map(([p, place]) => [String(place), payload.inputs[place], percent(p)]);
-    return [said(fill(words.said_attention, values)), line, headGrid(view, rowOf, index, layer, head),
+    return [said(fill(words.said_attention, values)), shading(words.row_attention, words), line, headGrid(view, rowOf, index, layer, head),
       twin(words.as_table, table([[words.position, true], [words.token], [words.share_of_attention, true]], rows, words.table_attention))];
   }
 

@@ -39,7 +39,8 @@ const MaskingSteps = (() => {
 
   // ---- tokens ----------------------------------------------------------------------------------------------------------
 
-  function tokens({ payload, words }) {
+  function tokens(view) {
+    const { payload, words } = view;
     const sentences = sentenceOf(payload);
     const lines = payload.sentences.map((_, index) => {
       const places = sentences.map((of, position) => (of === index ? position : -1)).filter((position) => position >= 0);
@@ -54,7 +55,13 @@ const MaskingSteps = (() => {
     const rows = payload.tokens.map((token, position) => [String(position), token, grouped(payload.ids[position]),
       sentences[position] < 0 ? "–" : String(sentences[position] + 1)]).filter((cells) => cells[3] !== "–");
     return [said(fill(words.said_tokens, values)), element("ol", { class: "mask-sentences" }, ...lines),
-      twin(words.as_table, table([[words.position, true], [words.token], [words.id, true], [words.sentence, true]], rows, words.table_tokens))];
+      twin(words.as_table, table([[words.position, true], [words.token], [words.id, true], [words.sentence, true]], rows, words.table_tokens)), guessFirst(view)];
+  }
+
+  function guessFirst({ words, guessFirst: go }) {
+    const button = element("button", { type: "button", id: "mask-guess-first" }, words.guess_other);
+    button.addEventListener("click", go);
+    return element("div", { class: "mask-note" }, element("p", {}, words.guess_first), button);
   }
 
   // ---- the pair ----------------------------------------------------------------------------------------------------------
@@ -96,11 +103,11 @@ const MaskingSteps = (() => {
     });
     const whole = lineage.state.mask_words === "true";
     const values = { share: lineage.state.mask_share, text: payload.n_text, exact: (payload.n_text * Number(lineage.state.mask_share) / 100).toFixed(1),
-      wanted: payload.n_chosen, drawn: payload.n_paid, seed: view.shared.chosen.seed };
+      wanted: payload.n_chosen, drawn: payload.by_seed.length, seed: view.shared.chosen.seed };
     const hand = payload.thrown.filter(({ position }) => !payload.by_seed.includes(position)).length;
     const out = payload.by_seed.filter((position) => !drawn.has(position)).length;
     const parts = [said(fill(whole ? words.said_draw_words : words.said_draw, values))];
-    if (hand || out) parts.push(byHand(view, fill(words.hand_drawn, { added: hand, out })));
+    if (hand || out) parts.push(byHand(view, fill(words.hand_drawn, { added: hand, out, all: payload.n_paid })));
     const rows = payload.thrown.map(({ position }) => [String(position), payload.tokens[position], payload.by_seed.includes(position) ? words.by_seed : words.by_hand]);
     return [...parts, line, element("p", { class: "obj-note" }, words.draw_how),
       twin(words.as_table, table([[words.position, true], [words.token], [words.drawn_by]], rows, words.table_draw))];
@@ -117,23 +124,28 @@ const MaskingSteps = (() => {
   function dice(view) {
     const { payload, words } = view;
     const counts = Object.fromEntries(ACTIONS.map((action) => [action, payload.thrown.filter((one) => one.action === action).length]));
-    const rows = payload.thrown.map((one) => [String(one.position), token(payload.tokens[one.position]), die(one, words), becomes(view, one), controls(view, one)]);
+    const rows = payload.thrown.map((one) => [String(one.position), token(payload.tokens[one.position]), die(view, one), becomes(view, one), controls(view, one)]);
     const line = row(payload.inputs, { label: words.row_inputs, dress: (span, position) => dressInput(payload, span, position) });
     const parts = [said(fill(words.said_dice, { ...counts, all: payload.n_paid }))];
     if (lineage.state.mask_fates) parts.push(byHand(view, words.hand_fates));
-    return [...parts, table([[words.position, true], [words.token], [words.die], [words.becomes], [words.again_or_hand]], rows, words.table_dice),
+    return [...parts, table([[words.position, true], [words.token], [words.die], [words.becomes], [words.again_or_hand]], rows, words.table_dice), legend(words),
       element("h3", {}, words.input_after), line];
   }
 
   const token = (text) => element("span", { class: "mtok plain-token", dir: "auto" }, text);
 
+  /** How often the dice of a position were thrown again; for one that was added by hand the first throw is none of these. */
+  const again = ({ by_seed: drawn }, { by, times, position }) => (by === "again" ? times - Number(!drawn.includes(position)) : 0);
+
   /** Where the throw fell: 0 to 0.8 mask, to 0.9 random, to 1 keep. */
-  function die(one, words) {
+  function die({ payload, words }, one) {
     if (one.by === "hand") return words.set_by_hand;
     const mark = element("span", { class: "mark-at" });
     mark.style.insetInlineStart = `${100 * one.throw}%`;
     const scale = element("span", { class: "mask-die", "aria-hidden": "true" }, element("i", { class: "mask" }), element("i", { class: "random" }), element("i", { class: "keep" }), mark);
-    const text = one.by === "again" ? fill(words.thrown_again, { throw: one.throw.toFixed(3), times: one.times }) : one.throw.toFixed(3);
+    const times = again(payload, one);
+    const thrown = one.throw.toFixed(3);
+    const text = times ? fill(words.thrown_again, { throw: thrown, times }) : thrown;
     return element("span", { class: "mask-throw" }, scale, text);
   }
 
@@ -155,6 +167,8 @@ const MaskingSteps = (() => {
     });
     return element("span", { class: "obj-row mask-hand" }, again, pick);
   }
+
+  const legend = (words) => element("p", { class: "mask-legend" }, ...ACTIONS.map((name) => element("span", { class: `key fate-${name}` }, words[`die_${name}`])));
 
   function dressInput(payload, span, position) {
     const one = payload.thrown.find((thrown) => thrown.position === position);
@@ -186,7 +200,7 @@ const MaskingSteps = (() => {
     const heads = [[words.position, true], [words.token], ...names.map((name) => [words[`norm_of_${name}`], true])];
     const rows = payload.inputs.map((text, position) => [String(position), text, ...names.map((name) => vectors.norms[name][position].toFixed(2))]);
     const sentence = fill(names.includes("segment") && names.includes("position") ? words.said_input : words.said_input_less, values);
-    return [said(sentence), line, element("div", { class: "mask-parts" }, ...strips), element("p", { class: "obj-note" }, fill(words.strip_how, { scale: vectors.scale.toPrecision(3) })),
+    return [said(sentence), line, legend(words), element("div", { class: "mask-parts" }, ...strips), element("p", { class: "obj-note" }, fill(words.strip_how, { scale: vectors.scale.toPrecision(3) })),
       twin(words.as_table, table(heads, rows, words.table_input))];
   }
 

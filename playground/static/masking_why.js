@@ -8,6 +8,10 @@ const MaskingWhy = (() => {
   const WAYS = ["alone", "forward", "backward", "difference"];
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const two = (value) => value.toFixed(2);
+  const SMALL = 0.01; // a fall of one percentage point
+  const LIKELY = 0.1;
+  const points = (value) => Math.abs(100 * value).toFixed(1);
+  const signed = (value) => (points(value) === "0.0" ? "0.0" : `${value > 0 ? "+" : "−"}${points(value)}`);
 
   /** A place for what the server is still to say, which `draw(view, reply)` makes elements of; what it refuses can be asked
       for again. */
@@ -47,27 +51,33 @@ const MaskingWhy = (() => {
     const average = { all: rows.length, seen: percent(mean(rows.map((each) => each.looks[0].p))), masked: percent(mean(rows.map((each) => each.looks[1].p))),
       random: percent(mean(rows.map((each) => each.looks[2].p))), cosine: two(mean(rows.map((each) => each.cosines[0].at(-1)))), cosine_random: two(mean(rows.map((each) => each.cosines[1].at(-1)))) };
     const layers = one.cosines[0].map((value, index) => [index ? fill(words.after_layer, { layer: index }) : words.before_layers, two(value), two(one.cosines[1][index])]);
-    return [said(fill(words.said_looks, values)), line, table(heads, body, fill(words.table_looks, { position: one.position })), element("p", {}, fill(words.said_looks_all, average)),
+    return [said(fill(words.said_looks, values)), line, element("p", { class: "obj-note" }, words.drawn_only), table(heads, body, fill(words.table_looks, { position: one.position })), element("p", {}, fill(words.said_looks_all, average)),
       element("h3", {}, words.layers_title), layerChart(one, words),
       twin(words.as_table, table([[words.layer], [words.look_mask_short, true], [words.look_random_short, true]], layers, words.table_layers))];
   }
 
   /** How alike the vector is to that of the seen token, layer by layer. */
   function layerChart(one, words) {
-    const [width, height, left, bottom] = [640, 220, 40, 28];
+    const [width, height, left, bottom, top] = [640, 248, 40, 48, 32];
     const last = one.cosines[0].length - 1;
     const lowest = Math.min(0, ...one.cosines.flat());
     const x = (index) => left + (index / last) * (width - left - 120);
-    const y = (value) => 12 + (1 - (value - lowest) / (1 - lowest)) * (height - bottom - 12);
+    const y = (value) => top + (1 - (value - lowest) / (1 - lowest)) * (height - bottom - top);
     const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "mask-chart", role: "img",
       "aria-label": fill(words.chart_label, { first: two(one.cosines[0][0]), last: two(one.cosines[0].at(-1)) }) });
+    const axes = [[words.cosine, { x: 0, y: 13 }], [words.layer, { x: x(last / 2), y: height - 6, "text-anchor": "middle" }]];
+    for (const [name, at] of axes) {
+      const text = svg("text", at);
+      text.textContent = name;
+      chart.append(text);
+    }
     for (const value of [...new Set([lowest, 0, 0.5, 1])]) {
       const text = svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" });
       text.textContent = two(value);
       chart.append(svg("line", { x1: left, x2: x(last), y1: y(value), y2: y(value), class: "grid" }), text);
     }
     one.cosines[0].forEach((_, index) => {
-      const text = svg("text", { x: x(index), y: height - 8, "text-anchor": "middle" });
+      const text = svg("text", { x: x(index), y: height - 28, "text-anchor": "middle" });
       text.textContent = String(index);
       chart.append(text);
     });
@@ -106,11 +116,11 @@ const MaskingWhy = (() => {
         if (places.includes(position)) span.classList.add("drawn", "fate-mask");
         if (span.tagName === "BUTTON") span.setAttribute("aria-pressed", String(places.includes(position)));
       } });
-    const way = WAYS.includes(view.way) ? view.way : "alone";
+    const way = lineage.state.mask_way;
     const cells = { ...reply, difference: reply.forward.map((values, a) => values.map((value, b) => value - reply.alone[a][b])) };
     const grid = element("div", {});
     const show = (name) => {
-      view.way = name;
+      lineage.write("mask_way", name);
       grid.replaceChildren(pairTable(reply, cells[name], name, words));
     };
     const choose = lineage.choice("mask-way", words.ways, WAYS.map((name) => [name, words[`way_${name}`]]), way, show);
@@ -136,19 +146,27 @@ const MaskingWhy = (() => {
     const chained = { first: reply.first[c][0], second: reply.second[d][0], forward: percent(reply.forward[c][d]), alone: percent(reply.alone[c][d]) };
     found.push(fill(c === a && d === b ? words.said_chain_same : words.said_chain, chained));
     const [e, g] = best(reply.alone.map((line, one) => line.map((value, other) => value - reply.forward[one][other])));
-    const fallen = { first: reply.first[e][0], second: reply.second[g][0], forward: percent(reply.forward[e][g]), alone: percent(reply.alone[e][g]) };
-    if (reply.alone[e][g] > reply.forward[e][g]) found.push(fill(words.said_falls, fallen));
+    found.push(fallOf(reply, e, g, words));
     const apart = Math.max(...reply.forward.flatMap((line, row_) => line.map((value, column) => Math.abs(value - reply.backward[row_][column]))));
-    found.push(fill(words.said_orders, { points: (100 * apart).toFixed(1) }));
+    found.push(fill(words.said_orders, { points: points(apart) }));
     return found;
+  }
+
+  /** What is true of the pair that falls most. Only a fall that can be seen is one, and only of two tokens that are each
+      likely can it be said that they do not go together. */
+  function fallOf({ first, second, alone, forward }, a, b, words) {
+    const [before, after] = [alone[a][b], forward[a][b]];
+    const values = { first: first[a][0], second: second[b][0], alone: percent(before), forward: percent(after), p_first: percent(first[a][1]), p_second: percent(second[b][1]) };
+    if (before - after < SMALL) return fill(words.said_no_fall, { points: points(SMALL) });
+    const apart = Math.min(first[a][1], second[b][1]) >= LIKELY && after < before / 2;
+    return fill(apart ? words.said_apart : words.said_falls, values);
   }
 
   function pairTable(reply, cells, name, words) {
     const most = Math.max(...cells.flat().map(Math.abs), 1e-12);
-    const points = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(100 * value).toFixed(1)}`;
     const heads = [[fill(words.pair_corner, { one: reply.places[0], other: reply.places[1] })], ...reply.second.map(([token, p]) => [`${token} ${percent(p)}`, true])];
     const rows = reply.first.map(([token, p], a) => [`${token} ${percent(p)}`, ...cells[a].map((value, b) => {
-      const cell = element("span", { class: `mask-cell${value < 0 ? " below" : ""}${a === reply.truth[0] && b === reply.truth[1] ? " truth" : ""}` }, name === "difference" ? points(value) : percent(value));
+      const cell = element("span", { class: `mask-cell${value < 0 ? " below" : ""}${a === reply.truth[0] && b === reply.truth[1] ? " truth" : ""}` }, name === "difference" ? signed(value) : percent(value));
       cell.style.setProperty("--p", String(Math.abs(value) / most));
       return cell;
     })]);

@@ -2,7 +2,7 @@
    by a file of its own. Every text becomes part of the page by textContent alone. */
 
 const Objectives = (() => {
-  const { element, fill } = lineage;
+  const { element, fill, grouped } = lineage;
   const SECTIONS = ["bert", "pairs", "sides"];
   const PAUSE = 250; // milliseconds after the last key
 
@@ -14,6 +14,7 @@ const Objectives = (() => {
     const words = opening.words.objectives;
     const chosen = chosenIn(opening);
     const shared = { ask, attempt, opening, words, chosen, setText: chosen.setText, controls: (options) => controls(shared, options) };
+    await listBrought(shared);
     shared.lost = () => lostModel(opening, words);
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.obj-${name}`)]));
     const sections = {
@@ -32,6 +33,14 @@ const Objectives = (() => {
       for (const button of place.querySelectorAll("#objs-switch button")) button.setAttribute("aria-pressed", String(button.value === name));
       show(name);
     };
+    let inHand = lineage.state.model;
+    Asking.onModel(place, (design) => {
+      if (design === inHand) return; // the address may name another model for this tab
+      inHand = design;
+      if (!opening.models.some(({ name }) => name === design)) return;
+      lineage.write("obj_model", design);
+      sections[current()].open();
+    });
     error.after(lineage.choice("objs-switch", words.sections, SECTIONS.map((name) => [name, words[`section_${name}`]]), current(), show));
     show(current());
   }
@@ -47,7 +56,7 @@ const Objectives = (() => {
       get seed() { return Number(lineage.state.obj_seed); },
       get model() {
         const named = (wanted) => opening.models.find(({ name }) => name === wanted);
-        return (named(lineage.state.obj_model) ?? named(first.model)).name;
+        return (named(lineage.state.obj_model) ?? named(lineage.state.model) ?? named(first.model)).name;
       },
       /** Takes a text; tells whether the address carries it. */
       setText(value) {
@@ -55,6 +64,14 @@ const Objectives = (() => {
         return Asking.keepText("obj_text", value);
       },
     };
+  }
+
+  /** A model that was brought is listed by a page whose address names it, and by no other. */
+  async function listBrought({ ask, attempt, opening }) {
+    const wanted = lineage.state.obj_model;
+    if (!wanted || opening.models.some(({ name }) => name === wanted)) return;
+    const reply = await attempt(() => ask("objective_known", { name: wanted }));
+    opening.models.push(...(reply?.models ?? []));
   }
 
   function lostModel(opening, words) {
@@ -88,6 +105,7 @@ const Objectives = (() => {
     let timer = 0;
     const put = (value) => {
       carried.hidden = setText(value);
+      carried.textContent = words.not_carried;
       clearTimeout(timer);
       timer = setTimeout(() => changed("text"), PAUSE);
     };
@@ -98,14 +116,16 @@ const Objectives = (() => {
       chip.addEventListener("click", () => {
         area.value = passage.text;
         lineage.write("obj_model", passage.model);
-        refreshAll();
         put(passage.text);
+        refreshAll();
       });
       chips.append(chip);
     }
     const refresh = () => {
       if (area.value !== chosen.text && document.activeElement !== area) area.value = chosen.text;
-      carried.hidden = Asking.fits("obj_text", chosen.text);
+      const isMissing = Asking.isMissing("obj_text");
+      carried.textContent = isMissing ? words.text_missing : words.not_carried;
+      carried.hidden = !isMissing && Asking.fits("obj_text", chosen.text);
     };
     const part = element("div", { class: "obj-field obj-text" }, element("label", { for: `${prefix}-text` }, words.text), area, carried, chips);
     return { part, refresh };
@@ -135,7 +155,7 @@ const Objectives = (() => {
       take(found.name);
       refresh();
     });
-    const part = element("div", { class: "obj-field" }, element("label", { for: `${prefix}-model` }, words.model), pick, lost, another, ...absent);
+    const part = element("div", { class: "obj-field" }, element("label", { for: `${prefix}-model` }, words.model), pick, element("p", { class: "obj-note" }, words.model_note), lost, another, ...absent);
     return { part, refresh };
   }
 
@@ -152,9 +172,9 @@ const Objectives = (() => {
     source.value = wanted;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      if (get.disabled || !source.value.trim()) return;
+      if (get.disabled) return;
       get.disabled = true;
-      said.textContent = fill(words.bring_wait, { name: source.value.trim() });
+      said.textContent = source.value.trim() ? fill(words.bring_wait, { name: source.value.trim() }) : "";
       const found = await attempt(() => ask("objective_bring", { source: source.value }));
       get.disabled = false;
       said.textContent = found ? fill(words.bring_done, { title: found.title }) : "";
@@ -166,18 +186,27 @@ const Objectives = (() => {
   function seedField({ words, opening, chosen }, prefix, changed) {
     const field = element("input", { id: `${prefix}-seed`, type: "number", min: "0", max: String(opening.limits.seed), step: "1" });
     const another = element("button", { type: "button" }, words.another_seed);
+    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
     const put = (value) => {
-      if (!Number.isInteger(value) || value < 0 || value > opening.limits.seed) return;
+      error.hidden = Number.isInteger(value) && value >= 0 && value <= opening.limits.seed;
+      if (!error.hidden) {
+        error.textContent = fill(words.seed_odd, { limit: grouped(opening.limits.seed), seed: chosen.seed });
+        return;
+      }
       lineage.write("obj_seed", value);
       changed("seed");
     };
-    field.addEventListener("change", () => put(Number(field.value)));
+    field.addEventListener("change", () => put(field.value.trim() ? Number(field.value) : NaN));
+    const refresh = () => {
+      field.value = String(chosen.seed);
+      error.hidden = true;
+    };
     another.addEventListener("click", () => {
       put(1 + Math.floor(Math.random() * 9_999));
-      field.value = String(chosen.seed);
+      refresh();
     });
-    const part = element("div", { class: "obj-field" }, element("label", { for: `${prefix}-seed` }, words.seed), element("div", { class: "obj-row" }, field, another));
-    return { part, refresh: () => { field.value = String(chosen.seed); } };
+    const part = element("div", { class: "obj-field" }, element("label", { for: `${prefix}-seed` }, words.seed), element("div", { class: "obj-row" }, field, another), error);
+    return { part, refresh };
   }
 
   return { mount, titleOf };

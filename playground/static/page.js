@@ -251,7 +251,8 @@ lineage.copyLink = async (outcome) => {
   } catch {
     copied = document.execCommand("copy"); // framed pages often may not use the clipboard directly
   }
-  const outcomeKey = (copied ? "copied" : "select") + (lineage.tooLong() ? "_no_prompt" : "");
+  const rest = lineage.tooLong() ? "_no_prompt" : lineage.state.left_out ? "_no_text" : lineage.state.tab === "generate" ? "" : "_tab";
+  const outcomeKey = (copied ? "copied" : "select") + rest;
   outcome.querySelector("output").textContent = lineage.say(outcomeKey);
 };
 

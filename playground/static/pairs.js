@@ -54,7 +54,7 @@ const Pairs = (() => {
 
   async function build(panel, shared) {
     const words = shared.opening.words.pairs;
-    const opening = await shared.attempt(() => shared.ask("pairs_opening"));
+    const opening = await shared.attempt(() => shared.ask("pairs_opening", { model: shared.chosen.model }));
     if (!opening) return null;
     const tab = { shared, words, opening, percent, verdict, readTokens, notesOf, title: () => titleOf(shared) };
     const view = element("div", { class: "pair-steps" });
@@ -62,6 +62,10 @@ const Pairs = (() => {
     const asking = askSection(tab);
     const score = PairScore.section(tab, (first, second) => asking.take(first, second, true));
     tab.from = () => lineage.state.pair_from || opening.suited[shared.chosen.model] || opening.collections[0].name;
+    tab.takeModel = (name) => {
+      lineage.write("obj_model", name);
+      changed();
+    };
     tab.take = (first, second) => asking.take(first, second, true);
     let asked = shared.chosen.model; // a passage may bring another model with it
     const changed = () => {
@@ -173,7 +177,8 @@ const Pairs = (() => {
         answer.replaceChildren();
         return;
       }
-      answer.replaceChildren(verdict(reply.probability, tab.title(), words), element("p", { class: "obj-note" }, notesOf(reply, words)), readTokens(reply, words));
+      const known = isExample() ? [element("p", { class: "obj-note" }, reply.probability > 0.5 ? words.example_right : words.example_wrong)] : [];
+      answer.replaceChildren(verdict(reply.probability, tab.title(), words), ...known, element("p", { class: "obj-note" }, notesOf(reply, words)), readTokens(reply, words));
     }
 
     const later = () => {

@@ -1,4 +1,4 @@
-/* The scoreboard of the section "pairs": held-out pairs, judged part by part by the model in hand, and where it fails. */
+/* The scoreboard of the section "pairs": held-out pairs, judged part by part by the model that answers, and where it fails. */
 
 const PairScore = (() => {
   const { element, fill, grouped } = lineage;

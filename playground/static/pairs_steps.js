@@ -1,8 +1,9 @@
 /* How one sentence pair is made, step by step. The server has drawn everything beforehand; walking asks for nothing more. */
 
 const PairSteps = (() => {
-  const { element, fill } = lineage;
+  const { element, fill, grouped } = lineage;
   const STEPS = ["judge", "sentences", "gather", "split", "coin", "cut", "input", "answer"];
+  const MANY = 0.1; // of the tokens
   const COVERED = STEPS.indexOf("coin"); // from here on a step tells whether the pair is real
 
   const sentenceSpan = (text, classes) => element("span", { class: `pair-sentence ${classes}`.trim() }, text, " ");
@@ -15,16 +16,20 @@ const PairSteps = (() => {
     let request = null;
     let latest = 0;
 
+    const error = element("p", { class: "obj-error", role: "alert", hidden: "" });
+    const attempt = Asking.attempter(error);
     const note = element("p", { class: "obj-note" });
+    const reading = element("div", {});
     const navigator = element("div", { class: "obj-row pair-navigator", role: "group", "aria-label": words.pairs });
     const heading = element("h3", {});
     const body = element("div", { class: "pair-body" });
     const counted = element("p", { class: "obj-note pair-tally", "aria-live": "polite" });
+    const reach = () => (guesses.has(key()) ? STEPS.length - 1 : COVERED);
     const player = StepPlayer.controls(STEPS.length, words, (step) => {
       lineage.write("pair_step", step);
       if (made) draw(step);
-    });
-    view.append(note, navigator, player.row, heading, body, counted);
+    }, reach);
+    view.append(error, note, reading, navigator, player.row, heading, body, counted);
 
     async function update() {
       latest += 1;
@@ -33,19 +38,39 @@ const PairSteps = (() => {
       const asked = {
         documents: tab.from(), text: chosen.text, model: chosen.model, seed: chosen.seed, tokens: Number(lineage.state.pair_tokens),
       };
-      const reply = await shared.attempt(() => shared.ask("pairs_build", asked));
+      const reply = await attempt(() => shared.ask("pairs_build", asked));
       if (mine !== latest) return;
+      for (const part of [player.row, heading]) part.hidden = !reply;
       if (!reply) {
         made = null;
-        [note, heading].forEach((one) => { one.textContent = ""; });
-        [navigator, body].forEach((one) => one.replaceChildren());
+        note.textContent = "";
+        reading.replaceChildren();
+        for (const part of [navigator, body]) part.replaceChildren(); // what is there is of another text
         return;
       }
       request = asked;
       made = { ...reply, replies: new Map() };
       const at = Math.min(Number(lineage.state.pair_at), made.pairs.length - 1);
       note.textContent = noteOf(made);
+      drawReading(made.reading);
       go(at);
+    }
+
+    /** Says that the model does not know tokens of the documents, and offers one that reads them better. */
+    function drawReading({ tokens, unknown, better }) {
+      if (!unknown) {
+        reading.replaceChildren();
+        return;
+      }
+      const told = unknown > MANY * tokens ? words.unknown_many : words.unknown_some;
+      const said = element("div", { class: "mask-note" }, element("p", {}, fill(told, { tokens: grouped(tokens), unknown: grouped(unknown), title: tab.title() })));
+      if (better) {
+        const title = shared.opening.models.find(({ name }) => name === better)?.title ?? better;
+        const take = element("button", { type: "button" }, fill(words.take_model, { title }));
+        take.addEventListener("click", () => tab.takeModel(better));
+        said.append(take);
+      }
+      reading.replaceChildren(said);
     }
 
     function noteOf({ documents, pairs, most }) {
@@ -237,8 +262,10 @@ const PairSteps = (() => {
       const loss = -Math.log(Math.max(pair.is_next ? reply.probability : 1 - reply.probability, 1e-12));
       const use = element("button", { type: "button" }, words.take);
       use.addEventListener("click", () => tab.take(pair.first, pair.second));
+      const how = element("button", { type: "button", class: "primary" }, words.made_how);
+      how.addEventListener("click", () => player.go(STEPS.indexOf("sentences")));
       place.replaceChildren(tab.verdict(reply.probability, tab.title(), words),
-        element("p", { class: "obj-note" }, fill(words.loss, { loss: loss.toFixed(3) })), use);
+        element("p", { class: "obj-note" }, fill(words.loss, { loss: loss.toFixed(3) })), element("div", { class: "obj-row" }, how, use));
     }
 
     return { update };

@@ -7,7 +7,6 @@ const Sides = (() => {
   const MODELS = 4; // families that the table names
 
   const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}\u202f%`;
-  const nPaid = (side) => side.n_paid + Number(side.is_next !== null); // [CLS] pays for the answer about a pair
   const nRead = (side) => side.inputs.length + (side.decoder_inputs?.length ?? 0);
 
   /** Fills the panel; `open` is called each time the section is shown. */
@@ -27,14 +26,14 @@ const Sides = (() => {
       if (mine !== latest) return;
       shown = payload ? JSON.stringify([text, seed]) : "";
       if (payload) draw(payload);
-      else view.replaceChildren();
+      else view.replaceChildren(); // what is there is of another text
     }
 
     function draw(payload) {
       const groups = new Map();
       for (const side of payload.sides) groups.set(side.objective, [...(groups.get(side.objective) ?? []), side]);
       const table = element("div", {});
-      const redraw = () => table.replaceChildren(summary(groups, payload));
+      const redraw = () => table.replaceChildren(...summary(groups, payload));
       const cards = [...groups].map(([objective, sides]) => card(objective, sides, payload, redraw));
       redraw();
       view.replaceChildren(element("p", { class: "obj-sentence" }, headline(groups)), element("p", { class: "obj-note" }, notes(payload)), table,
@@ -58,7 +57,7 @@ const Sides = (() => {
 
     function headline(groups) {
       const usable = [...groups].map(([objective, sides]) => [objective, chosen(objective, sides)]).filter(([, side]) => !side.refused);
-      const share = ([, side]) => nPaid(side) / nRead(side);
+      const share = ([, side]) => side.n_paid / nRead(side);
       const ordered = usable.sort((one, other) => share(one) - share(other));
       const [least, most] = [ordered[0], ordered.at(-1)];
       if (!least) return words.headline_none;
@@ -78,18 +77,19 @@ const Sides = (() => {
           title.focus({ preventScroll: true });
         });
         const figures = side.refused ? ["–", "–", "–", "–"]
-          : [grouped(nRead(side)), grouped(nPaid(side)), percent(nPaid(side) / nRead(side)), percent(nPaid(side) / payload.ids.length)];
+          : [grouped(nRead(side)), grouped(side.n_paid), percent(side.n_paid / nRead(side)), percent(side.n_text_paid / side.n_text)];
         const cells = figures.map((text) => element("td", { class: "number" }, text));
-        cells[2].style.setProperty("--part", String(side.refused ? 0 : nPaid(side) / nRead(side)));
+        cells[2].style.setProperty("--part", String(side.refused ? 0 : side.n_paid / nRead(side)));
         cells[2].classList.add("side-share");
         const families = payload.suited[objective];
         const more = families.length > MODELS ? fill(words.more_models, { count: families.length - MODELS }) : "";
         return element("tr", {}, element("th", { scope: "row" }, go), ...cells, element("td", {}, words[`directions_${objective}`]),
-          element("td", {}, `${words[`structure_${side.structure}`]}: ${families.slice(0, MODELS).join(words.join)}${more}`));
+          element("td", {}, words[`structure_${side.structure}`] + words.colon + families.slice(0, MODELS).join(words.join) + more));
       });
-      return element("div", { class: "obj-scroll", tabindex: "0", role: "region", "aria-label": words.summary },
+      const scroll = element("div", { class: "obj-scroll", tabindex: "0", role: "region", "aria-label": words.summary },
         element("table", { class: "ruled side-summary" }, element("caption", {}, fill(words.caption, { tokens: grouped(payload.ids.length) })),
           element("thead", {}, head), element("tbody", {}, ...rows)));
+      return [scroll, element("p", { class: "obj-note" }, words.counted), element("p", { class: "obj-note" }, words.drawn_here)];
     }
 
     const legend = () => element("p", { class: "side-legend" }, ...["paid", "mark", "in-prefix"].map((kind) =>
@@ -103,7 +103,7 @@ const Sides = (() => {
           body.replaceChildren(element("p", { class: "obj-note" }, side.refused));
           return;
         }
-        const share = fill(words.pays, { paid: nPaid(side), read: nRead(side), share: percent(nPaid(side) / nRead(side)) });
+        const share = fill(words.pays, { paid: side.n_paid, read: nRead(side), share: percent(side.n_paid / nRead(side)) });
         const pair = side.is_next === null ? "" : words[side.is_next ? "pair_next" : "pair_random"];
         const masks = element("div", { class: "side-masks" }, ...side.masks.map((one) => SideTokens.mask(one, side, payload, words)));
         const rows = SideTokens.rowsOf(side).map((row) => SideTokens.tokens(row, payload, words));

@@ -3,8 +3,9 @@
 const StepPlayer = (() => {
   const { element } = lineage;
 
-  /** The controls of `count` steps; `show(step)` draws one. Returns the element and `go`. */
-  function controls(count, words, show) {
+  /** The controls of `count` steps; `show(step)` draws one, and `reach()` is the last that can be gone to by now. Returns the
+      element and `go`. */
+  function controls(count, words, show, reach = () => count - 1) {
     const last = count - 1;
     let step = 0;
     const button = (name, by) => {
@@ -19,11 +20,11 @@ const StepPlayer = (() => {
     const slider = element("input", { type: "range", min: "0", max: String(last), step: "1", "aria-label": words.step });
     const told = element("output", {});
     function go(to) {
-      step = Math.min(Math.max(to, 0), last);
+      step = Math.min(Math.max(to, 0), reach());
       slider.value = String(step);
       told.textContent = lineage.fill(words.step_of, { step, last, number: step + 1, count });
       for (const back of [first, previous]) back.disabled = step === 0;
-      for (const forward of [next, end]) forward.disabled = step === last;
+      for (const forward of [next, end]) forward.disabled = step === reach();
       show(step);
     }
     slider.addEventListener("input", () => go(Number(slider.value)));

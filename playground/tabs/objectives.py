@@ -19,6 +19,7 @@ SCRIPTS = (
     "masking_steps.js",
     "masking_answers.js",
     "masking_why.js",
+    "masking_fill.js",
     "masking.js",
     "pairs_steps.js",
     "pairs_score.js",

@@ -16,6 +16,7 @@ CONTENT = ".mask-content[data-step='{}'] .mtok"
 def opened(visit, more: str = "", **context):
     visitor = visit(f"lang=en&tab=objectives&obj_seed=3{more}", **context)
     visitor.page.wait_for_selector(".mask-content h2")
+    visitor.page.wait_for_selector(".mask-filled .mbar")
     return visitor
 
 
@@ -54,7 +55,11 @@ def test_the_steps_are_walked_forwards_backwards_and_by_key(visit):
     visitor.page.wait_for_selector(CONTENT.format("joint"))
     expect(visitor.page.locator(".mask-next")).to_be_disabled()
     visitor.page.get_by_role("button", name="difference").click()
+    visitor.wait_for_address("mask_way=difference")
     assert visitor.page.locator(".mask-cell").count() >= 36
+    for place in (7, 18):  # the king's “girl” and the later “his”, which have little to do with each other
+        visitor.page.locator(f".mask-content button[data-place='{place}']").click()
+    expect(visitor.page.locator("[data-step=joint]")).to_contain_text("hardly depend on each other")
     assert visitor.errors == []
     assert visitor.strangers == []
 
@@ -101,8 +106,12 @@ def test_fates_are_set_by_hand_and_the_address_brings_them_back(visit):
     count = visitor.page.locator(".mask-content .mtok[aria-pressed=true]").count()
     free.click()
     expect(visitor.page.locator(".mask-content .mtok[aria-pressed=true]")).to_have_count(count + 1)
-    expect(visitor.page.locator(".mask-content")).to_contain_text("By hand: 1 added")
+    expect(sentence(visitor)).to_contain_text(f"Drawn with seed 3, to be predicted: {count}.")
+    expect(visitor.page.locator(".mask-content")).to_contain_text(
+        f"By hand: 1 added, 0 taken out; that makes {count + 1}"
+    )
     go(visitor, "dice")
+    expect(visitor.page.locator(".mask-content").get_by_text("thrown again")).to_have_count(1)  # not for the added one
     rows = visitor.page.locator(".mask-content tbody").first.inner_text()
     visitor.page.wait_for_timeout(400)  # for the address, which is written when the choice has settled
     again = visit(visitor.page.url.partition("?")[2])
@@ -110,6 +119,14 @@ def test_fates_are_set_by_hand_and_the_address_brings_them_back(visit):
     assert again.page.locator(".mask-content tbody").first.inner_text() == rows
     again.page.get_by_role("button", name="Another seed", exact=True).click()
     expect(again.page.locator("#mask-reset")).to_have_count(0)
+    kept = again.page.evaluate("lineage.state.obj_seed")
+    for odd in ("-5", "1.5", "99999999999", ""):
+        again.page.locator("#mask-seed").fill(odd)
+        again.page.locator("#mask-seed").press("Enter")
+        expect(again.page.get_by_text(f"still shows seed {kept}.")).to_be_visible()
+        again.page.locator("#mask-seed").fill(kept)
+        again.page.locator("#mask-seed").press("Enter")
+        expect(again.page.get_by_text("still shows seed")).to_be_hidden()
     assert visitor.errors == again.errors == []
 
 
@@ -128,12 +145,26 @@ def test_nothing_is_revealed_before_the_guess(visit):
     expect(visitor.page.locator(".mask-content table")).to_contain_text("<b>horse</b> ✗")
     expect(sentence(visitor)).to_contain_text(re.compile(r"The loss is [\d.]+ nats in all"))
     expect(visitor.page.locator("#mask-text")).to_be_visible()
+    go(visitor, "draw")
+    visitor.page.locator(".mask-content .mtok[aria-pressed=false]").last.click()
+    expect(visitor.page.locator(".mask-content")).to_contain_text("By hand")
+    go(visitor, "guess")
+    expect(visitor.page.locator(".mask-guess input").first).to_have_value("<b>horse</b>")  # nothing changed there
+    go(visitor, "tokens")
+    visitor.page.locator("#mask-guess-first").click()
+    expect(visitor.page.locator(".mask-guess")).not_to_have_count(0)
+    expect(visitor.page.locator("#mask-text")).to_be_hidden()
+    expect(visitor.page.locator("#mask-text")).not_to_have_value(re.compile("zebra"))
+    expect(visitor.page.locator(".mask-guess input").first).to_have_value("")
     assert visitor.errors == []
 
 
 def test_odd_texts_get_a_sentence_and_a_way_on(visit):
     visitor = opened(visit)
     notes = visitor.page.locator(".mask-notes")
+    for title, words in (("A bird in the garden", "bird"), ("The Moon", "Moon"), ("Two cities", "New York")):
+        visitor.page.locator(".obj-bert").get_by_role("button", name=title).click()
+        expect(visitor.page.locator("#mask-text")).to_have_value(re.compile(words))
     type_text(visitor, "word")
     expect(notes).to_contain_text("only one word")
     type_text(visitor, "")
@@ -147,8 +178,23 @@ def test_odd_texts_get_a_sentence_and_a_way_on(visit):
         "(area) => { area.value = 'a\\ud800'; area.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
     expect(visitor.page.locator(".objs > .obj-error")).to_contain_text("half of a surrogate pair")
-    type_text(visitor, "The dog ran home. " * 200)
+    type_text(visitor, "The [MASK] ran home.")
+    notes.get_by_role("button", name="Fill it in below").click()
+    expect(visitor.page.locator("#mask-fill")).to_have_value("The [MASK] ran home.")
+    expect(visitor.page.locator(".mask-filled .obj-sentence")).to_contain_text(
+        re.compile(r"fills in: “The \w+ ran home\.”")
+    )
+    expect(visitor.page.locator(".mask-filled .mbar")).to_have_count(5)
+    visitor.page.locator("#mask-fill").fill("nothing is missing")
+    expect(visitor.page.locator(".mask-fill .obj-error")).to_contain_text("no [MASK]")
+    expect(visitor.page.locator(".mask-filled")).to_be_empty()
+    type_text(visitor, "The dog ran home. " * 400)
     expect(notes).to_contain_text("part 1 of")
+    visitor.wait_for_address("left_out=obj_text")
+    visitor.page.locator("#copy-link").click()
+    expect(visitor.page.locator("#link-outcome output")).to_contain_text("too long for a link")
+    stranger = opened(visit, "&left_out=obj_text")
+    expect(stranger.page.locator(".obj-bert .obj-text")).to_contain_text("too long to be in it")
     visitor.page.get_by_role("button", name="Next part").click()
     expect(notes).to_contain_text("part 2 of")
     type_text(visitor, "?!")
@@ -188,6 +234,10 @@ def test_it_begins_in_the_pages_language_and_takes_another_bert(visit, tmp_path)
     visitor.page.wait_for_selector(CONTENT.format("joint"))
     assert re.search("[\u4e00-\u9fff]", visitor.page.locator("#mask-text").input_value())
     expect(visitor.page.locator(".mask-content .mtok[aria-pressed=true]")).to_have_count(2)
+    told = "dispatchEvent(new CustomEvent('lineage:model', { detail: '%s' }))"
+    for design, answers in (("bert-mini", "bert-mini"), ("llama-mini", "bert-mini")):  # which does not fill in masks
+        visitor.page.evaluate(told % design)
+        expect(visitor.page.locator("#mask-model")).to_have_value(answers)
     form = visitor.page.locator(".obj-bert form")
     visitor.page.locator(".obj-bert summary").first.click()
     form.locator("input").fill("没有这个模型")

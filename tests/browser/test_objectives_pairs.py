@@ -24,6 +24,8 @@ def test_a_pair_is_judged_by_the_visitor_before_the_model_answers(visit):
     first = body.locator("dd").first.text_content()
     page.get_by_role("button", name="Last", exact=True).click()
     expect(body).to_contain_text("Judge first, or pass")  # the answer stays covered
+    expect(page.locator(".pair-steps .toks-player output")).to_have_text("Step 5 of 8")
+    expect(page.get_by_role("button", name="Forward", exact=True)).to_be_disabled()
     assert body.locator(".pair-verdict").count() == 0
     body.get_by_role("button", name="B is from elsewhere").click()
     expect(heading).to_have_text("The model answers")
@@ -34,6 +36,11 @@ def test_a_pair_is_judged_by_the_visitor_before_the_model_answers(visit):
     for step in ("What the model reads", "The longer part is cut", "A coin decides", "Part A is cut off"):
         page.get_by_role("button", name="Back", exact=True).click()
         expect(heading).to_contain_text(step)
+    page.get_by_role("button", name="Last", exact=True).click()
+    page.get_by_role("button", name="See how this pair was made").click()
+    expect(heading).to_have_text("The documents become sentences")
+    page.get_by_role("button", name="Forward", exact=True).click(click_count=2)
+    expect(heading).to_have_text("Part A is cut off")
     assert asked == []  # walking asks for nothing
     expect(body.locator(".in-a").first).to_be_visible()
     page.get_by_role("button", name="Next pair").click()
@@ -65,7 +72,13 @@ def test_any_two_texts_are_asked_about_and_held_out_pairs_are_scored(visit):
     expect(visitor.page.locator(".pair-ask .obj-error")).to_contain_text("half of a surrogate pair")
     visitor.page.get_by_role("button", name="The example again").click()
     expect(said).to_contain_text("says that B")
+    expect(answer).to_contain_text("in its document B does follow A")
+    visitor.page.locator("#pair-from").select_option("chinese")
+    expect(visitor.page.locator(".pair-steps .mask-note")).to_contain_text("answers about them mean little")
     visitor.page.locator("#pair-from").select_option("own")
+    put(visitor, "#pair-text", "")
+    expect(visitor.page.locator(".pair-steps > .obj-error")).to_contain_text("sentence")
+    expect(visitor.page.locator(".pair-body")).to_be_empty()
     put(visitor, "#pair-text", "one sentence without an end")
     expect(visitor.page.locator(".pair-steps > .obj-note").first).to_contain_text("only random pairs can be made")
     score = visitor.page.locator(".pair-score")
@@ -116,9 +129,9 @@ def test_one_text_under_every_objective(visit):
     assert page.locator(".side-card i").count() == 0
     put(visitor, "#side-text", "Hi")
     expect(page.locator(".objs > .obj-error")).to_contain_text("at least 2")
-    expect(page.locator(".side-card")).to_have_count(0)  # those of another text would be taken for this one's
-    put(visitor, "#side-text", "<i>x</i>")
-    expect(page.locator(".objs > .obj-error")).to_be_hidden()
+    expect(page.locator(".side-card")).to_have_count(0)  # no result of another text
+    page.locator(".obj-sides").get_by_role("button", name="The Moon").click()
+    expect(page.locator("#side-text")).to_have_value(re.compile("Moon"))
     expect(page.locator(".side-card")).to_have_count(7)
     page.set_viewport_size({"width": 390, "height": 844})
     for section in ("Side by side", "Next sentence"):

@@ -63,9 +63,9 @@ SAME = re.compile(
     r"|part\.paper\.\w+\.\w+"
     r"|tokenizers\.(algorithm\.(bpe|sp_bpe|wordpiece|unigram)|shipped_title|back\.(join|quoted))"
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
-    r"|sides\.view\.(row_)?join"
+    r"|sides\.view\.((row_)?join|colon)"
     r"|weight\.view\.(mark_here|mask_(bigbird|etc|longformer)|step_(alibi|product))|flash\.view\.(flash[12]|row_shares_new)"
-    r"|(masking|experts)\.view\.comma"
+    r"|masking\.view\.(comma|stop)|experts\.view\.comma"
     r"|maps\.view\.(comma|bracket|to_token|readout|att_pairs_[ab]{2})"
 )
 
@@ -113,7 +113,8 @@ def test_no_key_is_unused():
     whole, patterns, prefixes = used_keys()
     whole |= {f"error.{code}" for code in MESSAGES} | {f"{tab}.tab" for tab in TABS}
     whole |= {f"page.{name}" for name in ("light", "auto", "dark")}  # chosen by name in page.js
-    whole |= {f"page.{verb}{rest}" for verb in ("copied", "select") for rest in ("", "_no_prompt")}  # likewise
+    rests = ("", "_tab", "_no_prompt", "_no_text")
+    whole |= {f"page.{verb}{rest}" for verb in ("copied", "select") for rest in rests}  # likewise
     whole |= {f"generate.view.{name}" for name in transcript.REMOVED}
     # What a script puts on the page is looked up there, key by key.
     by_script = {"page.", "generate.view."}

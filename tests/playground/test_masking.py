@@ -304,6 +304,10 @@ def known(loaded, text: str) -> bool:
     return "unknown" not in {loaded.tokenizer.kind_of(token_id) for token_id in loaded.tokenizer.encode(text)}
 
 
+def test_a_mask_that_is_written_is_told(tiny):
+    assert "fill" in [note["way"] for note in ask("mask_steps", text="The [MASK] ran home. It ran.")["notes"]]
+
+
 # ---- the endpoints -------------------------------------------------------------------------------------------------------
 
 

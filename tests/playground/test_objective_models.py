@@ -9,9 +9,12 @@ from models import hub
 from models.errors import InputError
 from models.tokenizers.catalogue import load_named
 from playground import objective_brought, objective_models, objective_opening, services
+from playground.masking import READ_AT_ONCE, masking
 from playground.masking_api import fill_mask
 from playground.objective_brought import bring
+from playground.objective_passages import passages
 from playground.pair_api import next_sentence
+from playground.session import Session
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 
@@ -55,7 +58,15 @@ def written(folder, kind: str = "BertForPreTraining"):
 def test_a_folder_of_transformers_answers_like_any_other_model(tmp_path):
     found = bring(f" {written(tmp_path)} ")
     assert (found.name, found.judges_pairs, found.is_shipped) == (str(tmp_path), True, False)
-    assert found in objective_models.masked_models()
+    assert objective_models.find_masked(found.name) is found
+    opening = json.loads(objective_opening.objective_opening("{}"))  # somebody else's page
+    assert found.name not in [one["name"] for one in opening["models"]]
+    with pytest.raises(InputError) as other:
+        objective_models.find_masked("no-such")
+    assert found.name not in other.value.params["allowed"]
+    known = json.loads(objective_opening.objective_known(json.dumps({"name": found.name})))
+    assert [one["name"] for one in known["models"]] == [found.name]
+    assert json.loads(objective_opening.objective_known("{}")) == {"models": []}
     reply = fill_mask("The [MASK] ran.", found.name)
     assert reply["model"] == found.name
     assert sum(one["probability"] for one in reply["masks"][0]["predictions"]) <= 1
@@ -156,3 +167,11 @@ class TestAbsent:
         for ask in (objective_models.find_masked, bring):
             with pytest.raises(InputError, match=command):
                 ask("bert-minilm")
+
+
+def test_the_first_screens_seed_shows_all_three_fates():
+    for lang in ("en", "zh"):
+        first = passages(lang)[0]
+        tokenizer = objective_models.tokenizer_of(first["model"])
+        drawn = masking(tokenizer, READ_AT_ONCE, first["text"], Session().obj_seed)
+        assert {one.fate.action for one in drawn.thrown} == {"mask", "random", "keep"}, lang

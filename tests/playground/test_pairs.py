@@ -19,7 +19,7 @@ from models.training.recipe import load_recipe, recipes
 from playground import pairs_answers as answers
 from playground import services
 from playground.i18n import LANGUAGES
-from playground.objective_models import masked_models
+from playground.objective_models import masked_models, tokenizer_of
 from playground.pair_api import next_sentence
 from playground.pair_building import MOST_PAIRS
 from playground.pair_documents import COLLECTIONS, FOLDER, GROUPS, documents_of, join, own_documents, read, texts_of
@@ -113,6 +113,13 @@ class TestBuilding:
     def test_the_same_seed_gives_the_same_pairs_and_another_others(self):
         assert ask("pairs_build", **REQUEST) == ask("pairs_build", **REQUEST)
         assert ask("pairs_build", **REQUEST) != ask("pairs_build", **REQUEST | {"seed": 4})
+
+    def test_documents_that_the_model_cannot_read_are_told_with_a_better_reader(self):
+        read = ask("pairs_build", **REQUEST | {"documents": "stories", "model": "bert-mini"})["reading"]
+        assert (read["unknown"], read["better"]) == (0, None)
+        foreign = ask("pairs_build", **REQUEST | {"documents": "chinese", "model": "bert-mini"})["reading"]
+        assert 0 < foreign["unknown"] <= foreign["tokens"]
+        assert foreign["better"] == "bert-mini-zh"
 
     def test_a_text_without_a_sentence_boundary_makes_random_pairs_only(self):
         shown = ask("pairs_build", **REQUEST | {"documents": "own", "text": "one word"})
@@ -273,5 +280,7 @@ def test_the_tab_opens_with_an_example_that_every_model_can_read():
     opening = ask("pairs_opening")
     assert [one["name"] for one in opening["collections"]] == list(PAIRS_FROM)
     for first, second in opening["examples"].values():
+        for name in (*COLLECTIONS, "own"):  # no step shows what the example gives away
+            assert first not in str(documents_of(name, "A text. Another.", tokenizer_of(MODEL)))
         assert 0 < ask("pairs_ask", model=MODEL, first=first, second=second)["probability"] < 1
     assert DEFAULTS["pair_first"] == DEFAULTS["pair_second"] == ""

@@ -159,7 +159,7 @@ class TestPayload:
         for drawn, side in zip(payload["sides"], shown.sides, strict=True):
             assert drawn["inputs"] == side.example.inputs.tolist()
             assert [IGNORED if one is None else one for one in drawn["targets"]] == side.example.targets.tolist()
-            assert drawn["n_paid"] == side.example.n_paid
+            assert drawn["n_paid"] == side.example.n_paid + (side.objective == "masked_pairs")  # [CLS]
             for picture, one in zip(drawn["masks"], sights(drawn["structure"], side.example), strict=True):
                 assert sum(end - start for row in picture["rows"] for start, end in row) == int(one.seen.sum())
 
@@ -183,7 +183,11 @@ class TestEndpoint:
         for example in answer["examples"]:
             n_read = len(example["inputs"])
             paid = [target for target in example["targets"] if target is not None]
-            assert len(paid) == example["n_paid"]
+            assert len(paid) == example["n_paid"] - (example["is_next"] is not None)
+            marks = sum(token.startswith(("<", "[")) for token in example["target_tokens"] if token is not None)
+            assert example["n_text_paid"] == len(paid) - marks
+            n_text = len(example["inputs"]) - 3 if example["objective"] == "masked_pairs" else len(answer["ids"])
+            assert example["text_share"] == example["n_text_paid"] / n_text
             if example["decoder_inputs"] is None:
                 assert len(example["targets"]) == n_read == len(example["attention"]["self"])
             else:
