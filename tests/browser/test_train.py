@@ -10,6 +10,9 @@ SPARSE = (
     "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8~moe.router=sigmoid~moe.normalise_weights=false"
     "~moe.aux_loss_coef=0~moe.first_dense=1"
 )
+T5 = (
+    "t5-mini~max_seq_len=64~d_model=16~n_layers=1~n_encoder_layers=1~n_heads=2~n_kv_heads=2~d_head=8~d_ff=24~vocab_size=300"
+)
 CHART = ".train-section:not([hidden]) .train-plot .main-svg"
 
 
@@ -113,6 +116,19 @@ def test_experts_are_balanced_while_they_learn(visit):
     here.get_by_role("button", name="Stop").click()
     expect(here.locator(".train-status")).to_contain_text("Stopped")
     visitor.wait_for_address("train_balance=bias")
+    visitor.page.locator("#train-switch button[value=one]").click()
+    here = section(visitor)
+    here.get_by_label("Design").fill(T5)
+    expect(here.locator(".train-design .train-note")).to_contain_text("bytes and 32 marks more, in rows of 62 tokens")
+    here.get_by_label("Tokens to read").fill("10000")
+    here.get_by_role("button", name="Train", exact=True).click()
+    expect(here.locator(".train-status")).to_have_text("Finished: the whole budget is read.")
+    expect(here.locator(".train-headline")).to_contain_text("nats per token of what was taken out")
+    expect(here.get_by_text("In brackets is what it fills in")).to_be_visible()
+    expect(here.locator("ol.train-list li").first).to_contain_text(re.compile(r"\[.*\]"))
+    here.get_by_role("button", name="Write with it").click()
+    visitor.page.locator("#generate-run").click()
+    expect(visitor.page.locator(".generate")).to_contain_text("fills in blanks")
     assert visitor.errors == []
 
 
