@@ -10,9 +10,7 @@ SPARSE = (
     "~moe.n_experts=4~moe.n_experts_per_token=1~moe.d_expert=8~moe.router=sigmoid~moe.normalise_weights=false"
     "~moe.aux_loss_coef=0~moe.first_dense=1"
 )
-T5 = (
-    "t5-mini~max_seq_len=64~d_model=16~n_layers=1~n_encoder_layers=1~n_heads=2~n_kv_heads=2~d_head=8~d_ff=24~vocab_size=300"
-)
+T5 = "t5-mini~max_seq_len=64~d_model=16~n_layers=1~n_encoder_layers=1~n_heads=2~n_kv_heads=2~d_head=8~d_ff=24~vocab_size=300"
 CHART = ".train-section:not([hidden]) .train-plot .main-svg"
 
 
