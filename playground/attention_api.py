@@ -9,7 +9,7 @@ from playground.answering import read_whole
 from playground.attention_answers import reading
 from playground.attention_subject import looked_at
 from playground.i18n import language
-from playground.maps_answers import MOST_LAYERS, pass_of
+from playground.maps_answers import pass_of
 from playground.session import DEFAULT_MODEL
 from playground.tab import refusals
 from playground.views.numbers import exact
@@ -39,8 +39,9 @@ def attention(
         model: a design string: a preset's name, optionally with changed fields ("llama-mini", "gpt2~n_layers=6")
         second: what an encoder-decoder or prefix decoder has written (empty: it writes some tokens itself), or the second
             sentence of an encoder with segments
-        layer, head: only this layer, only this head of each layer, counted from 0
-        part: of a text that is longer than what is looked at at once (at most 512 tokens, fewer for many heads), which part
+        layer, head: only this layer, only this head of each layer, counted from 0 (the page counts from 1)
+        part: of a text that is longer than what is looked at at once (at most 512 tokens, fewer for many heads), which part,
+            counted from 0
         picture: what a model of images is shown: "scene" (a house), "stripes" or "disc"; it needs no text
         format: "json", or "safetensors" for a file; json holds at most 500,000 weights
         lang: "en" or "zh", the language of the sentences
@@ -61,6 +62,7 @@ def attention(
         if format not in FORMATS:
             raise InputError("not_a_choice", field="format", value=format, allowed=", ".join(FORMATS))
         looked = looked_at({"design": model, "text": text, "second": second, "part": part, "picture": picture})
+        read_whole("part", part, 0, looked.inputs.parts - 1)
         with services.turn():
             groups = [_only(group, layer, head) for group in pass_of(looked)]
             told = [_described(group, looked.inputs.sequences) for group in groups]
@@ -87,14 +89,15 @@ def _only(group: "AttentionGroup", layer: object, head: object) -> "AttentionGro
     n_layers, n_heads = group.probs.shape[:2]
     chosen = []
     for field, value, most in (("layer", layer, n_layers), ("head", head, n_heads)):
-        if value is not None and read_whole(field, value, 0, MOST_LAYERS) >= most:
-            raise InputError("out_of_range", field=field, value=value, low=0, high=most - 1)
+        if value is not None:
+            read_whole(field, value, 0, most - 1)
         chosen.append(slice(None) if value is None else slice(value, value + 1))
     norms = group.value_norms
     return replace(
         group,
         probs=group.probs[chosen[0], chosen[1]],
         visible=group.visible[chosen[0], chosen[1]],
+        n_kv_heads=group.n_kv_heads if head is None else 1,
         value_norms=None if norms is None else norms[chosen[0], chosen[1]],
     )
 

@@ -77,11 +77,13 @@ def looked_at(asked: dict) -> Looked:
     written: tuple[int, ...] = ()
     known = services.inhand(design)
     check_picture(known.config)
+    generated = asked.get("from") == "generate"
+    if known.config.image is None and not generated and not text.strip():
+        raise InputError("token_text_empty")
     loaded = services.hold(design)
     if loaded.tokenizer is None and loaded.config.image is None:
         raise loaded.tokenizer_problem or InputError("attention_no_tokenizer")
     most = most_tokens(loaded.config)
-    generated = asked.get("from") == "generate"
     if generated:
         prompt_ids, written = written_text(asked, design)
         _check_ids(loaded.config, (*prompt_ids, *written))

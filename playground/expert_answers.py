@@ -25,7 +25,10 @@ def experts_models(asked: dict, lang: str) -> dict:
     """The models to choose from, the one in hand first if it has experts; else `without` is its name."""
     design = asked.get("hand")
     hand = in_hand(design)
-    listed = [*([] if hand is None else [hand]), *small_mixtures()]
+    listed = [
+        *([] if hand is None else [hand]),
+        *(one for one in small_mixtures() if hand is None or one.design != hand.design),
+    ]
     return {
         "models": [
             {"name": one.name, "title": one.title, "trained": one.trained, "design": one.design} for one in listed

@@ -12,7 +12,7 @@ from playground.views.numbers import exact
 if TYPE_CHECKING:
     from playground.expert_look import Pass
 
-MODEL = "mixtral-mini"
+MODEL = "deepseek-v3-mini"  # which the page shows, too: its weights are trained
 FORMATS = ("json", "safetensors")
 MOST_LISTED = 300_000  # numbers of an answer in JSON
 
@@ -49,9 +49,9 @@ def routing(
             capacity
         sequences: by name ("text"; for an encoder "source", for pictures "image") its tokens
         notes: a sentence for each thing that is odd about the pass
-        layers: for each sparse layer its name, sequence, load (each expert's share of the choices), entropy of that load in
-            bits, dead experts, dropped choices, balance and z losses, and in JSON logits (T, E), expert_ids (T, k), −1 where
-            an expert was full, weights (T, k), and bias (E) or null
+        layers: for each sparse layer its name (layers are counted from 0, as in "layers.1"), sequence, load (each expert's
+            share of the choices), entropy of that load in bits, dead experts, dropped choices, balance and z losses, and in
+            JSON logits (T, E), expert_ids (T, k), −1 where an expert was full, weights (T, k), and bias (E) or null
         file: with format="safetensors" such a file in base64, with the tensors NAME.logits, NAME.expert_ids, NAME.weights
             and NAME.bias: safetensors.torch.load(base64.b64decode(answer["file"]))
     """

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from models.errors import InputError
 from models.inspection.ablation import divergence
+from models.inspection.inputs import as_read
 from models.inspection.logit_lens import Lens
 from models.inspection.silencing import SWAPPABLE
 from models.tokenizers import Tokenizer
@@ -25,7 +26,7 @@ def about(found: Asked, lang: str) -> dict:
         "kinds": found.sequence.kinds,
         "groups": head_groups(lettered(config)),
         "parts": [[letter, stack.n_layers] for letter, (stack, part) in lettered(config).items() if part == "ffn"],
-        "position": config.position,
+        "position": None if config.position == "none" else say(lang, f"part.choice.position.{config.position}"),
         "mask": list(dict.fromkeys(config.mask_pattern)),
         "masks": []
         if config.image is not None
@@ -66,14 +67,17 @@ def spelled(found: Asked, token_id: int) -> str:
 
 
 def readable(tokenizer: Tokenizer, token_id: int) -> str:
-    """What a token writes, as far as it writes whole characters; else as its vocabulary spells it."""
+    """What a token writes, parts of a character as bytes; what writes nothing as its vocabulary spells it."""
     if token_id >= tokenizer.vocab_size:  # a random model may have more ids than there are tokens
         return f"<{token_id}>"
     spelling = tokenizer.token(token_id)
     if tokenizer.kind_of(token_id) != "text" or spelling.startswith("##"):
         return spelling
     text = tokenizer.decode([token_id])
-    return text if text and "\ufffd" not in text else spelling
+    if text and "\ufffd" not in text:
+        return text
+    share = tokenizer.bytes_of(token_id)
+    return as_read(share) if share else spelling
 
 
 def distributions(before: Tensor, after: Tensor, found: Asked, token: object, n_shown: int) -> dict:

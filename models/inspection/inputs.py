@@ -21,9 +21,9 @@ SPECIAL, TEXT, DELIMITER, PATCH = "s", "t", "d", "p"
 class Sequence:
     """The places that one stack reads, in order.
 
-    tokens: as the vocabulary spells them; texts: what a reader sees, parts of a character as <0xE4>; ids: None for the
-    patches of a picture; kinds: a letter a place, "t" text, "d" text of punctuation or spaces alone, "s" special, "p" patch;
-    segments: 0 or 1 a place, where the model knows two sentences, or a prefix and what follows.
+    tokens: as the vocabulary spells them; texts: what a reader sees, parts of a character as bytes, "E4 BD"; ids: None for
+    the patches of a picture; kinds: a letter a place, "t" text, "d" text of punctuation or spaces alone, "s" special, "p"
+    patch; segments: 0 or 1 a place, where the model knows two sentences, or a prefix and what follows.
     """
 
     tokens: tuple[str, ...]
@@ -230,12 +230,15 @@ def _sequence(tokenizer: Tokenizer, marks: Marks, ids: list[int], segments: list
 
 def _text(tokenizer: Tokenizer, token_id: int) -> str:
     share = tokenizer.bytes_of(token_id)
-    if not share:
-        return tokenizer.token(token_id)
+    return as_read(share) if share else tokenizer.token(token_id)
+
+
+def as_read(share: bytes) -> str:
+    """What a reader sees of a token's bytes: their text; where they are no whole characters, the bytes, "E4 BD"."""
     try:
         return share.decode()
     except UnicodeDecodeError:
-        return "".join(f"<0x{byte:02X}>" for byte in share)
+        return "\u202f".join(f"{byte:02X}" for byte in share)
 
 
 def _kind(tokenizer: Tokenizer, token_id: int) -> str:

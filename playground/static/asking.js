@@ -56,7 +56,8 @@ const Asking = (() => {
   /** Keeps a text: in the address where it has room, else for as long as this window lasts. */
   function keepText(name, text) {
     const carried = fits(name, text);
-    lineage.write(name, carried ? text : "");
+    // An address leaves out what is empty; a space says that a text was taken away which stands there at first.
+    lineage.write(name, !carried ? "" : text || (lineage.boot.defaults[name] ? " " : ""));
     const others = leftOut().filter((other) => other !== name);
     lineage.write("left_out", [...others, ...(carried ? [] : [name])].join(","));
     lineage.remember("sessionStorage", name, carried ? null : text);

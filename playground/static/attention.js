@@ -86,6 +86,11 @@ const Attention = (() => {
       await refresh();
     };
     shared.read = read;
+    /** Takes away what is drawn of another text: to write that of Generate may take a while. */
+    shared.forget = () => {
+      place.classList.add("att-unread");
+      notes.replaceChildren(element("p", { class: "obj-note" }, shared.words.attention.reading));
+    };
     follow(place, shared, () => ({ name: current(), usesText: sections.get(current()).usesText !== false }));
     const fields = fieldsOf(shared, controls);
     Asking.onModel(place, (design) => {
@@ -213,6 +218,7 @@ const Attention = (() => {
     }
     rows.get("text").append(chips);
     const again = (field) => (value) => {
+      shared.forget();
       lineage.write(field, value);
       lineage.write("att_step", 0);
       lineage.write("att_row", -1);

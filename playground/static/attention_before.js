@@ -24,6 +24,7 @@ const AttentionBefore = (() => {
       draw();
     });
     const field = textField("before-text", words.text, "before_text", async () => {
+      lineage.write("before_at", ""); // a place of another sentence
       if (await draw()) drawOurs();
     });
     const chips = element("div", { class: "obj-chips", role: "group", "aria-label": words.examples });

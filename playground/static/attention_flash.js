@@ -133,13 +133,16 @@ const AttentionFlash = (() => {
       rest.replaceChildren(...note, running(given), outputs(given), ...FlashCosts.draw({ one, problem, whole, state, words, width }));
     }
 
+    /** Places counted from 1: "5 … 8", or one. */
+    const range = ([from, to]) => (to - from > 1 ? `${from + 1} … ${to}` : String(to));
+
     function told({ state, row, isLast }) {
       const skipped = whole.tiles.length - whole.end.count;
       const values = { step, count: whole.end.count, skipped, all: whole.tiles.length };
       if (!state.tile) return fill(words.said_start, values);
       const { rows, keys, changes } = state.tile;
       const change = changes.find((each) => each.row === row) ?? changes.find((each) => each.before.highest > -Infinity && each.highest > each.before.highest) ?? changes[0];
-      Object.assign(values, { first_row: rows[0] + 1, last_row: rows[1], first_key: keys[0] + 1, last_key: keys[1], row: change.row + 1, from: number(change.before.highest), to: number(change.highest), kept: number(change.kept), sum: number(change.sum) });
+      Object.assign(values, { rows: range(rows), keys: range(keys), row: change.row + 1, from: number(change.before.highest), to: number(change.highest), kept: number(change.kept), sum: number(change.sum) });
       const kind = change.before.highest === -Infinity ? "first" : change.highest > change.before.highest ? "rises" : "stays";
       return `${fill(words.said_tile, values)} ${fill(words[`said_${kind}`], values)}${isLast ? ` ${words.said_end}` : ""}`;
     }
@@ -182,8 +185,8 @@ const AttentionFlash = (() => {
         const box = picture.getBoundingClientRect();
         lookAt(Math.min(problem.n - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * problem.n))));
       });
-      const rows = () => whole.tiles.map((tile, index) => [index + 1, `${tile.rows[0] + 1} … ${tile.rows[1]}`, `${tile.keys[0] + 1} … ${tile.keys[1]}`, words[tile.state]]);
-      return figure({ title: words.grid, about: fill(words[`grid_${whole.order}`], {}), picture, name: "tiles", words, svg: () => gridMarkup(n, m, { cell, tone }),
+      const rows = () => whole.tiles.map((tile, index) => [index + 1, range(tile.rows), range(tile.keys), words[tile.state]]);
+      return figure({ title: words.grid, about: fill(words[`grid_${whole.order}`], {}), picture, name: "tiles", words, svg: () => gridMarkup(n, m, { cell, tone, title: words.grid, down: words.queries, across: words.keys_short }),
         numbers: { heads: [[words.tile, true], [words.queries], [words.keys_short], [words.state]], rows, caption: words.grid } });
     }
 
@@ -259,8 +262,8 @@ const AttentionFlash = (() => {
       const apart = state.out.map((line, index) => line.reduce((far, value, column) => Math.max(far, Math.abs(value - whole.plain.out[index][column])), 0));
       const ready = apart.filter((far) => far <= 1e-6 * most).length;
       const picture = grid(n, 2 * dv + gap, { cell, wide, named: words.outputs, tone });
-      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row: row + 1, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, wide, tone }),
-        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index), true])], rows: () => state.out.map((line, index) => [index + 1, apart[index], ...line]), caption: words.outputs } });
+      return figure({ title: words.outputs, about: words.outputs_about, said: fill(words.said_outputs, { ready, rows: n, row: row + 1, apart: number(apart[row], 3) }), picture, name: "outputs", words, svg: () => gridMarkup(n, 2 * dv + gap, { cell, wide, tone, title: words.outputs, down: words.queries, across: words.outputs_across }),
+        numbers: { heads: [[words.row, true], [words.apart, true], ...Array.from({ length: dv }, (_, index) => [String(index + 1), true])], rows: () => state.out.map((line, index) => [index + 1, apart[index], ...line]), caption: words.outputs } });
     }
 
     new ResizeObserver(() => {

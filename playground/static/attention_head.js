@@ -3,7 +3,6 @@
 
 const AttentionHead = (() => {
   const { element, fill } = lineage;
-  const { percent } = MaskingParts;
   const { named } = AttentionPicture;
   const NAMED = 5; // tokens that a sentence names
   const SHADES = 8; // of a token that is looked at, see attention_maps.css
@@ -27,7 +26,7 @@ const AttentionHead = (() => {
       buildControls(controls, view);
       buildStrips(state);
       tables.replaceChildren(AttentionHeadTwin.tableOf(view));
-      Downloads.bar(tables, { name: "attention-head", svg: () => AttentionHeadTwin.svg(view), csv: () => AttentionHeadTwin.csv(view) });
+      Downloads.bar(tables, { name: () => AttentionHeadTwin.fileName(view), svg: () => AttentionHeadTwin.svg(view), csv: () => AttentionHeadTwin.csv(view) });
     };
     const update = () => {
       const shown = AttentionPlaces.shownOf(view);
@@ -40,6 +39,10 @@ const AttentionHead = (() => {
       note.hidden = !noted;
       canvas.setAttribute("aria-label", `${titleOf(view)}. ${saidHead(view, shown)}`);
       drawLegend(legend, view, shown);
+      for (const button of controls.querySelectorAll("#maps-measure button")) { // rollout is of weights alone
+        button.disabled = button.value === "contribution" && (view.rolls() || !shown.group.lengths);
+        button.setAttribute("aria-pressed", String((button.value === "contribution") === shown.contribution));
+      }
       shadeStrips(state);
       if (lineage.state.att_view === "lines") AttentionHeadMap.drawLines(state);
       else AttentionHeadMap.drawMap(state);
@@ -73,11 +76,14 @@ const AttentionHead = (() => {
     const queries = sequences[group.queries].texts;
     const keys = sequences[group.keys].texts;
     const row = AttentionPlaces.rowOf(shown, query);
-    const list = row.slice(0, NAMED).filter(([share]) => share >= 0.005).map(([share, key]) => fill(words.to_token, { token: named(keys[key]), position: key + 1, share: percent(share) }));
+    const tell = (value) => AttentionPlaces.told(shown, value);
+    const least = 0.005 * (combine === "max" ? row[0]?.[0] ?? 0 : 1);
+    const list = row.slice(0, NAMED).filter(([value]) => value > 0 && value >= least).map(([value, key]) => fill(words.to_token, { token: named(keys[key]), position: key + 1, share: tell(value) }));
     const rest = row.slice(list.length);
-    const values = { token: named(queries[query]), position: query + 1, list: list.join(words.comma), rest: percent(rest.reduce((sum, [share]) => sum + share, 0)), others: rest.filter(([, key]) => seen(shown, query, key)).length };
+    const left = combine === "max" ? rest[0]?.[0] ?? 0 : rest.reduce((sum, [value]) => sum + value, 0); // greatest values have no sum
+    const values = { token: named(queries[query]), position: query + 1, list: list.join(words.comma), rest: tell(left), others: rest.filter(([, key]) => seen(shown, query, key)).length };
     if (!list.length) return fill(words.said_row_none, values);
-    const key = combine === "rollout" ? "said_row_rollout" : contribution ? "said_row_contribution" : "said_row";
+    const key = combine === "rollout" ? "said_row_rollout" : `said_row${contribution ? "_contribution" : ""}${combine === "max" ? "_max" : ""}`;
     return fill(values.others ? words[key] : words[`${key}_all`], values);
   }
 
@@ -96,23 +102,31 @@ const AttentionHead = (() => {
     const { group } = chosen;
     const notes = [];
     if (lineage.state.att_measure === "contribution" && !group.lengths) notes.push(words.note_no_lengths);
-    else if (chosen.contribution && chosen.combine !== "rollout") notes.push(words.note_contribution);
+    else if (chosen.contribution && !view.rolls()) notes.push(words.note_contribution);
     if (chosen.combine === "rollout") notes.push(group.queries === group.keys ? words.note_rollout : words.note_no_rollout);
     if (chosen.hide.has("first") || chosen.hide.has("separators") || chosen.pairs !== "all") notes.push(words.note_hidden);
+    notes.push(words[group.fine ? "note_fine" : "note_coarse"]);
     return notes.join(" ");
   }
 
-  function drawLegend(host, view, { most, contribution, combine }) {
-    const dark = String(AttentionPicture.isDark());
-    if (host.dataset.dark !== dark) {
-      host.dataset.dark = dark;
+  function drawLegend(host, view, shown) {
+    const { words } = view;
+    const lines = lineage.state.att_view === "lines";
+    const drawn = `${lines} ${AttentionPicture.isDark()}`;
+    if (host.dataset.drawn !== drawn) {
+      host.dataset.drawn = drawn;
       const bar = element("span", { class: "maps-scale", "aria-hidden": "true" });
       bar.style.background = `linear-gradient(to right, ${Array.from({ length: 9 }, (_, at) => AttentionPicture.css((at / 8) ** 2)).join(", ")})`;
-      host.replaceChildren(element("span", {}), element("span", {}, "0"), bar, element("span", {}), element("span", { class: "maps-masked-key", "aria-hidden": "true" }), element("span", {}, view.words.scale_masked));
+      const key = (name, text) => [element("span", { class: name, "aria-hidden": "true" }), element("span", {}, text)];
+      host.replaceChildren(element("span", {}), element("span", {}),
+        ...(lines ? [...key("maps-line-key chosen", words.line_chosen), ...key("maps-line-key", words.line_others)]
+          : [element("span", {}, "0"), bar, element("span", {}), ...key("maps-masked-key", words.scale_masked)]));
     }
     const tell = (place, text) => { if (host.children[place].textContent !== text) host.children[place].textContent = text; };
-    tell(0, view.words[combine === "rollout" ? "scale_rollout" : contribution ? "scale_contribution" : "scale_weight"]);
-    tell(3, contribution ? most.toPrecision(3) : percent(most));
+    const most = AttentionPlaces.scaleEnd(shown);
+    tell(0, AttentionPlaces.scaleName(words, shown));
+    tell(1, lines ? fill(words.line_most, { most }) : "");
+    if (!lines) tell(4, most);
   }
 
   // ---- controls ---------------------------------------------------------------------------------------------------------
@@ -225,7 +239,7 @@ const AttentionHead = (() => {
       const value = values[query * group.width + key];
       const masked = combine === "head" && !group.sees(state.shown.layer, state.shown.head, query, key);
       const words = view.words[masked ? "readout_masked" : hidden?.(query * group.width + key) ? "readout_hidden" : contribution ? "readout_contribution" : "readout"];
-      readout.textContent = fill(words, { query: named(view.sequences[group.queries].texts[query]), from: query + 1, key: named(view.sequences[group.keys].texts[key]), to: key + 1, value: contribution ? value.toPrecision(3) : percent(value) });
+      readout.textContent = fill(words, { query: named(view.sequences[group.queries].texts[query]), from: query + 1, key: named(view.sequences[group.keys].texts[key]), to: key + 1, value: contribution ? value.toPrecision(3) : AttentionPlaces.share(group, value) });
     };
     canvas.addEventListener("pointermove", (event) => {
       const found = at(event);

@@ -65,7 +65,7 @@ const AttentionLatent = (() => {
       made.push(figure({ title: words[`orders_${name}`], said, picture, more: [legend, note], name: `absorption-${name}`, words,
         numbers: { heads: [[words.order_name], [words.product], [words.multiply_adds, true]], rows, caption: fill(words.orders_caption, values) } }));
     }
-    const rows = found.longer.map(({ context, naive, absorbed }) => [grouped(context), grouped(naive), grouped(absorbed), `${(naive / absorbed).toFixed(1)}×`]);
+    const rows = found.longer.map(({ context, naive, absorbed }) => [grouped(context), grouped(naive), grouped(absorbed), `${(naive / absorbed).toFixed(naive < 2 * absorbed ? 2 : 1)}×`]);
     const heads = [[words.tokens, true], [words.order_naive, true], [words.order_absorbed, true], [words.saving, true]];
     const counts = found.longer.map(({ context, naive, absorbed }) => [context, naive, absorbed, naive / absorbed]);
     made.push(figure({ title: words.decoding, more: [table(heads, rows, words.decoding_caption)], name: "absorption-decoding", words, isShown: true, numbers: { heads, rows: counts } }));

@@ -84,7 +84,13 @@ const AttentionMaps = (() => {
       get row() {
         const last = view().limit(this.group) - 1;
         const wanted = Number(lineage.state.att_row);
-        return wanted < 0 || wanted > last ? last : wanted;
+        const row = wanted < 0 || wanted > last ? last : wanted;
+        if (this.pairs === "all") return row;
+        const { segments, kinds } = view().sequences[this.group.queries];
+        const looking = "ab".indexOf(this.pairs[0]);
+        if (segments[row] === looking) return row;
+        const places = segments.flatMap((segment, place) => (segment === looking && place <= last ? [place] : []));
+        return places.findLast((place) => kinds[place] === "t") ?? places.at(-1) ?? row;
       },
       get contribution() { return lineage.state.att_measure === "contribution" && Boolean(this.group.lengths); },
       get combine() { return lineage.state.att_combine; },
@@ -231,7 +237,7 @@ const AttentionMaps = (() => {
   /** A small map; as it was packed where nothing is left out of it. */
   function paintHead(canvas, view, group, layer, head) {
     const hidden = view.hiddenIn(group, layer, head);
-    if (!hidden && !view.chosen.contribution) AttentionPicture.paintBytes(canvas, group.steps(layer, head), group.width, group.height);
+    if (!hidden && !view.chosen.contribution) AttentionPicture.paintSteps(canvas, group.steps(layer, head), group.probabilities.length - 1, group.width, group.height);
     else {
       const values = group.shown(layer, head, view.chosen.contribution);
       AttentionPicture.paint(canvas, values, group.width, group.height, view.chosen.contribution ? view.most(values, hidden) : 1, hidden ?? (() => false));
@@ -283,9 +289,14 @@ const AttentionMaps = (() => {
     return element("aside", { class: "maps-preview", "aria-label": view.words.preview }, title, canvas, about, scores);
   }
 
+  /** The names that some head bears. */
+  function present(view) {
+    const borne = new Set(view.groups.flatMap(({ labels }) => labels.flat(2)));
+    return Object.keys(LABELS).filter((name) => borne.has(name));
+  }
+
   function legend(view) {
-    const present = new Set(view.groups.flatMap(({ labels }) => labels.flat(2)));
-    const keys = Object.keys(LABELS).filter((name) => present.has(name)).map((name) => {
+    const keys = present(view).map((name) => {
       const mark = element("i", { "aria-hidden": "true" }, LABELS[name][0]);
       mark.style.background = LABELS[name][1];
       return element("span", { class: "maps-key" }, mark, view.words[`label_${name}`]);
@@ -322,7 +333,8 @@ const AttentionMaps = (() => {
     for (const group of view.groups) {
       const tall = side * Math.min(2, Math.max(0.5, group.height / group.width));
       parts.push(["text", { x: 8, y: top + 12, "font-weight": "bold" }, view.words[`group_${group.name}`]]);
-      top += 20;
+      top += 32;
+      for (let head = 0; head < group.heads; head += 1) parts.push(["text", { x: 24 + head * (side + gap) + side / 2, y: top - 4, "text-anchor": "middle" }, String(head + 1)]);
       for (let layer = 0; layer < group.layers; layer += 1) {
         for (let head = 0; head < group.heads; head += 1) {
           const canvas = document.createElement("canvas");
@@ -340,7 +352,11 @@ const AttentionMaps = (() => {
       }
       top += 8;
     }
-    return AttentionSvg.picture(width, top, [["g", { "font-size": 11 }, ...parts]]);
+    for (const name of present(view)) {
+      parts.push(["text", { x: 8, y: top + 8, fill: LABELS[name][1], "font-weight": "bold" }, LABELS[name][0]], ["text", { x: 24, y: top + 8 }, view.words[`label_${name}`]]);
+      top += 16;
+    }
+    return AttentionSvg.picture(Math.max(width, 240), top + 8, [["g", { "font-size": 11 }, ...parts]]);
   }
 
   return { mount, shown: () => current };

@@ -2,9 +2,10 @@
    contributions, averages and maxima over heads, rollout. */
 
 const AttentionNumbers = (() => {
-  const STEPS = 255;
+  const COARSE = 255;
   const FINEST = 65535;
-  const PROBABILITY = Float32Array.from({ length: STEPS + 1 }, (_, step) => Math.sin((step * Math.PI) / (2 * STEPS)) ** 2);
+  const scaleOf = (steps) => Float32Array.from({ length: steps + 1 }, (_, step) => Math.sin((step * Math.PI) / (2 * steps)) ** 2);
+  const SCALES = new Map([[COARSE, scaleOf(COARSE)], [FINEST, scaleOf(FINEST)]]); // by how many steps weights travel in
 
   async function unpacked(text) {
     const stream = new Blob([MaskingParts.bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -16,24 +17,26 @@ const AttentionNumbers = (() => {
 
   async function groupOf(packed) {
     const [weights, masks, norms] = await Promise.all([unpacked(packed.weights), unpacked(packed.masks), packed.norms && unpacked(packed.norms.steps)]);
-    return new Group(packed, weights, masks, norms && new Uint16Array(norms.buffer));
+    return new Group(packed, packed.steps === COARSE ? weights : new Uint16Array(weights.buffer), masks, norms && new Uint16Array(norms.buffer));
   }
 
   class Group {
-    constructor({ weights: _, masks: __, norms, ...about }, weights, masks, lengths) {
+    constructor({ weights: _, masks: __, norms, steps, ...about }, weights, masks, lengths) {
       Object.assign(this, about);
       this.size = this.height * this.width;
-      this.bytes = weights;
+      this.packed = weights;
+      this.fine = steps > COARSE;
+      this.probabilities = SCALES.get(steps);
       this.masks = masks;
       this.lengths = lengths;
       this.longest = norms?.most ?? 0;
       this.cache = new Map();
     }
 
-    /** The weights of one head as bytes, query by query. */
+    /** The weights of one head as they travelled, query by query. */
     steps(layer, head) {
       const start = (layer * this.heads + head) * this.size;
-      return this.bytes.subarray(start, start + this.size);
+      return this.packed.subarray(start, start + this.size);
     }
 
     /** The probabilities of one head, query by query. */
@@ -41,7 +44,7 @@ const AttentionNumbers = (() => {
       return this.kept(`p ${layer} ${head}`, () => {
         const steps = this.steps(layer, head);
         const found = new Float32Array(this.size);
-        for (let place = 0; place < this.size; place += 1) found[place] = PROBABILITY[steps[place]];
+        for (let place = 0; place < this.size; place += 1) found[place] = this.probabilities[steps[place]];
         return found;
       });
     }
@@ -125,5 +128,5 @@ const AttentionNumbers = (() => {
     return found;
   }
 
-  return { read, PROBABILITY };
+  return { read, SCALES, COARSE };
 })();

@@ -35,17 +35,18 @@ const AttentionPicture = (() => {
 
   /** Where a share between 0 and 1 stands on the scale: small ones are lifted, else most of a map would be empty. */
   const step = (share) => Math.round(255 * Math.sqrt(Math.min(1, Math.max(0, share))));
-  const STEPS_OF_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => step(AttentionNumbers.PROBABILITY[byte]));
+  const SHADES = new Map([...AttentionNumbers.SCALES].map(([steps, scale]) => [steps, Uint8Array.from(scale, step)]));
 
-  /** Puts the weights of one head, as bytes, on a canvas of one pixel a pair. */
-  function paintBytes(canvas, bytes, width, height) {
+  /** Puts the weights of one head, as they travelled, on a canvas of one pixel a pair. */
+  function paintSteps(canvas, steps, scale, width, height) {
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
     const out = new Uint32Array(image.data.buffer);
     const colours = words(isDark());
-    for (let place = 0; place < out.length; place += 1) out[place] = colours[STEPS_OF_BYTES[bytes[place]]];
+    const shades = SHADES.get(scale);
+    for (let place = 0; place < out.length; place += 1) out[place] = colours[shades[steps[place]]];
     context.putImageData(image, 0, 0);
   }
 
@@ -73,5 +74,5 @@ const AttentionPicture = (() => {
     return characters.length > longest ? `${characters.slice(0, longest - 1).join("")}…` : characters.join("");
   };
 
-  return { paint, paintBytes, css, named, short, isDark };
+  return { paint, paintSteps, css, named, short, isDark };
 })();

@@ -30,6 +30,8 @@ const AttentionPlaces = (() => {
           || (wanted !== null && (queries.segments[query] !== wanted[0] || keys.segments[key] !== wanted[1]));
       };
     };
+    /** Whether rollout is drawn, which is of weights alone and of one stack. */
+    view.rolls = () => chosen.combine === "rollout" && chosen.group.queries === chosen.group.keys;
     view.most = (values, hidden) => {
       let most = 0;
       for (let place = 0; place < values.length; place += 1) if (values[place] > most && !hidden?.(place)) most = values[place];
@@ -40,7 +42,7 @@ const AttentionPlaces = (() => {
   /** The values of the large view, what is left out of it, and the end of its scale. */
   function shownOf(view) {
     const { group, layer, head, contribution, combine } = view.chosen;
-    const rolls = combine === "rollout" && group.queries === group.keys;
+    const rolls = view.rolls();
     const values = rolls ? group.rollout(layer)
       : combine === "mean" || combine === "max" ? group.together(layer, combine, contribution) : group.shown(layer, head, contribution);
     const hidden = view.hiddenIn(group);
@@ -56,13 +58,24 @@ const AttentionPlaces = (() => {
     return (place) => !(bits[start + (place >> 3)] & (128 >> (place & 7)));
   }
 
-  /** One row as [share, key], the greatest first; shares of what the whole row gives. */
-  function rowOf({ group, values, hidden }, query) {
+  /** One row as [value, key], the greatest first: what is drawn; of the lengths of one head, or of an average, their shares. */
+  function rowOf({ group, values, hidden, contribution, combine }, query) {
     const start = query * group.width;
     const row = Array.from(values.subarray(start, start + group.width));
-    const sum = row.reduce((all, value) => all + value, 0) || 1;
-    return row.map((value, key) => [value / sum, key]).filter(([, key]) => !hidden?.(start + key)).sort((one, other) => other[0] - one[0]);
+    const whole = contribution && combine !== "max" ? row.reduce((all, value) => all + value, 0) || 1 : 1;
+    return row.map((value, key) => [value / whole, key]).filter(([, key]) => !hidden?.(start + key)).sort((one, other) => other[0] - one[0]);
   }
 
-  return { define, shownOf, blockedIn, rowOf };
+  /** How such a value is told: a length as a number, a share in as many digits as are known of it. */
+  function told({ group, contribution, combine }, value) {
+    if (contribution && combine === "max") return value.toPrecision(3);
+    return share(group, value);
+  }
+  const share = (group, value) => (group.fine ? MaskingParts.percent(value) : value < 0.005 ? "<\u202f1\u202f%" : `${Math.round(100 * value)}\u202f%`);
+
+  /** What a scale measures, and its end. */
+  const scaleName = (words, { contribution, combine }) => words[combine === "rollout" ? "scale_rollout" : contribution ? "scale_contribution" : "scale_weight"];
+  const scaleEnd = ({ group, contribution, most }) => (contribution ? most.toPrecision(3) : share(group, most));
+
+  return { define, shownOf, blockedIn, rowOf, told, share, scaleName, scaleEnd };
 })();

@@ -41,12 +41,10 @@ const AttentionPlots = (() => {
     if (picture) made.append(element("div", { class: "obj-scroll afig-picture", ...(picture.dataset?.wide ? { tabindex: "0", role: "region", "aria-label": title ?? said } : {}) }, picture));
     made.append(...more);
     if (!numbers) return made;
-    const canvas = picture?.tagName === "CANVAS" ? picture : null;
     const rowsOf = () => (typeof numbers.rows === "function" ? numbers.rows() : numbers.rows);
     const offers = { name, csv: () => Downloads.csv([numbers.heads.map(([head]) => head), ...rowsOf()]) };
     if (asSvg) offers.svg = asSvg;
-    else if (picture && !canvas) offers.svg = () => standalone(picture);
-    if (canvas) offers.png = () => canvas;
+    else if (picture) offers.svg = () => standalone(picture);
     const row = element("div", { class: "afig-foot" });
     Downloads.bar(row, offers);
     made.append(row);
@@ -136,10 +134,17 @@ const AttentionPlots = (() => {
     return chart;
   }
 
+  /** How long a name is, in pixels, as charts write it. */
+  const pen = document.createElement("canvas").getContext("2d");
+  function lengthOf(name) {
+    pen.font = `13px ${getComputedStyle(document.querySelector(".atts") ?? document.body).fontFamily}`;
+    return Math.ceil(pen.measureText(name).width);
+  }
+
   /** Bars of a few named amounts, below each other: [{ value, kind, name, told }]. */
   function across(list, { width, named }) {
     const narrow = width < 520;
-    const [side, each] = [narrow ? 0 : 264, narrow ? 44 : 28];
+    const [side, each] = [narrow ? 0 : Math.max(...list.map(({ name }) => lengthOf(name))) + 16, narrow ? 44 : 28];
     const room = width - side - 96;
     const most = Math.max(...list.map(({ value }) => value), 1);
     const chart = frame(width, list.length * each + 4, named);
@@ -199,18 +204,22 @@ const AttentionPlots = (() => {
     return canvas;
   }
 
-  /** The same grid as the markup of an SVG: one rectangle for each run of like cells. */
-  function gridMarkup(rows, columns, { cell, wide = cell, tone }) {
-    const parts = [];
+  /** The same grid as the markup of an SVG, with what it shows and what its rows (`down`) and columns (`across`) are: one
+      rectangle for each run of like cells. */
+  function gridMarkup(rows, columns, { cell, wide = cell, tone, title, down, across: along }) {
+    const [left, top] = [28, 52];
+    const [paper, ink] = ["paper", "ink"].map((name) => `rgb(${colour(name).join(",")})`);
+    const write = (x, y, words, more = "") => `<text x="${x}" y="${y}" fill="${ink}" font-family="sans-serif" font-size="13"${more}>${words.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)}</text>`;
+    const parts = [`<rect width="100%" height="100%" fill="${paper}"/>`, write(8, 20, title, ' font-weight="bold"'), write(left, 44, `${along} →`), write(0, 0, `${down} →`, ` transform="translate(18 ${top}) rotate(90)"`)];
     for (let row = 0; row < rows; row += 1) {
       let start = 0;
       for (let column = 1; column <= columns; column += 1) {
         if (column < columns && String(tone(row, column)) === String(tone(row, start))) continue;
-        parts.push(`<rect x="${start * wide}" y="${row * cell}" width="${(column - start) * wide}" height="${cell}" fill="rgb(${tone(row, start).join(",")})"/>`);
+        parts.push(`<rect x="${left + start * wide}" y="${top + row * cell}" width="${(column - start) * wide}" height="${cell}" fill="rgb(${tone(row, start).join(",")})"/>`);
         start = column;
       }
     }
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${columns * wide}" height="${rows * cell}" shape-rendering="crispEdges">${parts.join("")}</svg>`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.max(left + columns * wide + 8, lengthOf(title) + 48)}" height="${top + Math.max(rows * cell, lengthOf(down) + 16) + 8}" shape-rendering="crispEdges">${parts.join("")}</svg>`;
   }
 
   /** A colour of the page as [r, g, b]. */

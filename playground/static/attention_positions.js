@@ -2,7 +2,7 @@
    T5's buckets, and how alike the vectors are that others add to the embedding. */
 
 const AttentionPositions = (() => {
-  const { element, fill } = lineage;
+  const { fill } = lineage;
   const { svg } = MaskingParts;
   const { number, figure, lines, hint, frame, text } = AttentionPlots;
   const DIALS = 16; // pairs that are drawn; the table has all
@@ -32,15 +32,18 @@ const AttentionPositions = (() => {
     const chosen = [...pairs].sort((one_, other) => Math.abs(other.now - other.still) - Math.abs(one_.now - one_.still)).slice(0, DIALS).sort((one_, other) => one_.pair - other.pair);
     const size = 112;
     const across = Math.max(2, Math.min(chosen.length, Math.floor(width / size)));
-    const picture = frame(across * size, Math.ceil(chosen.length / across) * (size + 36), fill(words.dials_label, { count: chosen.length }));
+    const high = Math.ceil(chosen.length / across) * (size + 36);
+    const picture = frame(across * size, high + 56, fill(words.dials_label, { count: chosen.length }));
     chosen.forEach((pair, index) => picture.append(dial(pair, (index % across) * size, Math.floor(index / across) * (size + 36), size, words, frequencies)));
     const most = pairs.reduce((best, pair) => (Math.abs(pair.now - pair.still) > Math.abs(best.now - best.still) ? pair : best));
     const degrees = (angle) => (((angle * 180) / Math.PI) % 360).toFixed(1);
-    const values = { pairs: pairs.length, distance: AttentionHeads.distances(one, query, key)[0], pair: most.pair, change: number(most.now - most.still), fast: degrees(frequencies[0]), slow: number((frequencies.at(-1) * 180) / Math.PI, 2),
+    const values = { pairs: pairs.length, distance: number(AttentionHeads.distances(one, query, key)[0]), pair: most.pair, change: number(most.now - most.still), fast: degrees(frequencies[0]), slow: number((frequencies.at(-1) * 180) / Math.PI, 2),
       still: number(parts.still), product: number(parts.product), theta: one.position.theta, shown: chosen.length };
     const table = pairs.map(({ pair, a, b, at_q, at_k, still, now }) => [pair, `${a}, ${b}`, frequencies[pair], frequencies[pair] ? (2 * Math.PI) / frequencies[pair] : "∞", degrees(at_q), degrees(at_k), still, now]);
-    const legend = element("p", { class: "weight-legend" }, element("span", { class: "arrow-q" }, words.arrow_q), element("span", { class: "arrow-k" }, words.arrow_k), element("span", { class: "arrow-before" }, words.arrow_before));
-    return figure({ title: words.rotation, about: one.layer.d_nope ? words.rotation_latent : words.rotation_about, said: fill(words.said_rotation, values), picture, name: "rotation-pairs", words, more: [legend],
+    [["q", words.arrow_q], ["k", words.arrow_k], ["k before", words.arrow_before]].forEach(([kind, name], index) => { // it goes with the file
+      picture.append(svg("line", { class: `arrow ${kind}`, x1: 8, x2: 32, y1: high + 10 + 18 * index, y2: high + 10 + 18 * index }), text(40, high + 14 + 18 * index, name));
+    });
+    return figure({ title: words.rotation, about: one.layer.d_nope ? words.rotation_latent : words.rotation_about, said: fill(words.said_rotation, values), picture, name: "rotation-pairs", words,
       numbers: { heads: [[words.pair, true], [words.dimensions], [words.per_place, true], [words.wavelength, true], [words.angle_q, true], [words.angle_k, true], [words.before_turning, true], [words.after_turning, true]], rows: table, caption: words.rotation } });
   }
 
@@ -72,9 +75,9 @@ const AttentionPositions = (() => {
     const values = Array.from({ length: reach - first + 1 }, (_, index) => scale * AttentionHeads.productAt(one, q, k, [first + index, inBlock]));
     const here = scale * parts.product;
     const picture = lines([{ values, kind: "position", name: words.at_distance }], { first, width, named: words.turned_label, axis: words.distance,
-      marks: [{ x: distance, y: here, words: fill(words.mark_here, { distance, value: number(here) }) }], level: { y: scale * parts.still, words: fill(words.level_still, { value: number(scale * parts.still) }) } });
+      marks: [{ x: distance, y: here, words: fill(words.mark_here, { distance: number(distance), value: number(here) }) }], level: { y: scale * parts.still, words: fill(words.level_still, { value: number(scale * parts.still) }) } });
     const best = values.indexOf(Math.max(...values)) + first;
-    return figure({ title: words.turned, about: words.turned_about, said: fill(words.said_turned, { distance, here: number(here), still: number(scale * parts.still), best, highest: number(Math.max(...values)) }), picture, name: "rotation-over-distance", words,
+    return figure({ title: words.turned, about: words.turned_about, said: fill(words.said_turned, { distance: number(distance), here: number(here), still: number(scale * parts.still), best: number(best), highest: number(Math.max(...values)) }), picture, name: "rotation-over-distance", words,
       numbers: { heads: [[words.distance, true], [words.scaled, true]], rows: values.map((value, index) => [first + index, value]), caption: words.turned_label } });
   }
 

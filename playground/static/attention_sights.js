@@ -82,6 +82,7 @@ const Sights = (() => {
 const AttentionSights = (() => {
   const { element, fill, grouped } = lineage;
   const { percent, figure, grid, gridMarkup, colour, mixed, slider } = AttentionPlots;
+  const WITH_SQUARE = ["causal", "bidirectional", "prefix", "lsh", "kmeans"]; // their cost grows with n²
   const STOPS = [8, 16, 32, 64, 128];
   const USUAL = { n: 32, c: 0, w: 8, d: 2, g: 1, b: 4, o: 1, r: 2, p: 8 };
   const MOST = { w: 64, d: 8, g: 8, b: 32, o: 8, r: 16, p: 64 };
@@ -169,10 +170,11 @@ const AttentionSights = (() => {
       const tone = (row, column) => (seen[row * sizes.n + column] ? on : off);
       const said = [fill(words.said_sight, cost), words[`cost_${mask}`]];
       if (Sights.BY_CONTENT.includes(mask)) said.push(words.said_content);
+      if (!WITH_SQUARE.includes(mask) && cost.count > 0.5 * sizes.n ** 2) said.push(fill(words.said_filled, cost));
       const rows = () => Sights.ORDER.filter((each) => chosen || !Sights.BY_CONTENT.includes(each)).map((each) => [nameOf(each), ...growth(each)]);
-      const heads = [[words.mask], ...STOPS.flatMap((n) => [[fill(words.pairs_at, { n }), true], [fill(words.share_at, { n }), true]])];
+      const heads = [[words.mask_name], ...STOPS.flatMap((n) => [[fill(words.pairs_at, { n }), true], [fill(words.share_at, { n }), true]])];
       return figure({ title: nameOf(mask), said: said.join(" "), picture: grid(sizes.n, sizes.n, { cell, named: fill(words.sight_label, cost), tone }), name: `mask-${mask}`, words,
-        svg: () => gridMarkup(sizes.n, sizes.n, { cell, tone }), numbers: { heads, rows, caption: words.growth } });
+        svg: () => gridMarkup(sizes.n, sizes.n, { cell, tone, title: fill(words.sight_label, cost), down: words.query, across: words.key }), numbers: { heads, rows, caption: words.growth } });
     }
 
     /** Allowed pairs and their share at each number of tokens: what is linear in n falls, what is not stays. */

@@ -53,7 +53,7 @@ const AttentionWeightSteps = (() => {
     }
     if (AttentionHeads.turns(one)) {
       step("still", number(parts.still, 6));
-      step("turned", number(parts.product - parts.still, 6), { distance: AttentionHeads.distances(one, given.query, key)[0] });
+      step("turned", number(parts.product - parts.still, 6), { distance: number(AttentionHeads.distances(one, given.query, key)[0]) });
     }
     step("product", number(parts.product, 6), { n: layer.d_head });
     step(layer.scale === 1 ? "unscaled" : "scale", number(parts.product * layer.scale, 6), { scale: number(layer.scale, 6), d: layer.d_head });
@@ -62,7 +62,8 @@ const AttentionWeightSteps = (() => {
     if (parts.count !== 1) step("count", number(Math.log(parts.count), 6), { count: parts.count });
     step(parts.allowed ? "shown" : "hidden", number(row.scores[key], 6));
     step("power", number(row.powers[key], 6), { highest: number(row.highest, 6) });
-    step("sum", number(row.sum, 6), { keys: row.scores.filter((score) => score !== -Infinity).length });
+    const seen = row.scores.filter((score) => score !== -Infinity).length;
+    step(seen === 1 ? "sum_one" : "sum", number(row.sum, 6), { keys: seen });
     step("weight", number(row.weights[key], 8));
     step("tapped", number(parts.tapped, 8));
     const off = Math.abs(row.weights[key] - parts.tapped);
@@ -142,7 +143,7 @@ const AttentionWeightSteps = (() => {
     if (!one.layer.same_mask) sentences.push(words.said_mask_heads);
     const rows = () => queries.map((token, row) => [row + 1, token, [...keys.keys()].filter((column) => AttentionHeads.isAllowed(one, row, column)).length]);
     const picture = grid(n, m, { cell, named: fill(words.mask_label, values), tone });
-    return figure({ title: words.mask, about: words.mask_about, said: sentences.join(" "), picture, name: "mask", words, svg: () => gridMarkup(n, m, { cell, tone }),
+    return figure({ title: words.mask, about: words.mask_about, said: sentences.join(" "), picture, name: "mask", words, svg: () => gridMarkup(n, m, { cell, tone, title: fill(words.mask_label, values), down: words.query, across: words.key }),
       numbers: { heads: [[words.place, true], [words.query], [words.keys_seen, true]], rows, caption: fill(words.mask_label, values) } });
   }
 

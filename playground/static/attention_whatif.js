@@ -5,7 +5,6 @@ const AttentionWhatIf = (() => {
   const { element, fill } = lineage;
   const { percent, row, table, twin } = MaskingParts;
   const NOTHING = "none";
-  const POSITIONLESS = "none";
 
   /** A number with its sign, as change is written. */
   const signed = (value, digits = 2) => `${value < 0 ? "−" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
@@ -128,12 +127,14 @@ const AttentionWhatIf = (() => {
 
   function orderOf(view) {
     const { reply, words } = view;
-    if (reply.position === POSITIONLESS) return element("p", { class: "obj-note" }, words.order_none);
+    if (!reply.position) return element("p", { class: "obj-note" }, words.order_none);
     const box = element("input", { type: "checkbox", id: "what-order" });
     box.checked = lineage.state.what_order === "true";
     box.addEventListener("change", () => view.set("what_order", box.checked));
     return element("label", { class: "what-check" }, box, element("span", {}, fill(words.order, { position: reply.position })));
   }
+
+  const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
   /** The changes, each of which can be undone. */
   function changedOf(view) {
@@ -144,7 +145,7 @@ const AttentionWhatIf = (() => {
       button.addEventListener("click", take);
       return button;
     };
-    const chips = view.off().map((part) => undo(AttentionBoard.nameOf(view, part), () => view.toggle(part)));
+    const chips = view.off().map((part) => undo(capital(AttentionBoard.nameOf(view, part)), () => view.toggle(part)));
     const mask = reply.masks.find(([name]) => name === state.what_mask);
     if (mask) chips.push(undo(`${words.mask}: ${mask[1]}`, () => view.set("what_mask", "")));
     if (state.what_order === "true") chips.push(undo(fill(words.order, { position: reply.position }), () => view.set("what_order", false)));
@@ -167,8 +168,10 @@ const AttentionWhatIf = (() => {
     const { watched } = view;
     const lines = [fill(top === topAfter ? words.said_same : words.said_other, values),
       fill(words.said_token, { token: view.visible(watched.text), nats: signed(watched.nats), factor: times(Math.exp(watched.nats)) })];
+    // Nobody has chosen this yet: it stands here so that there is something to see.
+    const example = () => (view.off().join() === lineage.boot.defaults.what_off && !lineage.state.what_mask && lineage.state.what_order !== "true" ? [element("p", { class: "obj-note" }, words.example)] : []);
     const kl = element("p", {}, fill(words.said_kl, { kl: reply.kl < 0.0005 ? "<\u202f0.001" : reply.kl.toFixed(reply.kl < 0.095 ? 3 : 2) }));
-    return [element("div", { class: "what-said" }, said(lines.join(" ")), changedOf(view)), ...bars(view), kl];
+    return [element("div", { class: "what-said" }, said(lines.join(" ")), changedOf(view), ...example()), ...bars(view), kl];
   }
 
   const said = (text) => element("p", { class: "obj-sentence" }, text);
@@ -203,15 +206,18 @@ const AttentionWhatIf = (() => {
 
   /** The bars as markup of an SVG on white paper. */
   function barsPicture(view) {
-    const { rows } = view.reply;
+    const { words } = view;
+    const { rows, changed: both } = view.reply;
+    const [BEFORE, AFTER] = ["#0b66a8", "#b34700"];
     const most = Math.max(...rows.map((one) => Math.max(one.before, one.after)));
     const parts = rows.flatMap((one, index) => {
-      const y = 20 + 34 * index;
+      const y = 36 + 34 * index;
       return [["text", { x: 150, y: y + 14, "text-anchor": "end", fill: "#1c1f23" }, view.spelled(one.text)],
-        ["rect", { x: 160, y, width: 300 * one.before / most, height: 10, fill: "#0b66a8" }], ["rect", { x: 160, y: y + 12, width: 300 * one.after / most, height: 10, fill: "#b34700" }],
-        ["text", { x: 472, y: y + 14, fill: "#57606a" }, `${percent(one.before)} → ${percent(one.after)}`]];
+        ["rect", { x: 160, y, width: 300 * one.before / most, height: 10, fill: BEFORE }], ...(both ? [["rect", { x: 160, y: y + 12, width: 300 * one.after / most, height: 10, fill: AFTER }]] : []),
+        ["text", { x: 472, y: y + 14, fill: "#57606a" }, both ? `${percent(one.before)} → ${percent(one.after)}` : percent(one.before)]];
     });
-    return AttentionSvg.picture(600, 40 + 34 * rows.length, parts);
+    const keys = both ? [["before", BEFORE, 160], ["after", AFTER, 280]].flatMap(([name, fill_, x]) => [["rect", { x, y: 8, width: 16, height: 10, fill: fill_ }], ["text", { x: x + 22, y: 18, fill: "#57606a" }, words[name]]]) : [];
+    return AttentionSvg.picture(600, 60 + 34 * rows.length, [...keys, ...parts]);
   }
 
   return { mount };

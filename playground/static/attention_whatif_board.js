@@ -90,9 +90,11 @@ const AttentionBoard = (() => {
     });
     const board = element("div", { class: "what-board" }, ...rows);
     MaskingParts.walk(board, [...board.querySelectorAll("button")], 0);
-    const title = reply.groups.length > 1 ? words[letter === "a" ? "group_a_decoder" : `group_${letter}`] : words.group_a;
+    const title = groupTitle(view, letter);
     return element("div", { class: "what-group", role: "group", "aria-label": title }, ...(reply.groups.length > 1 ? [element("h4", {}, title)] : []), element("div", { class: "obj-scroll" }, board));
   }
+
+  const groupTitle = ({ reply, words }, letter) => words[letter === "a" && reply.groups.length > 1 ? "group_a_decoder" : `group_${letter}`];
 
   const ranked = (view) => inOrder(view.reply.groups).map((one, index) => ({ ...one, nats: view.heads.nats[index], kl: view.heads.kl[index] })).sort((one, other) => one.nats - other.nats);
 
@@ -111,7 +113,7 @@ const AttentionBoard = (() => {
     const folded = twin(words.as_table, table([[words.head], [words.change, true], [words.kl, true]], rows, fill(words.table_heads, { token })));
     const box = element("div", { class: "mask-content" }, element("p", { class: "obj-note" }, words.heads_about), folded);
     Downloads.bar(box, { name: "heads", svg: () => picture(view),
-      csv: () => Downloads.csv([["part", "layer", "head", "nats", "kl"], ...order.map((one) => [one.letter, one.layer + 1, one.head + 1, one.nats, one.kl])]) });
+      csv: () => Downloads.csv([["attention", "layer", "head", "nats", "kl"], ...order.map((one) => [groupTitle(view, one.letter), one.layer + 1, one.head + 1, one.nats, one.kl])]) });
     return [box];
   }
 
@@ -122,7 +124,7 @@ const AttentionBoard = (() => {
     const parts = [];
     let [index, top] = [0, 16];
     for (const { letter, n_layers, n_heads } of reply.groups) {
-      parts.push(["text", { x: 8, y: top + 12, fill: "#1c1f23" }, words[letter === "a" && reply.groups.length > 1 ? "group_a_decoder" : `group_${letter}`]]);
+      parts.push(["text", { x: 8, y: top + 12, fill: "#1c1f23" }, groupTitle(view, letter)]);
       top += 24;
       for (let layer = 0; layer < n_layers; layer += 1) {
         parts.push(["text", { x: 8, y: top + 20, fill: "#57606a" }, fill(words.layer, { layer: layer + 1 })]);

@@ -78,8 +78,12 @@ const AttentionLens = (() => {
     table.addEventListener("keydown", (event) => walk(event, table));
     const box = element("div", { class: "obj-scroll", role: "region", "aria-label": words.lens_table }, table);
     // What is asked about stands in sight at once.
-    requestAnimationFrame(() => { box.scrollLeft = box.scrollWidth; });
-    return box;
+    const hint = element("p", { class: "obj-note", hidden: "" }, words.lens_left);
+    requestAnimationFrame(() => {
+      box.scrollLeft = box.scrollWidth;
+      hint.hidden = !box.scrollLeft;
+    });
+    return element("div", { class: "mask-content" }, hint, box);
   }
 
   function walk(event, table) {
@@ -96,7 +100,7 @@ const AttentionLens = (() => {
 
   function csv(view, tokens) {
     const { lens } = view;
-    const rows = lens.ids.flatMap((places, layer) => places.map((ids, place) => [layer, lens.first + place, tokens[place], lens.entropy[layer][place], lens.kl[layer][place],
+    const rows = lens.ids.flatMap((places, layer) => places.map((ids, place) => [layer, lens.first + place + 1, tokens[place], lens.entropy[layer][place], lens.kl[layer][place],
       ...ids.flatMap((id, rank) => [lens.names[id], lens.probabilities[layer][place][rank]])]));
     const ranks = lens.ids[0][0].flatMap((_, rank) => [`token ${rank + 1}`, `p ${rank + 1}`]);
     return Downloads.csv([["layer", "place", "token", "entropy", "kl", ...ranks], ...rows]);

@@ -6,7 +6,7 @@ const Downloads = (() => {
 
   /** A row of buttons in `host`: Downloads.bar(host, { name, svg: () => markup, png: () => canvas or Blob, csv: () => text }).
    *
-   * Each may be left out, and may give a promise. Without `png`, the PNG is drawn from the SVG.
+   * Each may be left out, and may give a promise; `name` may be a function. Without `png`, the PNG is drawn from the SVG.
    */
   function bar(host, { name, svg, png, csv }) {
     const offers = [];
@@ -18,7 +18,7 @@ const Downloads = (() => {
       button.addEventListener("click", async () => {
         button.disabled = true;
         try {
-          save(await make(), `${name}.${kind}`);
+          save(await make(), `${typeof name === "function" ? name() : name}.${kind}`);
         } finally {
           button.disabled = false;
         }

@@ -23,6 +23,11 @@ const Experts = (() => {
     shared.refresh = () => {
       if (shared.look || current() === "sizes") sections.get(current()).refresh();
     };
+    let width = 0;
+    new ResizeObserver(([{ contentRect }]) => { // pictures are as wide as the page has room for
+      if (width && contentRect.width && Math.abs(contentRect.width - width) > 8) shared.refresh();
+      width = contentRect.width || width;
+    }).observe(place);
     const show = (name) => {
       lineage.write("exp_section", name);
       for (const [of, panel] of panels) panel.hidden = of !== name;
@@ -47,7 +52,11 @@ const Experts = (() => {
       const look = await attempt(async () => decoded(await ask("experts_look", shared.request(settings))));
       if (mine !== latest) return;
       place.removeAttribute("aria-busy");
-      if (!look) return;
+      if (!look) { // what is still drawn belongs to another text
+        shared.look = null;
+        for (const [name, panel] of panels) if (name !== "sizes") panel.replaceChildren();
+        return;
+      }
       shared.look = look;
       look.ran = settings;
       shared.settle();

@@ -47,10 +47,10 @@ const ExpertBoard = (() => {
       const expert = topOf(layer, token);
       const label = sequence.labels[token];
       const starts = label.startsWith("␣") && label.length > 1; // the space before a word is room, not a sign
-      const number = element("sub", {}, expert < 0 ? "–" : String(expert));
+      const number = element("span", { class: "exp-number" }, expert < 0 ? "–" : String(expert));
       const option = element("span", {
         role: "option", class: `exp-chip ${expert < 0 ? "none" : ExpertPictures.pattern(expert)}${starts ? " starts" : ""}`, "aria-selected": String(token === shared.token), tabindex: token === shared.token ? "0" : "-1",
-        "aria-label": fill(expert < 0 ? words.chip_none : words.chip, { token: label, expert, weight: percent(Math.max(...layer.weights[token])) }),
+        "aria-label": fill(expert < 0 ? words.chip_none : words.chip, { token: label, expert, weight: percent(Math.max(...layer.weights[token]) / shared.look.rule.weight_scale) }),
       }, element("span", { class: "exp-word" }, starts ? label.slice(1) : label), number);
       if (expert >= 0) option.style.setProperty("--hue", ExpertPictures.color(expert));
       option.addEventListener("click", () => shared.pickToken(token));
@@ -91,15 +91,20 @@ const ExpertBoard = (() => {
     const found = layers.map((layer) => ({ layer, list: contenders(layer, token, shared) }));
     const most = Math.max(...found.flatMap(({ list }) => list.map(({ weight }) => weight)), 1e-9);
     const hasShared = layers.some((layer) => layer.shared);
-    const LEFT = 128, BAR = 320, LINE = 20, RIGHT = hasShared ? 230 : 80;
-    const height = found.reduce((sum, { list }) => sum + Math.max(1, list.length) * LINE + 14, 26);
+    // On a narrow page a layer's name stands above its bars, and the shared experts' part below them.
+    const wide = ExpertPictures.room();
+    const narrow = wide < 680;
+    const LINE = 20, ABOVE = narrow ? LINE : 0, BELOW = narrow && hasShared ? LINE : 0;
+    const LEFT = narrow ? 28 : 128, BAR = narrow ? wide - LEFT - 60 : 320, RIGHT = narrow ? 56 : hasShared ? 230 : 80;
+    const height = found.reduce((sum, { list }) => sum + ABOVE + Math.max(1, list.length) * LINE + BELOW + 14, 26);
     const { picture, fillOf } = canvas(LEFT + BAR + RIGHT, height, words.path_title);
-    picture.append(text(LEFT, 14, words.path_weight));
-    if (hasShared) picture.append(text(LEFT + BAR + 60, 14, words.path_shared));
+    picture.append(text(narrow ? 0 : LEFT, 14, narrow ? words.path_weight_short : words.path_weight));
+    if (hasShared && !narrow) picture.append(text(LEFT + BAR + 60, 14, words.path_shared));
     const rows = [];
     let y = 26;
     for (const { layer, list } of found) {
       picture.append(text(0, y + 14, shared.layerName(layer), { style: "fill: var(--ink)" }));
+      y += ABOVE;
       if (!list.length) picture.append(text(LEFT, y + 14, words.path_dropped));
       list.forEach(({ expert, weight, chosen }, place) => {
         const at = y + place * LINE;
@@ -114,21 +119,29 @@ const ExpertBoard = (() => {
       });
       if (layer.shared) {
         const share = layer.shared[token];
-        const at = LEFT + BAR + 60;
-        picture.append(svg("rect", { x: at, y: y + 2, width: 100, height: LINE - 5, style: "fill: var(--paper-sunk); stroke: var(--rule-strong)" }),
-          svg("rect", { x: at, y: y + 2, width: 100 * share, height: LINE - 5, style: "fill: var(--kind-ffn)", class: "shared" }), text(at + 106, y + 14, percent(share)));
+        const at = narrow ? LEFT : LEFT + BAR + 60;
+        const line = narrow ? y + Math.max(1, list.length) * LINE : y;
+        picture.append(svg("rect", { x: at, y: line + 2, width: 100, height: LINE - 5, style: "fill: var(--paper-sunk); stroke: var(--rule-strong)" }),
+          svg("rect", { x: at, y: line + 2, width: 100 * share, height: LINE - 5, style: "fill: var(--kind-ffn)", class: "shared" }), text(at + 106, line + 14, narrow ? `${percent(share)} ${words.shared}` : percent(share)));
         rows.push([shared.layerName(layer), words.shared, words.share_of_length, share]);
       }
-      y += Math.max(1, list.length) * LINE + 14;
+      y += Math.max(1, list.length) * LINE + BELOW + 14;
     }
     const tops = found.filter(({ list }) => list.length).map(({ list }) => list[0]);
     const strongest = tops.length ? Math.max(...tops.map(({ weight }) => weight)) : 0;
     const dropped = found.filter(({ list }) => !list.some(({ chosen }) => chosen)).length;
     return figure({
+      more: ruleNotes(shared).map((note) => element("p", { class: "obj-note" }, note)),
       name: "path", words, picture, rows, title: fill(words.path_title_of, { token: sequence.labels[token], place: token + 1 }),
       sentence: fill(words.path_sentence, { token: sequence.labels[token], experts: tops.map(({ expert }) => expert).join(" → "), layers: found.length, weight: strongest.toFixed(2), dropped }),
       heads: [[words.head_layer], [words.head_expert], [words.head_role], [words.head_weight, true]],
     });
+  }
+
+  /** Why weights may be above 1, and runners-up above those that were chosen. */
+  function ruleNotes({ words, look: { rule }, layer }) {
+    const list = [...(layer.bias ? [words.choice_bias] : []), ...(rule.n_groups ? [fill(words.choice_groups, { kept: rule.n_groups_per_token, groups: rule.n_groups })] : [])];
+    return [...(rule.weight_scale === 1 ? [] : [fill(words.path_scale, { scale: rule.weight_scale })]), ...(list.length ? [fill(words.path_choice, { list: list.join(words.comma) })] : [])];
   }
 
   // ---- experts × tokens ------------------------------------------------------------------------------------------------
@@ -137,8 +150,9 @@ const ExpertBoard = (() => {
     const { words, layer, sequence, token } = shared;
     const { n_experts: E } = shared.look.moe;
     const T = layer.ids.length;
-    const CELL = Math.max(5, Math.min(16, Math.floor(880 / T))), ROW = E > 32 ? 8 : 16, LEFT = 32;
-    const { picture, fillOf } = canvas(LEFT + T * CELL + 8, E * ROW + 34, words.tokens_title);
+    const LEFT = 32, PAST = 24; // the last number stands past its column
+    const CELL = Math.max(5, Math.min(16, Math.floor((Math.min(960, ExpertPictures.room()) - LEFT - PAST) / T))), ROW = E > 32 ? 8 : 16;
+    const { picture, fillOf } = canvas(LEFT + T * CELL + PAST, E * ROW + 34, words.tokens_title);
     const most = Math.max(...layer.weights.flat(), 1e-9);
     picture.append(svg("rect", { x: LEFT, y: 0, width: T * CELL, height: E * ROW, style: "fill: var(--paper-sunk)" }));
     for (let e = 0; e < E; e += E > 32 ? 8 : 1) picture.append(text(LEFT - 6, e * ROW + (ROW > 12 ? 13 : 8), String(e), { "text-anchor": "end", "font-size": 11 }));
@@ -155,7 +169,7 @@ const ExpertBoard = (() => {
     for (let t = 0; t < T; t += Math.max(1, Math.round(T / 12))) picture.append(text(LEFT + t * CELL, E * ROW + 28, String(t + 1), { "font-size": 11 }));
     picture.addEventListener("click", (event) => {
       const { left, width } = picture.getBoundingClientRect();
-      const t = Math.floor((((event.clientX - left) / width) * (LEFT + T * CELL + 8) - LEFT) / CELL);
+      const t = Math.floor((((event.clientX - left) / width) * (LEFT + T * CELL + PAST) - LEFT) / CELL);
       if (t >= 0 && t < T) shared.pickToken(t);
     });
     const same = layer.ids.filter((row, t) => t > 0 && topOf(layer, t) === topOf(layer, t - 1)).length;

@@ -75,7 +75,7 @@ const ExpertCompare = (() => {
     const { words, sequence, token } = shared;
     const T = ways[0].weights.length;
     const LEFT = 190, CELL = Math.max(4, Math.min(16, Math.floor(720 / T))), ROW = 26;
-    const { picture, fillOf } = canvas(LEFT + T * CELL + 8, ways.length * ROW + 24, words.strips_title);
+    const { picture, fillOf } = canvas(LEFT + T * CELL + 24, ways.length * ROW + 24, words.strips_title);
     ways.forEach((way, place) => {
       const y = place * ROW;
       picture.append(text(0, y + 17, nameOf(way, words), { style: "fill: var(--ink)" }));
@@ -111,7 +111,7 @@ const ExpertCompare = (() => {
       const totals = sums(way);
       const all = totals.reduce((sum, value) => sum + value, 0);
       return [nameOf(way, words), way.mixing === "routed" ? way.uses : words.all_experts, Routers.entropy(totals), (Math.max(...totals) * totals.length) / Math.max(1e-12, all), way.dropped,
-        way.losses ? way.losses.balance.value : "–", way.losses ? way.losses.z : "–"];
+        way.losses ? way.losses.balance.value : "–", way.losses ? way.losses.balance.even : "–", way.losses ? way.losses.z : "–"];
     });
   }
 
@@ -119,7 +119,7 @@ const ExpertCompare = (() => {
     const { words } = shared;
     const counts = rowsOf(ways, words);
     const rows = counts.map((row) => row.map((cell) => (typeof cell === "number" ? ExpertPictures.plain(cell) : cell)));
-    const heads = [[words.head_way], [words.head_uses, true], [words.head_entropy, true], [words.head_busiest, true], [words.head_dropped, true], [words.head_aux, true], [words.head_z, true]];
+    const heads = [[words.head_way], [words.head_uses, true], [words.head_entropy, true], [words.head_busiest, true], [words.head_dropped, true], [words.head_aux, true], [words.head_aux_even, true], [words.head_z, true]];
     const made = element("section", { "data-figure": "numbers" }, element("h3", {}, words.numbers_title), element("p", { class: "obj-note" }, words.numbers_note), MaskingParts.table(heads, rows, words.numbers_title));
     ExpertPictures.offer(made, "routers-numbers", heads, counts);
     return made;
@@ -178,7 +178,9 @@ const ExpertCompare = (() => {
     });
     const { kind, value, first, second } = way.losses.balance;
     const E = first.length;
-    const names = { product: [words.head_f, words.head_p_mean, words.head_product], sequence: [words.head_f, words.head_p_mean, words.head_product], variation: [words.head_importance, words.head_load, ""] }[kind];
+    const of = ExpertPictures.plain(Math.round(first.reduce((total, f) => total + f, 0)));
+    const shares = (name) => [fill(words[name], { sum: of }), words.head_p_mean, words.head_product];
+    const names = { product: shares("head_f_product"), sequence: shares("head_f_sequence"), variation: [words.head_importance, words.head_load, ""] }[kind];
     const counts = first.map((f, e) => [e, f, second ? second[e] : "–", ...(kind === "variation" ? [] : [f * second[e]])]);
     const rows = counts.map(([e, ...values]) => [mark(e), ...values.map((value) => (typeof value === "number" ? value.toFixed(4) : value))]);
     const sum = kind === "variation" ? 0 : first.reduce((total, f, e) => total + f * second[e], 0);
@@ -192,10 +194,11 @@ const ExpertCompare = (() => {
     const coefficients = look.moe.aux_loss_coef || look.moe.z_loss_coef ? fill(words.follow_coefficients, { aux: look.moe.aux_loss_coef, z: look.moe.z_loss_coef, total: ExpertPictures.plain(look.moe.aux_loss_coef * value + look.moe.z_loss_coef * way.losses.z) }) : words.follow_no_coefficients;
     const checked = element("p", { class: "obj-note exp-same" }, own ? fill(words.follow_same, { balance: layer.balance.toFixed(5), z: layer.z.toFixed(5), off: ExpertPictures.tiny(Math.max(Math.abs(layer.balance - value), Math.abs(layer.z - way.losses.z))) }) : "");
     if (own) checked.dataset.off = String(Math.max(Math.abs(layer.balance - value), Math.abs(layer.z - way.losses.z)));
+    const counted = kind === "sequence" && (layer.bias || way.rule.n_groups) ? [element("p", { class: "obj-note" }, fill(words.follow_counted, { k: way.uses }))] : [];
     const bias = look.rule.router === "sigmoid" || way.name === "deepseek_v3" ? element("p", { class: "obj-note" }, words.follow_bias) : "";
     const heads = [[words.head_expert], ...names.filter(Boolean).map((head) => [head, true])];
     const made = element("section", { "data-figure": "losses" }, element("h3", {}, words.follow_title), element("div", { class: "obj-row exp-token" }, element("label", { for: "exp-follow" }, words.follow_which), pick),
-      element("p", { class: "obj-sentence" }, told), element("p", {}, fill(words.follow_z, { token: sequence.labels[token], lse: ExpertPictures.minus(lse.toFixed(4)), square: (lse * lse).toFixed(4), value: way.losses.z.toFixed(4) })),
+      element("p", { class: "obj-sentence" }, told), ...counted, element("p", {}, fill(words.follow_z, { token: sequence.labels[token], lse: ExpertPictures.minus(lse.toFixed(4)), square: (lse * lse).toFixed(4), value: way.losses.z.toFixed(4) })),
       element("p", {}, coefficients), checked, bias,
       MaskingParts.table(heads, rows, words.follow_table));
     ExpertPictures.offer(made, `losses-${way.name}`, heads, counts);

@@ -17,19 +17,20 @@ const ExpertLoads = (() => {
       return counts.map((count) => (whole ? (count * E) / whole : 0));
     });
     const most = Math.max(2, ...shares.flat());
-    const LEFT = 128, CELL = E > 32 ? 10 : 40, ROW = 26;
+    const narrow = E <= 32 && ExpertPictures.room() < 132 + 40 * E; // then a layer's name stands above its row
+    const LEFT = narrow ? 0 : 128, CELL = E > 32 ? 10 : narrow ? Math.max(20, Math.floor((ExpertPictures.room() - 4) / E)) : 40, ABOVE = narrow ? 20 : 0, ROW = 26 + ABOVE;
     const { picture } = canvas(LEFT + E * CELL + 4, 22 + loads.length * ROW, words.layers_title);
     for (let e = 0; e < E; e += E > 32 ? 8 : 1) picture.append(text(LEFT + (e + 0.5) * CELL, 14, String(e), { "text-anchor": "middle" }));
     shares.forEach((row, place) => {
-      const y = 22 + place * ROW;
+      const y = 22 + place * ROW + ABOVE;
       const own = place === shared.at;
-      picture.append(text(0, y + 17, `${own ? "▸ " : ""}${shared.layerName(loads[place].layer)}`, { style: "fill: var(--ink)", "font-weight": own ? 600 : 400 }));
+      picture.append(text(0, y + (narrow ? -5 : 17), `${own ? "▸ " : ""}${shared.layerName(loads[place].layer)}`, { style: "fill: var(--ink)", "font-weight": own ? 600 : 400 }));
       row.forEach((share, e) => {
-        const box = svg("rect", { x: LEFT + e * CELL, y, width: CELL - 1, height: ROW - 2, style: `fill: ${shade(share / most)}; cursor: pointer` },
+        const box = svg("rect", { x: LEFT + e * CELL, y, width: CELL - 1, height: 24, style: `fill: ${shade(share / most)}; cursor: pointer` },
           tip(fill(words.layer_cell, { layer: shared.layerName(loads[place].layer), expert: e, times: share.toFixed(2) })));
         box.addEventListener("click", () => shared.pickLayer(place));
         picture.append(box);
-        if (CELL > 20) picture.append(text(LEFT + (e + 0.5) * CELL - 0.5, y + 17, share === 0 ? "✕" : share.toFixed(1), { "text-anchor": "middle", style: "fill: var(--ink); pointer-events: none" }));
+        if (CELL >= 20) picture.append(text(LEFT + (e + 0.5) * CELL - 0.5, y + 17, share === 0 ? "✕" : share.toFixed(1), { "text-anchor": "middle", "font-size": CELL < 26 ? 11 : 13, style: "fill: var(--ink); pointer-events: none" }));
       });
     });
     const flat = shares.flatMap((row, place) => row.map((share, e) => ({ share, e, place })));
@@ -57,8 +58,8 @@ const ExpertLoads = (() => {
       row.forEach((e, place) => { if (e >= 0) running[e][t + 1] += shared.usesAll ? layer.weights[t][place] : 1; });
     });
     const most = Math.max(1, ...running.map((line) => line[T]));
-    const LEFT = 40, WIDE = 640, HIGH = 240, TOP = 8;
-    const { picture } = canvas(LEFT + WIDE + 60, TOP + HIGH + 40, words.cumulative_title);
+    const LEFT = 40, WIDE = Math.min(640, ExpertPictures.room() - LEFT - 56), HIGH = 240, TOP = 8;
+    const { picture } = canvas(LEFT + WIDE + 54, TOP + HIGH + 40, words.cumulative_title);
     const x = (t) => LEFT + (WIDE * t) / T, y = (value) => TOP + HIGH - (HIGH * value) / most;
     for (const tick of [0, 0.5, 1]) {
       const value = Math.round(most * tick);
@@ -99,14 +100,16 @@ const ExpertLoads = (() => {
       const dead = counts.map((count, e) => (count ? -1 : e)).filter((e) => e >= 0);
       return { layer, entropy: Routers.entropy(counts), mean, most: all ? (Math.max(...counts) * E) / all : 0, dead, dropped, all };
     });
-    const LEFT = 128, WIDE = 360, ROW = 26;
-    const { picture } = canvas(LEFT + WIDE + 90, rows.length * ROW + 34, words.health_title);
+    const narrow = ExpertPictures.room() < 580; // then a layer's name stands above its bar
+    const ABOVE = narrow ? 18 : 0;
+    const LEFT = narrow ? 0 : 128, WIDE = narrow ? ExpertPictures.room() - 78 : 360, ROW = 26 + ABOVE;
+    const { picture } = canvas(LEFT + WIDE + 76, rows.length * ROW + 34, words.health_title);
     rows.forEach(({ layer, entropy }, place) => {
       const y = place * ROW;
-      picture.append(text(0, y + 17, shared.layerName(layer), { style: "fill: var(--ink)" }),
-        svg("rect", { x: LEFT, y: y + 4, width: WIDE, height: ROW - 10, style: "fill: var(--paper-sunk)" }),
-        svg("rect", { x: LEFT, y: y + 4, width: (WIDE * entropy) / full, height: ROW - 10, style: "fill: var(--kind-expert)" }, tip(entropy.toFixed(3))),
-        text(LEFT + WIDE + 6, y + 17, `${entropy.toFixed(2)} bit`));
+      picture.append(text(0, y + (narrow ? 15 : 17), shared.layerName(layer), { style: "fill: var(--ink)" }),
+        svg("rect", { x: LEFT, y: y + ABOVE + 4, width: WIDE, height: 16, style: "fill: var(--paper-sunk)" }),
+        svg("rect", { x: LEFT, y: y + ABOVE + 4, width: (WIDE * entropy) / full, height: 16, style: "fill: var(--kind-expert)" }, tip(entropy.toFixed(3))),
+        text(LEFT + WIDE + 6, y + ABOVE + 17, `${entropy.toFixed(2)} bit`));
     });
     picture.append(text(LEFT, rows.length * ROW + 18, "0"), text(LEFT + WIDE, rows.length * ROW + 18, fill(words.health_full, { bits: full.toFixed(2) }), { "text-anchor": "end" }));
     const least = rows.reduce((one, other) => (other.entropy < one.entropy ? other : one));

@@ -70,9 +70,10 @@ const ExpertPictures = (() => {
 
   /** A picture with all that belongs to it: heading, a sentence, the picture itself, its numbers as a table, downloads.
    *
-   * heads: [words, is a number] a column; rows: lists of texts or numbers, the first of which names the row.
+   * heads: [words, is a number] a column; rows: lists of texts or numbers, the first of which names the row; numbers: {heads,
+   * rows} of the CSV where they are not those of the table.
    */
-  function figure({ name, title, sentence, picture, heads, rows, words, legend = null, more = [], open = false }) {
+  function figure({ name, title, sentence, picture, heads, rows, words, legend = null, more = [], open = false, numbers = { heads, rows } }) {
     const scroll = element("div", { class: "obj-scroll exp-picture", tabindex: "0", role: "region", "aria-label": title }, picture);
     const twin = MaskingParts.twin(words.table);
     const unfold = () => { // a picture is drawn anew at each move of a slider; its table only once somebody looks
@@ -86,7 +87,7 @@ const ExpertPictures = (() => {
     });
     const made = element("section", { class: "exp-figure", "data-figure": name },
       element("h3", {}, title), element("p", { class: "obj-sentence" }, sentence), ...more, ...(legend ? [legend] : []), scroll, twin);
-    Downloads.bar(made, { name: `experts-${name}`, svg: () => markup(picture), csv: () => Downloads.csv([heads.map(([head]) => head), ...rows]) });
+    Downloads.bar(made, { name: `experts-${name}`, svg: () => markup(picture), csv: () => Downloads.csv([numbers.heads.map(([head]) => head), ...numbers.rows]) });
     return made;
   }
 
@@ -97,14 +98,20 @@ const ExpertPictures = (() => {
   function plain(value) {
     if (Number.isInteger(value)) return lineage.grouped(value);
     const size = Math.abs(value);
-    return minus(size >= 100 ? value.toFixed(1) : size >= 0.001 || size === 0 ? value.toFixed(4) : value.toExponential(2));
+    return size >= 100 ? minus(value.toFixed(1)) : size >= 0.001 || size === 0 ? minus(value.toFixed(4)) : powers(value, 2);
   }
 
   /** A number’s text with a true minus. */
   const minus = (written) => written.replaceAll("-", "\u2212");
 
   /** A tiny number, whose minus no line breaks at. */
-  const tiny = (value) => (value ? value.toExponential(0).replace("-", "\u2212") : "0");
+  const tiny = (value) => (value ? powers(value, 0) : "0");
+
+  /** A number far from one, as a power of ten: "3·10⁻⁵". */
+  const powers = (value, digits) => {
+    const [mantissa, power] = value.toExponential(digits).split("e");
+    return `${minus(mantissa)}·10${[...String(Number(power))].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("")}`;
+  };
 
   /** A square in an expert's looks with its number, for legends and tables. */
   function mark(expert, more = "") {
@@ -119,7 +126,10 @@ const ExpertPictures = (() => {
   /** A shade of the experts' colour for a value from 0 to 1, on which the page's ink can be read. */
   const shade = (value) => `color-mix(in srgb, var(--kind-expert) ${Math.round(50 * Math.min(1, Math.max(0, value)))}%, var(--paper))`;
 
+  /** How wide a picture may be, so that nothing of it hides on a narrow page. */
+  const room = () => document.querySelector(".exps .exp-panel:not([hidden])")?.clientWidth || 960;
+
   const percent = (share) => (share === 0 ? "0\u202f%" : MaskingParts.percent(share));
 
-  return { svg, text, tip, canvas, figure, offer, mark, legend, markup, color, pattern, shade, percent, plain, tiny, minus };
+  return { svg, text, tip, canvas, figure, offer, mark, legend, markup, color, pattern, shade, percent, plain, tiny, minus, room };
 })();

@@ -53,7 +53,7 @@ const ExpertSizes = (() => {
     return figure({
       name: "sizes", words, picture, title: words.sizes_title,
       sentence: fill(words.sizes_sentence, {
-        big: big.title, memory: bytes(big.memory[format]), format, devices: devices(big), flops: short(big.flops), like: like.title, times: (big.flops / like.flops).toFixed(1),
+        big: big.title, memory: bytes(big.memory[format]), format, devices: devices(big), flops: short(big.flops), products: short(2 * big.active), active: count(big.active), context: grouped(big.context), like: like.title, times: (big.flops / like.flops).toFixed(1),
         thin: thin.title, share: `${((100 * thin.active) / thin.params).toFixed(2)}\u202f%`,
       }),
       open: true,
@@ -62,7 +62,15 @@ const ExpertSizes = (() => {
       rows: rows.map((row) => [row.title, String(row.year), count(row.params), count(row.active),
         row.moe ? fill(row.moe[2] ? words.structure_shared : words.structure, { experts: grouped(row.moe[0]), chosen: row.moe[1], shared: row.moe[2], wide: grouped(row.moe[3]) }) : words.dense_model,
         `${row.n_sparse}/${row.n_layers}`, bytes(row.memory[format]), devices(row), `${short(row.flops)}FLOP`, bytes(row.kv)]),
+      numbers: numbersOf(rows, words, format),
     });
+  }
+
+  /** The same as numbers that a spreadsheet can sort. */
+  function numbersOf(rows, words, format) {
+    const inBytes = (what) => fill(words.head_bytes, { what });
+    const heads = [words.head_model, words.head_year, words.head_params, words.head_active, words.head_structure, "k", words.shared, words.head_sparse, words.head_layer, `${inBytes(words.head_memory)} (${format})`, words.head_devices, words.head_flops, inBytes(words.head_cache)];
+    return { heads: heads.map((head) => [head]), rows: rows.map((row) => [row.title, row.year, row.params, row.active, ...(row.moe ? row.moe.slice(0, 3) : [0, 0, 0]), row.n_sparse, row.n_layers, row.memory[format], devices(row), row.flops, row.kv]) };
   }
 
   const devices = (row) => Math.ceil(row.memory[lineage.state.exp_format] / ACCELERATOR);

@@ -128,7 +128,7 @@ const ExpertSteps = (() => {
       const many = element("button", { type: "button" }, fill(words.bias_steps, { count: MANY }));
       one.addEventListener("click", () => step(1));
       many.addEventListener("click", () => step(MANY));
-      const told = history.length ? fill(words.bias_told, { steps: history.length, before: history[0].toFixed(2), now: busiest(counts).toFixed(2) }) : fill(words.bias_now, { now: busiest(counts).toFixed(2) });
+      const told = history.length ? fill(history.length === 1 ? words.bias_told_one : words.bias_told, { steps: history.length, before: history[0].toFixed(2), now: busiest(counts).toFixed(2) }) : fill(words.bias_now, { now: busiest(counts).toFixed(2) });
       const box = element("section", { class: "exp-balance", "data-figure": "bias" }, element("h3", {}, words.bias_title), element("p", { class: "obj-note" }, fill(moe.rate ? words.bias_about_own : words.bias_about, { rate })),
         element("div", { class: "obj-row" }, one, many), element("p", { class: "obj-sentence", "aria-live": "polite" }, told),
         MaskingParts.twin(words.table, MaskingParts.table(heads, rows, words.bias_title)));
@@ -226,13 +226,17 @@ const ExpertSteps = (() => {
     const { words, look, sequence } = shared;
     const E = look.moe.n_experts;
     const rows = rowsOf(made, shared, t);
-    const LEFT = 184, CELL = E > 24 ? 14 : Math.max(46, Math.min(72, Math.floor(664 / E))), ROW = 40;
+    const HIGH = 22; // of the tallest bar
+    const wide = ExpertPictures.room();
+    const narrow = E <= 24 && wide < 188 + 46 * E; // then a stage's name stands above its bars
+    const LEFT = narrow ? 0 : 184, ABOVE = narrow ? 18 : 0, ROW = 40 + ABOVE;
+    const CELL = E > 24 ? 14 : narrow ? Math.max(20, Math.floor((wide - 4) / E)) : Math.max(46, Math.min(72, Math.floor(664 / E)));
     const { picture, fillOf } = canvas(LEFT + E * CELL + 4, 26 + rows.length * ROW, words.stages_title);
     for (let e = 0; e < E; e += CELL < 20 ? 8 : 1) picture.append(text(LEFT + (e + 0.5) * CELL, 16, String(e), { "text-anchor": "middle", "font-weight": 600, style: "fill: var(--ink)" }));
     if (made.groups) for (let g = 1; g < look.rule.n_groups; g += 1) picture.append(svg("line", { x1: LEFT + (g * E * CELL) / look.rule.n_groups, x2: LEFT + (g * E * CELL) / look.rule.n_groups, y1: 4, y2: 26 + rows.length * ROW, style: "stroke: var(--rule-strong)", "stroke-dasharray": "3 3" }));
     rows.forEach(({ name, values, counts, whole, full, last }, place) => {
-      const y = 26 + place * ROW;
-      picture.append(text(0, y + 25, name, { style: "fill: var(--ink)", "font-weight": last ? 600 : 400 }), svg("line", { x1: 0, x2: LEFT + E * CELL, y1: y, y2: y, style: "stroke: var(--rule)" }));
+      const y = 26 + place * ROW + ABOVE;
+      picture.append(text(0, y + (narrow ? -4 : 25), name, { style: "fill: var(--ink)", "font-weight": last ? 600 : 400 }), svg("line", { x1: 0, x2: LEFT + E * CELL, y1: y - ABOVE, y2: y - ABOVE, style: "stroke: var(--rule)" }));
       const real = values.filter((value) => value !== null);
       const low = Math.min(0, ...real), high = Math.max(...real, 1e-9);
       values.forEach((value, e) => {
@@ -241,10 +245,10 @@ const ExpertSteps = (() => {
           picture.append(text(x + CELL / 2, y + 25, "·", { "text-anchor": "middle" }));
           return;
         }
-        const height = Math.max(1, (Math.abs(value) / (high - low || 1)) * (ROW - 18));
-        const base = y + ROW - 2 - ((0 - low) / (high - low || 1)) * (ROW - 18);
+        const height = Math.max(1, (Math.abs(value) / (high - low || 1)) * HIGH);
+        const base = y + 38 - ((0 - low) / (high - low || 1)) * HIGH;
         picture.append(svg("rect", { x: x + 2, y: value < 0 ? base : base - height, width: CELL - 4, height, fill: fillOf(e, !counts(e) || full?.(e)), stroke: ExpertPictures.color(e), "stroke-width": 0.8 }, tip(`${name}: ${e}: ${value}`)));
-        if (CELL > 20) picture.append(text(x + CELL / 2, y + 12, whole ? `${full(e) ? "✕ " : ""}${value}` : minus(value.toFixed(Math.abs(value) >= 10 ? 1 : 3)), { "text-anchor": "middle", "font-size": 11, style: "fill: var(--ink)" }));
+        if (CELL > 25) picture.append(text(x + CELL / 2, y + 12, whole ? `${full(e) ? "✕ " : ""}${value}` : minus(value.toFixed(Math.abs(value) >= 10 ? 1 : CELL < 40 ? 2 : 3)), { "text-anchor": "middle", "font-size": CELL < 40 ? 10 : 11, style: "fill: var(--ink)" }));
       });
     });
     const winner = made.ids[t].reduce((one, other) => (made.preference[t][other] > made.preference[t][one] ? other : one));
@@ -264,7 +268,7 @@ const ExpertSteps = (() => {
     const E = look.moe.n_experts;
     const before = Routers.load(layer.ids, E);
     const after = Routers.load(made.takenIds, E);
-    const LEFT = 40, CELL = E > 24 ? 14 : Math.max(36, Math.min(64, Math.floor(700 / E))), HIGH = 150;
+    const LEFT = 40, wide = Math.min(850, ExpertPictures.room()), CELL = E > 24 ? 14 : Math.max(16, Math.min(64, Math.floor((wide - 150) / E))), HIGH = 150;
     const most = Math.max(1, ...before.counts, ...after.counts);
     const all = after.counts.reduce((sum, count) => sum + count, 0);
     const even = all / E;
@@ -278,8 +282,8 @@ const ExpertSteps = (() => {
       const x = LEFT + e * CELL;
       picture.append(svg("rect", { x: x + 3, y: y(count), width: CELL - 6, height: y(0) - y(count), fill: fillOf(e) }, tip(fill(words.load_tip, { expert: e, count, before: before.counts[e] }))),
         svg("line", { x1: x + 1, x2: x + CELL - 1, y1: y(before.counts[e]), y2: y(before.counts[e]), style: "stroke: var(--ink)", "stroke-width": 2 }));
-      if (CELL > 20) picture.append(text(x + CELL / 2, y(count) - 4, String(count), { "text-anchor": "middle", "font-size": 11, style: "fill: var(--ink)" }));
-      if (CELL > 20 || e % 8 === 0) picture.append(text(x + CELL / 2, HIGH + 18, String(e), { "text-anchor": "middle", style: "fill: var(--ink)" }));
+      if (CELL > 15) picture.append(text(x + CELL / 2, y(count) - 4, String(count), { "text-anchor": "middle", "font-size": 11, style: "fill: var(--ink)" }));
+      if (CELL > 15 || e % 8 === 0) picture.append(text(x + CELL / 2, HIGH + 18, String(e), { "text-anchor": "middle", style: "fill: var(--ink)" }));
     });
     const outside = after.counts.filter((count) => Math.abs(count - even) > half).length;
     return [figure({

@@ -127,8 +127,8 @@ const Routers = (() => {
     return total + (most + log(row.reduce((sum, value) => sum + exp(value - most), 0))) ** 2;
   }, 0) / logits.length;
 
-  /** What training adds for balance in one layer, with the numbers that it is made of, expert by expert: {kind, value, first,
-   *  second}: the parts of `kind` are "product" (E · Σ f P), "sequence" (Σ f P) or "variation" (CV² of the importance, and of the load). */
+  /** What training adds for balance in one layer, with the numbers that it is made of, expert by expert: {kind, value, even,
+   *  first, second}: `even` is what it would be if all were used alike; the parts of `kind` are "product" (E · Σ f P), "sequence" (Σ f P) or "variation" (CV² of the importance, and of the load). */
   function balance(made, rule) {
     const nTokens = made.scores.length;
     const E = rule.n_experts;
@@ -141,16 +141,16 @@ const Routers = (() => {
       made.takenIds.forEach((row, t) => row.forEach((e, place) => { if (e >= 0) importance[e] += made.takenWeights[t][place]; }));
       const { counts } = load(made.takenIds, E);
       const value = squaredVariation(importance) + (rule.router === "dense" ? 0 : squaredVariation(counts));
-      return { kind: "variation", value, first: importance, second: rule.router === "dense" ? null : counts };
+      return { kind: "variation", value, even: 0, first: importance, second: rule.router === "dense" ? null : counts };
     }
     if (rule.router === "sigmoid") {
       const first = chosen.map((count) => (count * E) / (k * nTokens));
       const second = sums(made.scores.map((row) => { const sum = row.reduce((a, b) => a + b, 0); return row.map((value) => value / sum); })).map((sum) => sum / nTokens);
-      return { kind: "sequence", value: first.reduce((total, f, e) => total + f * second[e], 0), first, second };
+      return { kind: "sequence", even: 1, value: first.reduce((total, f, e) => total + f * second[e], 0), first, second };
     }
     const first = chosen.map((count) => count / nTokens);
     const second = sums(made.scores).map((sum) => sum / nTokens);
-    return { kind: "product", value: E * first.reduce((total, f, e) => total + f * second[e], 0), first, second };
+    return { kind: "product", even: k, value: E * first.reduce((total, f, e) => total + f * second[e], 0), first, second };
   }
 
   /** One step of balance by a bias: experts with more than the mean lose `rate`, the others gain it. */

@@ -146,10 +146,17 @@ def test_what_is_derived_in_the_browser_is_what_python_derives(visit):
     )
     shape = group.probs.shape[2:]
     mean, rolled, added = (torch.tensor(derived[name]).view(shape) for name in ("mean", "rollout", "contribution"))
-    assert torch.allclose(mean, group.probs[3].mean(dim=0), atol=0.004)
-    assert torch.allclose(rolled, rollout(group.probs)[5], atol=0.01)
+    assert torch.allclose(mean, group.probs[3].mean(dim=0), atol=2e-5)
+    assert torch.allclose(rolled, rollout(group.probs)[5], atol=2e-4)
     exact = group.probs[2, 1] * group.value_norms[2, 1]
-    assert (added - exact).abs().max() < 0.01 * exact.max()
+    assert (added - exact).abs().max() < 1e-4 * exact.max()
+    visitor.page.locator("#maps-combine button[value=max]").click()  # greatest values are told as they are
+    greatest, key = group.probs[0, :, -1].amax(0).max(0)
+    said = visitor.page.locator(".maps-large .obj-sentence").inner_text()
+    assert f"({key + 1}) {100 * greatest:.0f}\u202f%" in said, said
+    # The maps of one text are gone before those of another are there.
+    assert visitor.page.evaluate("""() => { document.querySelector('#att-from button[value=generate]').click();
+      return document.querySelector('.atts').classList.contains('att-unread'); }""")
 
 
 def test_every_toggle_works_without_the_server(visit):
@@ -163,6 +170,7 @@ def test_every_toggle_works_without_the_server(visit):
     page.locator("#maps-combine button[value=rollout]").click()
     assert "rollout" in title.inner_text()
     assert said.inner_text() != told
+    assert page.locator("#maps-measure button[value=contribution]").is_disabled()  # rollout is of weights alone
     page.locator("#maps-combine button[value=mean]").click()
     assert "average" in title.inner_text()
     page.locator("#maps-combine button[value=head]").click()
@@ -174,6 +182,8 @@ def test_every_toggle_works_without_the_server(visit):
     assert "“Tom” (1)" not in said.inner_text()
     page.locator("#maps-view button[value=lines]").click()
     visitor.wait_for_address("att_view=lines")
+    expect(page.locator(".maps-large > .maps-legend")).to_contain_text("of the chosen token")
+    assert page.locator(".maps-large .maps-scale").count() == 0
     assert replies == []
     with page.expect_download() as download:
         page.locator(".maps-large .download-svg").click()
@@ -201,6 +211,9 @@ def test_pairs_stacks_and_pictures(visit):
     said = pair.page.locator(".maps-large .obj-sentence").inner_text()
     assert "child" not in said
     assert "happy" in said or "was" in said
+    pair.page.locator("#maps-pairs button[value=ba]").click()  # who looks now is of the other sentence
+    expect(pair.page.locator(".maps-large .obj-sentence")).not_to_contain_text("nothing that is shown")
+    expect(pair.page.locator(".maps-large .obj-sentence")).to_contain_text("“happy”, place 11")
     stacks = open_maps(visit, "&model=t5-mini~n_layers=2~n_encoder_layers=2")
     assert stacks.page.locator(".maps-group").evaluate_all("all => all.map((one) => one.dataset.group)") == [
         "encoder",
@@ -218,7 +231,7 @@ def test_what_cannot_be_looked_into_says_so_and_offers_a_way_on(visit):
     visitor = visit("tab=attention&lang=en&model=bert-mini&att_text=+")
     page = visitor.page
     page.wait_for_selector(".atts .obj-error:not([hidden])")
-    assert "at least one word" in page.locator(".atts > .obj-error").inner_text()
+    assert "the text is empty" in page.locator(".atts > .obj-error").inner_text()
     page.locator(".att-way button", has_text="LLaMA mini").click()
     page.wait_for_selector(DRAWN)
     assert "LLaMA mini" in page.locator(".maps-summary").inner_text()
@@ -236,11 +249,14 @@ def test_pictures_and_numbers_can_be_taken_away(visit, kind, tmp_path):
         assert data.startswith(b"\x89PNG")
     elif kind == "svg":
         assert b"layer 2, head 3" in data
+        assert b"LLaMA mini" in data  # whose head, and on which text
+        assert b"Tom went home." in data
+        assert download.value.suggested_filename == "attention-self-layer-2-head-3.svg"
     else:
         lines = data.decode("utf-8-sig").split("\r\n")
         loaded = models.load("llama-mini")
         (group,) = attention_of(loaded.model, inputs_of(loaded.config, loaded.tokenizer, "Tom went home."))
-        rows = [[float(one) for one in line.split(",")[1:]] for line in lines[1:]]
+        rows = [[float(one) for one in line.split(",")[2:]] for line in lines[1:]]
         assert np.allclose(rows, group.probs[1, 2].numpy(), rtol=1e-6)
     assert json.dumps(visitor.errors) == "[]"
 

@@ -27,6 +27,7 @@ def test_a_weight_is_taken_apart_and_a_list_is_looked_over(visit):
     expect(page.locator(".att-before .obj-error").first).to_contain_text("no word to read")
     page.get_by_role("button", name="Tuesday, 14 July 2026").click()
     expect(said).to_contain_text("2026年7月14日星期二")
+    visitor.wait_for_address("before_at=5.")  # the place that was chosen belonged to another sentence
     expect(page.locator("#before-layer")).to_be_visible()
     page.locator("#before-head").select_option("1")
     page.locator("#din-query").fill("umbrella")

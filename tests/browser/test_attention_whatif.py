@@ -28,7 +28,7 @@ def test_heads_are_silenced_and_the_lens_tells_what_each_layer_would_say(visit):
 
     page.locator("#what-mask").select_option("sliding")
     page.locator("#what-order").check()
-    expect(page.get_by_role("button", name="Undo: Drop the positions (rotary)")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo: Drop the positions (rotary (RoPE))")).to_be_visible()
     visitor.wait_for_address("what_order=true")
     page.locator("#what-reset").click()
     expect(said).to_contain_text("Nothing is changed")
@@ -50,6 +50,7 @@ def test_heads_are_silenced_and_the_lens_tells_what_each_layer_would_say(visit):
     with download.value.path().open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 1 + 7 * lens.locator("thead th:not(:first-child)").count()
+    assert rows[1][:2] == ["0", "1"]  # the input, and the first place
     check_access(page)
     assert visitor.errors == []
     assert visitor.strangers == []

@@ -78,6 +78,8 @@ def test_the_board_follows_a_token_and_a_layer_without_asking(visit):
     expect(page.locator(".mask-notes")).to_contain_text("has no experts")
     chips = page.locator(".exp-chips [role=option]")
     assert chips.count() > 100
+    expect(page.locator("[data-figure=path]")).to_contain_text("add up to 2.5 here, not to 1")
+    expect(page.locator("[data-figure=path]")).to_contain_text("a bias is added to each score")
     page.wait_for_selector(".exp-habits table")
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -117,6 +119,9 @@ def test_the_board_follows_a_token_and_a_layer_without_asking(visit):
     assert page.locator(".exps img").count() == 0
     area.fill(" ")
     expect(page.locator(".exps > .obj-error")).to_contain_text("the text is empty")
+    expect(page.locator(".exp-chip")).to_have_count(0)  # what stood there belongs to another text
+    area.fill("")
+    visitor.wait_for_address("exp_text=%20")  # a copied link has no text either
     assert visitor.errors == []
     assert visitor.strangers == []
 
@@ -162,6 +167,9 @@ def test_sliders_route_anew_in_the_browser_and_a_real_pass_agrees(visit):
     page.wait_for_selector(".exp-compare .exp-same[data-off]")
     assert float(page.locator(".exp-same").get_attribute("data-off")) < 1e-5
     expect(page.locator("[data-figure=numbers] tbody tr")).to_have_count(9)
+    even = page.locator("[data-figure=numbers] tbody tr td:nth-last-child(2)")
+    expect(even).to_have_text(["1", "4", "0", "1", "1", "0", "–", "–", "0"])  # this model, Mixtral, noisy, Switch, …
+    expect(page.locator("[data-figure=losses]")).to_contain_text("not the load of the Board")
     page.locator("#exp-follow").select_option("noisy_topk")
     expect(page.locator("[data-figure=losses]")).to_contain_text("CV² of the load")
     with page.expect_download() as download:
@@ -171,10 +179,13 @@ def test_sliders_route_anew_in_the_browser_and_a_real_pass_agrees(visit):
     assert visitor.errors == []
 
 
-def test_the_model_in_hand_is_the_one_that_is_shown_once_it_has_experts(visit):
-    visitor = opened(visit, "board")
+def test_the_model_in_hand_is_shown_once_it_has_experts_and_fits_a_phone(visit):
+    visitor = opened(visit, "board", viewport={"width": 390, "height": 844})
     visitor.put("model", "qwen3-moe-mini")
     expect(visitor.page.locator("#exp-model option").first).to_contain_text("(current model)")
     expect(visitor.page.locator("#exp-model")).to_have_value("hand")
     expect(visitor.page.locator(".mask-notes")).not_to_contain_text("has no experts")
+    for figure in ("path", "layers", "cumulative", "health"):
+        box = visitor.page.locator(f"[data-figure={figure}] .exp-picture")
+        assert box.evaluate("box => box.scrollWidth <= box.clientWidth"), figure
     assert visitor.errors == []

@@ -56,6 +56,8 @@ def test_the_first_screen_has_experts_although_the_model_in_hand_has_none():
     assert told["without"] == services.title(DEFAULTS["model"])
     assert [one["name"] for one in told["models"]] == [one.name for one in small_mixtures()]
     assert sorted(told["models"], key=lambda one: not one["trained"]) == told["models"]
+    shipped = [one["title"] for one in ask("experts_models", hand="deepseek-v3-mini")["models"]]
+    assert len(set(shipped)) == len(shipped)  # the model in hand is not offered twice
     hand = ask("experts_models", hand=design())
     assert hand["models"][0]["name"] == IN_HAND
     assert hand["models"][0]["trained"] is False

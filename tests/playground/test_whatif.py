@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import models
+from playground.attention_answers import attention_read
 from playground.session import DEFAULTS
 from playground.whatif_answers import ANSWERS, rows_at_once
 from playground.whatif_request import asked_of
@@ -16,6 +17,17 @@ ASK = {function.__name__: function for function in ANSWERS}
 
 def answer(name: str, **asked) -> dict:
     return json.loads(ASK[name](json.dumps({"design": "llama-mini", "text": TEXT, "lang": "en", **asked})))
+
+
+def test_parts_of_a_character_are_spelled_as_bytes():
+    text = "Tom 你好 🐶"
+    reply = answer("whatif_changes", text=text)
+    read = json.loads(attention_read(json.dumps({"design": "llama-mini", "text": text, "lang": "en"})))
+    texts = read["sequences"]["text"]["texts"]
+    assert reply["tokens"][1:] == texts[1:]  # the first is a mark that the vocabulary spells
+    assert "F0" in "".join(texts)
+    assert "<0x" not in "".join(texts)
+    assert "ä" not in "".join(reply["tokens"])
 
 
 def of_token(reply: dict, text: str) -> dict:
