@@ -242,8 +242,8 @@ MESSAGES: dict[str, str] = {
     "pairs, or make batch_tokens smaller.",
     "corpus_too_short": "The corpora yield {available} training tokens; the recipe asks for {wanted}. Raise the passes.",
     "corpus_not_held_out": (
-        "Of {documents} documents none could be held out to measure the loss on. Give more documents, or separate those "
-        "of a file by lines that read <|endoftext|>."
+        "No text is left to measure the loss on, which must not be learnt from (documents: {documents}). Give more text, "
+        "or several documents that differ, with a line <|endoftext|> between them."
     ),
     "checkpoint_differs": "The checkpoint {file} belongs to another training: {field} differs. Remove it to start anew.",
     # Weights: reading and writing model folders
@@ -345,6 +345,10 @@ MESSAGES: dict[str, str] = {
     ),
     "train_text_short": "The text has {size} characters; at least {least} are needed to train on it.",
     "train_text_long": "The text has {size} bytes; at most {most} are read here.",
+    "train_text_repeats": (
+        "This text says the same over and over: what is held out of it to measure the loss on would be known already. "
+        "Give one whose parts differ, of {least} characters or more."
+    ),
     "train_full": "Too many visitors wait to train already. Try again in a few minutes.",
     "train_gone": "This training is over and forgotten; begin it again.",
     "train_race": "A race is run by {least} to {most} designs, not {count}.",

@@ -12,6 +12,7 @@ from models.installed import INSTALLABLE, installed_config, installed_file, offe
 from models.tokenizers import Tokenizer
 from playground import house_tokenizers, services
 from playground.house_tokenizers import MASKED_HEADS
+from playground.trained_here import is_here
 
 if TYPE_CHECKING:
     import models
@@ -64,10 +65,21 @@ def absent_models() -> list[str]:
     return [name for name in masked if name not in listed]
 
 
-def known_model(name: object) -> MaskedModel | None:
-    """The model of that name: one of `masked_models`, or one that was brought under it."""
+def known_model(name: object, lang: str = "en") -> MaskedModel | None:
+    """The model of that name: one of `masked_models`, one that was brought under it, or one that was trained here."""
+    if is_here(name):
+        return _trained_here(name, lang)
     listed = {one.name: one for one in masked_models()} | _brought
     return listed.get(name) if isinstance(name, str) else None
+
+
+def _trained_here(name: str, lang: str) -> MaskedModel | None:
+    """A visitor's own, as long as it is kept."""
+    try:
+        one = services.inhand(name)
+    except InputError:
+        return None
+    return MaskedModel(name, services.called(one, lang), True, one.config) if one.config.head in MASKED_HEADS else None
 
 
 def find_masked(name: object) -> MaskedModel:

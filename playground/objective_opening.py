@@ -37,8 +37,8 @@ def objective_bring(asked: dict, lang: str) -> dict:
 
 @answering
 def objective_known(asked: dict, lang: str) -> dict:
-    """In `models` the model of that name, as `objective_opening` lists models, where somebody brought it; else nothing."""
-    found = known_model(asked.get("name"))
+    """In `models` the model of that name, as `objective_opening` lists them, where it was brought or trained here."""
+    found = known_model(asked.get("name"), lang)
     return {"models": [_listed(found)] if found else []}
 
 

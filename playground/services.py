@@ -16,6 +16,7 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE, installed_config, installed_models
 from playground.house_tokenizers import tokenizer_for
+from playground.i18n import say
 from playground.session import DEFAULT_MODEL, Design, design_string, parse_design
 from playground.trained_here import Here, is_here, shelf
 from playground.views.numbers import exact, short, short_bytes
@@ -122,6 +123,13 @@ def inhand(design: str) -> InHand:
         config=config,
         weights=trained,
     )
+
+
+def called(known: InHand, lang: str) -> str:
+    """What a reader calls a model: like its preset, with what sets it apart from the shipped one of that name."""
+    if known.origin_key in ("here", "brought"):
+        return say(lang, f"shell.model.{known.origin_key}", base=known.name)
+    return say(lang, "shell.model.changed", base=known.name) if known.changed else known.name
 
 
 def _inhand_here(kept: Here) -> InHand:

@@ -170,7 +170,7 @@ def show_model(lang: str, design: str):
     choices = [(services.title(name), name) for name in names]
     value = model.weights or design
     if value not in names:
-        choices.append((say(lang, "shell.model.changed", base=model.name) if model.changed else model.name, design))
+        choices.append((services.called(model, lang), design))
     return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key, model.steps)
 
 

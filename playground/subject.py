@@ -8,7 +8,7 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.tokenizers import Tokenizer
 from playground import services
-from playground.i18n import LANGUAGES, in_every_language
+from playground.i18n import LANGUAGES
 from playground.prompt_reading import Reading, read_marked, read_message
 from playground.session import as_flag
 
@@ -41,8 +41,7 @@ def take(design: str, cancelled: threading.Event | None = None) -> "tuple[Subjec
     loaded = services.hold(design, cancelled)
     if loaded is None:
         return None
-    unchanged = dict.fromkeys(LANGUAGES, known.name)
-    name = in_every_language("shell.model.changed", base=known.name) if known.changed else unchanged
+    name = {lang: services.called(known, lang) for lang in LANGUAGES}
     return subject_of(name, known.trained, known.config, loaded.tokenizer), loaded
 
 

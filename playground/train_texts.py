@@ -48,6 +48,9 @@ def own(text: object) -> Text:
         raise InputError("train_text_short", size=sum(map(len, found)), least=LEAST_CHARACTERS)
     if len(found) < LEAST_PIECES:
         found = [piece for document in found for piece in _pieces(document)]
+    longest = max(found, key=len)
+    if all(piece in longest for piece in found):
+        raise InputError("train_text_repeats", least=LEAST_CHARACTERS)
     return Text(OWN, tuple(found), _beginning(found[0]), is_english(text))
 
 

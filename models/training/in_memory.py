@@ -23,18 +23,16 @@ LEAST_HELD_OUT = 2  # where there are documents enough: pairs of sentences take 
 def split(documents: Sequence[str], fraction: float = HELD_OUT_SHARE) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Documents for training and held-out ones, by their own text; where that holds out all or too few, the last ones.
 
-    Raises InputError("corpus_not_held_out") with fewer than two documents.
+    Raises InputError("corpus_not_held_out") with fewer than two that differ.
     """
-    if len(documents) < 2:
-        raise InputError("corpus_not_held_out", documents=len(documents))
-    kept = [document for document in documents if held_out(document, fraction)]
-    least = min(LEAST_HELD_OUT, len(documents) // 2)
-    if not least <= len(kept) < len(documents):
-        kept = list(documents[-least:])
-    training = tuple(document for document in documents if document not in kept)
-    if not training:  # every document is the same
-        raise InputError("corpus_not_held_out", documents=1)
-    return training, tuple(kept)
+    distinct = list(dict.fromkeys(documents))  # what is held out must not be learnt from, however often it occurs
+    if len(distinct) < 2:
+        raise InputError("corpus_not_held_out", documents=len(distinct))
+    kept = [document for document in distinct if held_out(document, fraction)]
+    least = min(LEAST_HELD_OUT, len(distinct) // 2)
+    if not least <= len(kept) < len(distinct):
+        kept = distinct[-least:]
+    return tuple(document for document in documents if document not in kept), tuple(kept)
 
 
 def in_memory(

@@ -10,8 +10,10 @@ import torch
 
 import models
 from models.errors import InputError
-from playground import generation_api, services, train_files, trained_here
+from models.tokenizers.catalogue import load_named
+from playground import generation_api, objective_models, services, train_files, trained_here
 from playground.design_strings import design_string, parse_design
+from playground.objective_opening import objective_known
 from playground.session import DEFAULT_MODEL, Session
 from playground.shell import read_arrival, show_model
 from playground.train_designs import trainable
@@ -58,6 +60,24 @@ class TestInHand:
         name = trained_here.shelf.keep(DEFAULT_MODEL, loaded, 5, 5_120).name
         assert services.hold(name) is loaded
         assert services.hold(DEFAULT_MODEL) is not loaded
+
+    def test_it_is_not_called_like_the_shipped_one(self):
+        config = models.preset(DEFAULT_MODEL)
+        loaded = models.Loaded(models.build(config, seed=1), models.load(DEFAULT_MODEL).tokenizer, config, "here")
+        known = services.inhand(trained_here.shelf.keep(DEFAULT_MODEL, loaded, 5, 5_120).name)
+        assert services.called(known, "en") == f"{services.title(DEFAULT_MODEL)}, trained here"
+        assert services.called(known, "zh") != services.called(services.inhand(DEFAULT_MODEL), "zh")
+
+    def test_one_that_fills_masks_answers_in_objectives(self, trained):
+        config = models.preset("bert-mini").replace(n_layers=1)
+        loaded = models.Loaded(models.build(config, seed=1), load_named("wordpiece-4k"), config, "here")
+        kept = trained_here.shelf.keep("bert-mini", loaded, 5, 5_120)
+        (listed,) = json.loads(objective_known(json.dumps({"name": kept.name, "lang": "en"})))["models"]
+        assert (listed["title"], listed["trained"]) == ("BERT mini, trained here", True)
+        assert objective_models.hold_masked(kept.name)[1] is loaded
+        assert objective_models.tokenizer_of(kept.name) is loaded.tokenizer
+        assert objective_models.known_model(trained["model"]) is None  # which writes
+        assert objective_models.known_model("here:gone") is None
 
     def test_an_address_names_it_and_says_when_it_is_gone(self, trained):
         assert read_arrival(f"model={trained['model']}").model == trained["model"]

@@ -121,15 +121,15 @@ class TestTexts:
         assert sum(len(document.encode()) for document in text.documents) <= 400_000
 
     def test_ones_own_text_is_cut_into_pieces_that_are_held_out(self):
-        text = own("A short sentence stands here. " * 100)
+        text = own("A short sentence stands here. " * 100 + "Another ends it.")
         assert text.is_english
         assert text.prompt == "A short sentence stands"
-        assert "".join(text.documents).replace(" ", "") == ("Ashortsentencestandshere." * 100)
+        assert "".join(text.documents).replace(" ", "") == ("Ashortsentencestandshere." * 100 + "Anotherendsit.")
         training, validation = split([f"{place} {piece}" for place, piece in enumerate(text.documents)])
         assert training
         assert validation
         assert not set(training) & set(validation)
-        assert not own("一段没有空格的中文。" * 200).is_english
+        assert not own("一段没有空格的中文。" * 200 + "完。").is_english
 
     @pytest.mark.parametrize(
         ("text", "code"),
@@ -139,6 +139,11 @@ class TestTexts:
             ("长" * (MOST_BYTES // 3 + 1), "train_text_long"),
             ("a\ud800" * LEAST_CHARACTERS, "text_surrogate"),
             (5, "not_a_text"),
+            ("!" * 2_000, "train_text_repeats"),
+            (
+                "The same line stands here, again and again, twenty times in all, and says nothing new.\n" * 20,
+                "train_text_repeats",
+            ),
         ],
         ids=str,
     )
@@ -162,6 +167,9 @@ class TestTexts:
         with pytest.raises(InputError) as refused:
             split(["the same"] * 9)
         assert refused.value.code == "corpus_not_held_out"
+        training, validation = split(["the same"] * 3 + ["another"])
+        assert set(training) | set(validation) == {"the same", "another"}
+        assert not set(training) & set(validation)
 
 
 class TestLearning:
