@@ -58,6 +58,7 @@ const Train = (() => {
     const chosen = SECTIONS.includes(lineage.state.train_section) ? lineage.state.train_section : "one";
     const choice = lineage.choice("train-switch", words.sections, SECTIONS.map((name) => [name, words[`section_${name}`]]), chosen, (name) => show(tab, name));
     place.append(choice, ...TrainForm.lists(opening), ...Object.values(tab.sections).map(({ box }) => box));
+    Asking.onModel(place, (model) => Object.values(tab.sections).forEach(({ view }) => view?.follow(model)));
     tab.isOpen = true;
     show(tab, chosen);
     document.addEventListener("lineage:train", () => {
@@ -166,7 +167,7 @@ const Train = (() => {
         section.view.add(news.lanes);
         tell(tab, section, news);
         run.over = news.state === "over";
-        if (run.over) section.view.finish(hasRun);
+        if (run.over) end(section.view, hasRun);
       } catch (caught) {
         if (!(caught instanceof Asking.Refused)) throw caught;
         missed += 1;
@@ -175,8 +176,17 @@ const Train = (() => {
       }
       if (!run.over) await new Promise((resolve) => setTimeout(resolve, GLANCE));
     }
-    if (missed) tell(tab, section, { state: "over", sentence: section.status.textContent, lanes: [] });
+    if (missed) {
+      tell(tab, section, { state: "over", sentence: section.status.textContent, lanes: [] });
+      section.view.restore();
+    }
     for (const each of Object.values(tab.sections)) if (each.begin) each.begin.disabled = false;
+  }
+
+  /** Offers the models that there are now; where nothing has been learnt, what stood there before comes back. */
+  function end(view, hasJustEnded) {
+    if (view.lanes.length) view.finish(hasJustEnded);
+    else view.restore();
   }
 
   /** How far it is, in words, and which buttons can be used. */

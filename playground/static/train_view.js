@@ -5,12 +5,7 @@ const TrainView = (() => {
   const loss = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
   const heldOf = (lane) => lane.points.filter(([, , held]) => held !== null);
   const LEVEL = 0.02; // nats between designs that are called level: another seed moves a short training as far
-  const RECENT = 10; // steps whose mean is the training loss now
-
-  function trainedLoss(lane) {
-    const recent = lane.points.map(([, trained]) => trained).filter((trained) => trained !== null).slice(-RECENT);
-    return recent.length ? recent.reduce((sum, one) => sum + one, 0) / recent.length : null;
-  }
+  const trainedLoss = (lane) => lane.points.map(([, trained]) => trained).filter((trained) => trained !== null).at(-1);
 
   /** Builds a view for one section ("one", "race", "experts"). */
   function make(tab, kind) {
@@ -28,13 +23,25 @@ const TrainView = (() => {
     let about = [];
     let lanes = [];
     let drawn = "";
+    let before = null; // what stood here, until the training that takes its place has figures
+    let followed = () => {}; // says of each model that there is whether it is the current one
 
     /** Begins anew: `newAbout` says which designs, `isRecorded` that nothing runs. */
     function start(newAbout, isRecorded) {
+      before = lanes.length ? { about, lanes, isRecorded: !badge.hidden, become: [...outcome.childNodes] } : before;
       about = newAbout;
       lanes = [];
       badge.hidden = !isRecorded;
       outcome.replaceChildren();
+      draw();
+    }
+
+    /** What stood here before a training that ended without figures. */
+    function restore() {
+      if (lanes.length || !before) return;
+      ({ about, lanes } = before);
+      badge.hidden = !before.isRecorded;
+      outcome.replaceChildren(...before.become);
       draw();
     }
 
@@ -56,6 +63,7 @@ const TrainView = (() => {
       drawSamples();
       drawExperts();
       plot.setAttribute("aria-label", `${words.chart}. ${headline.textContent}`);
+      plot.hidden = !lanes.length;
       if (lanes.length) TrainChart.losses(plot, about, lanes, words);
     }
 
@@ -96,7 +104,7 @@ const TrainView = (() => {
         const lane = lanes[index];
         const held = lane ? heldOf(lane).at(-1)?.[2] : null;
         const bits = lane?.bytes_per_token && held ? (held / Math.LN2 / lane.bytes_per_token).toFixed(3) : "–";
-        const losses = lane?.diverged ? [words.diverged, words.diverged, "–"] : [loss(lane ? trainedLoss(lane) : null), loss(held), bits];
+        const losses = lane?.diverged ? [words.diverged, words.diverged, "–"] : [loss(lane && trainedLoss(lane)), loss(held), bits];
         const cells = [grouped(design.params), grouped(design.active), lane ? grouped(lane.tokens) : "–", ...losses, lane ? grouped(Math.round(lane.speed)) : "–"];
         return element("tr", {}, element("th", { scope: "row" }, design.title), ...cells.map((cell) => element("td", { class: "number" }, cell)));
       });
@@ -138,14 +146,17 @@ const TrainView = (() => {
     /** What can be done with the models once they are there: take one in hand, write with it, download it. The only one of a
         training that has just ended is taken at once. */
     function finish(hasJustEnded) {
+      const marks = [];
       const rows = lanes.map((lane, index) => {
         if (!lane.model) return null;
-        const told = element("p", { class: "train-note" });
-        const inHand = () => {
-          tab.take(lane.model);
-          told.textContent = fill(words.in_hand, { name: about[index].title, steps: grouped(lane.step) });
-        };
+        const told = element("p", { class: "train-note" }, fill(words.in_hand, { name: about[index].title, steps: grouped(lane.step) }));
+        const inHand = () => tab.take(lane.model);
         const take = button(words.take, inHand);
+        marks.push((model) => {
+          told.hidden = model !== lane.model;
+          if (!told.hidden && document.activeElement === take) save.focus();
+          take.hidden = !told.hidden;
+        });
         const write = button(words.write_with, () => {
           inHand();
           lineage.open("generate");
@@ -155,10 +166,12 @@ const TrainView = (() => {
         const does = about[index].writes ? [take, write, save] : [take, save];
         return element("div", { class: "train-become" }, lanes.length > 1 ? element("h4", {}, about[index].title) : "", told, element("p", { class: "train-row" }, ...does));
       }).filter(Boolean);
+      followed = (model) => marks.forEach((mark) => mark(model));
+      followed(lineage.state.model);
       if (rows.length) outcome.replaceChildren(element("h3", {}, words.yours), ...rows);
     }
 
-    return { box, start, add, seen, finish, redraw: draw, get lanes() { return lanes; } };
+    return { box, start, restore, add, seen, finish, redraw: draw, follow: (model) => followed(model), get lanes() { return lanes; } };
   }
 
   function button(text, act) {

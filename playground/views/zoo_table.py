@@ -11,8 +11,8 @@ SHARES = ("top1", "top5", "unigram_top1", "right", "majority")
 
 
 def zoo_payload(groups: list[list], lang: str) -> list[dict]:
-    """For each group of models that can be compared: a heading, a sentence, the heads and the rows of its table, and those
-    of its curves."""
+    """For each group of models that can be compared: a heading, a sentence, the heads and the rows of its table, what its
+    `columns` mean, and the heads and rows of its curves."""
     return [_group(group, lang) for group in groups]
 
 
@@ -21,14 +21,23 @@ def _group(group: list, lang: str) -> dict:
     columns = [name for name in columns if name in ("params", "active", "tokens", "minutes") or name in group[0].score]
     if all(one.active == one.params for one in group):
         columns = [name for name in columns if name != "active"]
-    objective = say(lang, f"train.objective.{group[0].objective}")
+    heads = [say(lang, f"train.zoo.{name}") for name in columns]
     return {
-        "title": say(lang, "train.zoo.title", objective=objective, count=len(group)),
+        "title": _title(group, lang),
         "sentence": _sentence(group, lang),
-        "heads": [say(lang, "train.zoo.model"), *(say(lang, f"train.zoo.{name}") for name in columns)],
+        "heads": [say(lang, "train.zoo.model"), *heads],
+        "columns": [[head, say(lang, f"train.zoo.column.{name}")] for head, name in zip(heads, columns, strict=True)],
         "rows": [[one.title, *(_cell(one, name) for name in columns)] for one in group],
         "curves": _curves(group, lang),
     }
+
+
+def _title(group: list, lang: str) -> str:
+    """The objective, and the model where it is alone: others may have the same objective."""
+    objective = say(lang, f"train.objective.{group[0].objective}")
+    if len(group) == 1:
+        return say(lang, "train.zoo.alone_title", objective=objective, model=group[0].title)
+    return say(lang, "train.zoo.title", objective=objective, count=len(group))
 
 
 def _curves(group: list, lang: str) -> dict:
@@ -50,7 +59,9 @@ def _sentence(group: list, lang: str) -> str:
     same = len({one.tokens for one in group}) == 1
     tokens = " / ".join(dict.fromkeys(short(one.tokens) for one in group))
     key = "train.zoo.compared" if same else "train.zoo.compared_unequal"
-    return say(lang, key, best=best.title, loss=f"{best.score['loss']:.3f}", tokens=tokens) + _rates(group, lang)
+    rates = _rates(group, lang)
+    also = say(lang, "train.zoo.also_rates") if rates else ""
+    return say(lang, key, best=best.title, loss=f"{best.score['loss']:.3f}", tokens=tokens, also=also) + rates
 
 
 def _rates(group: list, lang: str) -> str:

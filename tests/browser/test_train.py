@@ -43,6 +43,8 @@ def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
     expect(status).to_have_text("Stopped. What it learnt so far is kept.")
     expect(page.locator("#model-facts")).to_contain_text("trained here")
     visitor.wait_for_address("model=here:")
+    expect(here.get_by_text("It is the current model now")).to_be_visible()
+    expect(here.get_by_role("button", name="Make it the current model")).to_be_hidden()
     expect(here.locator("ol.train-list li").last).to_contain_text("step 0")
     with page.expect_download() as download:
         here.get_by_role("button", name="Download").click()
@@ -62,6 +64,18 @@ def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
     visitor.put("model", "gpt2-mini")
     visitor.wait_for_address("model=gpt2-mini")
     page.locator("#tab-train-button").click()
+    expect(here.get_by_text("It is the current model now")).to_be_hidden()
+    figures = here.locator(".train-scroll > table tbody").inner_text()
+    here.get_by_label("Text", exact=True).select_option("own")
+    here.get_by_label("Your text").fill("!" * 2_000)
+    here.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".train-error")).to_contain_text("says the same over and over")
+    here.get_by_label("Your text").fill("x y\n" * 500 + "<|endoftext|>\n.")
+    here.get_by_label("Design").fill(T5)
+    here.get_by_role("button", name="Train", exact=True).click()
+    expect(here.locator(".train-status")).to_contain_text("No text is left")
+    assert here.locator(".train-scroll > table tbody").inner_text() == figures  # not those of a training without any
+    expect(here.get_by_role("button", name="Make it the current model")).to_be_visible()
     assert visitor.errors == []  # Gradio calls what a reload cuts off an error
     page.reload()
     expect(here.get_by_role("button", name="Make it the current model")).to_be_visible()  # as before

@@ -283,7 +283,9 @@ class TestZoo:
             payload = ask("opening", lang=lang)["zoo"]
             assert sum(len(group["rows"]) for group in payload) == len(zoo_scores.scored())
             assert all(len(row) == len(group["heads"]) for group in payload for row in group["rows"])
+            assert len({group["title"] for group in payload}) == len(payload)
             for group in payload:
+                assert [name for name, meaning in group["columns"] if meaning] == group["heads"][1:]
                 curves = group["curves"]
                 assert len(curves["heads"]) == 1 + len(group["rows"])
                 assert all(len(row) == len(curves["heads"]) for row in curves["rows"])
@@ -294,6 +296,8 @@ class TestZoo:
         others = [replace(plain, name="b", title="B"), replace(plain, name="c", title="Slow", peak_lr=0.0015)]
         same, unlike = (zoo_payload([group], "en")[0]["sentence"] for group in ([plain, others[0]], [plain, *others]))
         assert "learning rate" not in same
+        assert "what differs is the architecture." in same
+        assert "what differs is the architecture and, of some, the learning rate." in unlike
         assert f"was {one.peak_lr:g}, but not for all: Slow 0.0015." in unlike
         along = [replace(one, is_along_another_budget=True), others[0]]
         assert "another budget" in zoo_payload([along], "en")[0]["sentence"]
