@@ -45,7 +45,7 @@ def reading(looked: Looked, lang: str) -> dict:
     sentences with a way on."""
     config, inputs = looked.loaded.config, looked.inputs
     return {
-        "title": looked.known.name,
+        "title": services.called(looked.known, lang),
         "trained": looked.known.trained,
         "structure": config.structure,
         "takes_second": config.structure in ("encoder_decoder", "prefix_decoder") or config.n_segments > 1,

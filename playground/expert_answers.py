@@ -24,7 +24,7 @@ def experts_opening(asked: dict, lang: str) -> dict:
 def experts_models(asked: dict, lang: str) -> dict:
     """The models to choose from, the one in hand first if it has experts; else `without` is its name."""
     design = asked.get("hand")
-    hand = in_hand(design)
+    hand = in_hand(design, lang)
     listed = [
         *([] if hand is None else [hand]),
         *(one for one in small_mixtures() if hand is None or one.design != hand.design),
@@ -34,7 +34,7 @@ def experts_models(asked: dict, lang: str) -> dict:
             {"name": one.name, "title": one.title, "trained": one.trained, "design": one.design} for one in listed
         ],
         "in_hand": IN_HAND,
-        "without": None if hand is not None else name_of(design),
+        "without": None if hand is not None else name_of(design, lang),
     }
 
 

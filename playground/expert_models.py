@@ -1,6 +1,6 @@
 """The models whose experts the page shows: the one in hand, if it has any, and the small mixtures of this project."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -40,22 +40,22 @@ def small_mixtures() -> list[ExpertModel]:
     return sorted(listed, key=lambda one: (not one.trained, one.name != FIRST))
 
 
-def in_hand(design: object) -> ExpertModel | None:
+def in_hand(design: object, lang: str) -> ExpertModel | None:
     """The model in hand, if it has experts and this machine holds it."""
     if not isinstance(design, str):
         return None
     try:
         services.check_design(design)
-        found = _listed(IN_HAND, design)
+        found = replace(_listed(IN_HAND, design), title=services.called(services.inhand(design), lang))
     except InputError:
         return None
     return None if found.config.moe is None else found
 
 
-def name_of(design: object) -> str | None:
+def name_of(design: object, lang: str) -> str | None:
     """What the model in hand is called; None if there is none."""
     try:
-        return services.inhand(design).name if isinstance(design, str) else None
+        return services.called(services.inhand(design), lang) if isinstance(design, str) else None
     except InputError:
         return None
 

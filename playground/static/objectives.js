@@ -14,7 +14,8 @@ const Objectives = (() => {
     const words = opening.words.objectives;
     const chosen = chosenIn(opening);
     const shared = { ask, attempt, opening, words, chosen, setText: chosen.setText, controls: (options) => controls(shared, options) };
-    await listBrought(shared);
+    await list(shared, lineage.state.obj_model);
+    if (isTrainedHere(lineage.state.model)) await list(shared, lineage.state.model);
     shared.lost = () => lostModel(opening, words);
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.obj-${name}`)]));
     const sections = {
@@ -34,10 +35,11 @@ const Objectives = (() => {
       show(name);
     };
     let inHand = lineage.state.model;
-    Asking.onModel(place, (design) => {
+    Asking.onModel(place, async (design) => {
       if (design === inHand) return; // the address may name another model for this tab
       inHand = design;
-      if (!opening.models.some(({ name }) => name === design)) return;
+      if (isTrainedHere(design)) await list(shared, design);
+      if (inHand !== design || !opening.models.some(({ name }) => name === design)) return;
       lineage.write("obj_model", design);
       sections[current()].open();
     });
@@ -66,9 +68,10 @@ const Objectives = (() => {
     };
   }
 
-  /** A model that was brought is listed by a page whose address names it, and by no other. */
-  async function listBrought({ ask, attempt, opening }) {
-    const wanted = lineage.state.obj_model;
+  const isTrainedHere = (design) => design.startsWith("here:");
+
+  /** A model that was brought, or trained here, is listed by a page whose address names it, and by no other. */
+  async function list({ ask, attempt, opening }, wanted) {
     if (!wanted || opening.models.some(({ name }) => name === wanted)) return;
     const reply = await attempt(() => ask("objective_known", { name: wanted }));
     opening.models.push(...(reply?.models ?? []));

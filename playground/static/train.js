@@ -111,7 +111,7 @@ const Train = (() => {
       designs: form.designs(),
       balance: form.balance(),
       text: text.select.value,
-      tokens: Number(numbers.budget.value),
+      tokens: numbers.tokens(),
       seed: Number(numbers.seed.value),
       visitor: visitor(),
       ...(text.select.value === "own" ? await ownText(tab, text.area.value) : {}),

@@ -105,7 +105,17 @@ const TrainForm = (() => {
     }
 
     renew();
-    return { parts: [...labelled(words.budget, budget), ...labelled(words.seed, seed)], budget, seed, renew };
+    const title = fill(words.budget, { low: grouped(low), high: grouped(high) });
+
+    /** The tokens to read; refuses what is none before the server would have to. */
+    function tokens() {
+      if (!budget.value || !Number.isInteger(budget.valueAsNumber) || budget.valueAsNumber < low || budget.valueAsNumber > high) {
+        throw new Asking.Refused(fill(words.budget_wrong, { field: title }));
+      }
+      return budget.valueAsNumber;
+    }
+
+    return { parts: [...labelled(title, budget), ...labelled(words.seed, seed)], tokens, seed, renew };
   }
 
   /** Lists that fields of all sections offer. */

@@ -17,9 +17,10 @@ const TrainView = (() => {
     const experts = TrainExperts.part(words, opening.balances);
     const note = element("p", { class: "train-note", hidden: "" }, words.samples_filled);
     const samples = element("div", { class: "train-samples" });
+    const samplesTitle = element("h3", {}, words.samples);
     const outcome = element("div", { class: "train-outcome", "aria-live": "polite" });
     const box = element("div", { class: "picture" }, badge, headline, plot, region, experts.box,
-      element("h3", {}, words.samples), note, samples, outcome);
+      samplesTitle, note, samples, outcome);
     let about = [];
     let lanes = [];
     let drawn = "";
@@ -131,8 +132,9 @@ const TrainView = (() => {
       if (fresh === drawn && samples.childElementCount) return;
       drawn = fresh;
       note.hidden = about.every(({ pays }) => pays === "next");
+      samplesTitle.textContent = about.length && about.every(({ pays }) => pays !== "next") ? words.samples_fills : words.samples;
       samples.replaceChildren(...lanes.map((lane, index) => {
-        const list = element("ol", { class: "train-list", tabindex: "0", "aria-label": `${words.samples}: ${about[index].title}` });
+        const list = element("ol", { class: "train-list", tabindex: "0", "aria-label": `${samplesTitle.textContent}: ${about[index].title}` });
         for (const [step, , text] of lane.samples.slice().reverse()) {
           const written = element("q", {});
           written.textContent = text.replace(/[\u0000-\u0009\u000b-\u001f]/g, "\ufffd");

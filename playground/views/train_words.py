@@ -50,4 +50,4 @@ def _values(config: ModelConfig, fields: list[str], lang: str) -> str:
             told.append(f"{field_name(name, lang)} {value_words(name, value, lang)}")
         else:
             told.append(value_words(name, value, lang))
-    return ", ".join(told)
+    return say(lang, "train.comma").join(told)

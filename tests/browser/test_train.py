@@ -92,7 +92,9 @@ def test_designs_race_and_build_hands_its_own_over(visit):
     here.get_by_role("button", name="Remove: Design 3").click()
     expect(here.locator(".train-design")).to_have_count(2)
     here.get_by_role("button", name="Start the race").click()
-    expect(here.locator(".train-status")).to_have_text("Finished: the whole budget is read.")
+    expect(here.locator(".train-status")).to_have_text(
+        "Finished: read as many whole steps as the tokens to read allow."
+    )
     expect(here.locator(".train-scroll > table tbody th")).to_have_text(["RMSNorm", "LayerNorm"])
     expect(here.locator(".train-plot .scatterlayer .trace")).to_have_count(4)
     expect(here.get_by_role("button", name="Make it the current model")).to_have_count(2)
@@ -132,11 +134,19 @@ def test_experts_are_balanced_while_they_learn(visit):
     here = section(visitor)
     here.get_by_label("Design").fill(T5)
     expect(here.locator(".train-design .train-note")).to_contain_text("bytes and 32 marks more, in rows of 62 tokens")
+    here.get_by_label("Tokens to read").fill("")
+    here.get_by_role("button", name="Train", exact=True).click()
+    expect(visitor.page.locator(".train-error")).to_have_text(
+        "“Tokens to read (10,000 to 400,000)” must be a whole number in that range."
+    )
     here.get_by_label("Tokens to read").fill("10000")
     here.get_by_role("button", name="Train", exact=True).click()
-    expect(here.locator(".train-status")).to_have_text("Finished: the whole budget is read.")
+    expect(here.locator(".train-status")).to_have_text(
+        "Finished: read as many whole steps as the tokens to read allow."
+    )
     expect(here.locator(".train-headline")).to_contain_text("nats per token of what was taken out")
-    expect(here.get_by_text("In brackets is what it fills in")).to_be_visible()
+    expect(here.get_by_text("In brackets is its guess")).to_be_visible()
+    expect(here.get_by_role("heading", name="What it fills in on the way")).to_be_visible()
     expect(here.locator("ol.train-list li").first).to_contain_text(re.compile(r"\[.*\]"))
     here.get_by_role("button", name="Write with it").click()
     visitor.page.locator("#generate-run").click()
