@@ -232,7 +232,7 @@ def test_what_cannot_be_looked_into_says_so_and_offers_a_way_on(visit):
     page = visitor.page
     page.wait_for_selector(".atts .obj-error:not([hidden])")
     assert "the text is empty" in page.locator(".atts > .obj-error").inner_text()
-    page.locator(".att-way button", has_text="LLaMA mini").click()
+    page.get_by_role("button", name="Look into LLaMA mini", exact=True).click()
     page.wait_for_selector(DRAWN)
     assert "LLaMA mini" in page.locator(".maps-summary").inner_text()
 
