@@ -7,6 +7,7 @@ routed like any token, as `transformers` does in every family.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -56,7 +57,7 @@ class Routing:
 
 def scores(x: Tensor, weight: Tensor) -> Tensor:
     """x (B, T, D) by weight (E, D) gives (B, T, E), in fp32 also where autocast multiplies in another format."""
-    with torch.autocast(x.device.type, enabled=False):
+    with nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False):  # meta tensors know no autocast
         return F.linear(x.float(), weight.float())
 
 

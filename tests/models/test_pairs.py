@@ -102,7 +102,7 @@ def test_documents_held_out_make_the_same_examples_each_time(data, tokenizer):
     for mine, other in zip(data.held_out["a.txt"], again.held_out["a.txt"], strict=True):
         assert torch.equal(mine.inputs, other.inputs)
         assert torch.equal(mine.targets, other.targets)
-    with pytest.raises(InputError, match="held out"):
+    with pytest.raises(InputError, match="No text is left to measure the loss on"):
         prepare_pairs(RECIPE, tokenizer, SHARES, [Corpus("a.txt", TEXTS, ())])
 
 
