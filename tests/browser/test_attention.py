@@ -233,6 +233,8 @@ def test_what_cannot_be_looked_into_says_so_and_offers_a_way_on(visit):
     page.wait_for_selector(".atts .obj-error:not([hidden])")
     assert "the text is empty" in page.locator(".atts > .obj-error").inner_text()
     page.get_by_role("button", name="Look into LLaMA mini", exact=True).click()
+    page.wait_for_function("lineage.state.model === 'llama-mini'")
+    page.locator(".atts .obj-chips button").first.click()
     page.wait_for_selector(DRAWN)
     assert "LLaMA mini" in page.locator(".maps-summary").inner_text()
 
