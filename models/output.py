@@ -16,8 +16,9 @@ class ModelOutput:
     sequence as one vector; nsp_logits (B, 2), where class 0 means that the second sentence follows the first.
     mtp_logits[k] (B, T − k − 1, V) are those of the (k+1)-th token further on. `memory` (B, S, D) is what an encoder has
     read. text_embeds and image_embeds (B, d_projection) have length 1; logits_per_image (images, texts) compares them.
-    `aux_loss` and `z_loss` are what the routers of sparse layers ask for, not yet multiplied by their coefficients, and
-    `routings` where each sparse layer sent its tokens, in the order of the layers (encoder first, text before image).
+    `aux_loss` and `z_loss` are what the routers of sparse layers ask for, not yet multiplied by their coefficients;
+    `aux_loss_by_layer` asks it of each layer alone, as `models.parts.balancing.RouterLosses` tells. `routings` is where
+    each sparse layer sent its tokens, in the order of the layers (encoder first, text before image).
     """
 
     logits: Tensor | None = None
@@ -31,5 +32,6 @@ class ModelOutput:
     image_embeds: Tensor | None = None
     logits_per_image: Tensor | None = None
     aux_loss: Tensor | None = None
+    aux_loss_by_layer: Tensor | None = None
     z_loss: Tensor | None = None
     routings: tuple[Routing, ...] = ()

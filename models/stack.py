@@ -134,6 +134,7 @@ def losses_of(cfg: ModelConfig, *passes: Context) -> dict[str, Tensor]:
         return {}
     return {
         "aux_loss": sum(losses.balance for losses in found),
+        "aux_loss_by_layer": sum(losses.balance_by_layer for losses in found),
         "z_loss": sum(losses.z for losses in found),
         "routings": tuple(routing for ctx in passes for routing in ctx.routings),
     }

@@ -71,6 +71,7 @@ def _routed(*towers: ModelOutput | None) -> dict:
         return {}
     return {
         "aux_loss": sum(out.aux_loss for out in found),
+        "aux_loss_by_layer": sum(out.aux_loss_by_layer for out in found),
         "z_loss": sum(out.z_loss for out in found),
         "routings": tuple(routing for out in found for routing in out.routings),
     }

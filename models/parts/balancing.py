@@ -16,9 +16,14 @@ from models.parts.routers import Routing
 
 @dataclass(frozen=True, slots=True)
 class RouterLosses:
-    """What the routers of one stack ask for, scalars: `balance` goes with aux_loss_coef, `z` with z_loss_coef."""
+    """What the routers of one stack ask for, scalars: `balance` goes with aux_loss_coef, `z` with z_loss_coef.
+
+    `balance_by_layer` is the balance loss of each layer alone, summed. Where `balance` counts all layers together, one
+    layer's neglected expert may be made up for by another's overused one; training asks every layer.
+    """
 
     balance: Tensor
+    balance_by_layer: Tensor
     z: Tensor
 
 
@@ -26,7 +31,9 @@ def router_losses(routings: Sequence[Routing], moe: MixtureOfExperts, is_token: 
     """The losses of one stack whose sparse layers (at least one) routed as `routings` say."""
     if moe.router == "switch":
         is_token = None
-    return RouterLosses(BALANCE_LOSSES[moe.router](routings, is_token), z_loss(routings, is_token))
+    loss = BALANCE_LOSSES[moe.router]
+    by_layer = torch.stack([loss([routing], is_token) for routing in routings]).sum()
+    return RouterLosses(loss(routings, is_token), by_layer, z_loss(routings, is_token))
 
 
 def z_loss(routings: Sequence[Routing], is_token: Tensor | None = None) -> Tensor:

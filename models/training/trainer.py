@@ -174,8 +174,8 @@ class Trainer:
         moe, losses = self.model.config.moe, 0.0
         if made.is_next is not None:
             losses = F.cross_entropy(out.nsp_logits.float(), made.is_next)
-        if out.aux_loss is not None:
-            losses = losses + moe.aux_loss_coef * out.aux_loss + moe.z_loss_coef * out.z_loss
+        if out.aux_loss_by_layer is not None:
+            losses = losses + moe.aux_loss_coef * out.aux_loss_by_layer + moe.z_loss_coef * out.z_loss
         for depth, logits in enumerate(out.mtp_logits, start=1):
             losses = losses + MTP_WEIGHT / len(out.mtp_logits) * _mean_nats(logits, made.targets[:, depth:])
         return losses

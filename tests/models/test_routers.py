@@ -6,11 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.config_groups import MixtureOfExperts
 from models.parts.balancing import (
     importance_and_load_loss,
     importance_loss,
     load_balancing_loss,
     localised_balancing_loss,
+    router_losses,
     sequence_loss,
     switch_loss,
     z_loss,
@@ -152,6 +154,20 @@ def test_losses_of_balanced_experts():
     assert sequence_loss(balanced()).item() == pytest.approx(2, rel=1e-4)
     assert importance_loss(balanced()).item() == pytest.approx(0, abs=1e-9)
     assert z_loss(balanced()).item() == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize(("router", "n_chosen"), [("softmax_topk", 2), ("switch", 1)])
+def test_layers_that_make_up_for_each_other_are_each_asked_for_balance(router, n_chosen):
+    """Layer 0 uses the first half of the experts, layer 1 the second: together they are even, and neither is."""
+    halves = torch.arange(E).reshape(2, 1, 1, E // 2)
+    layers = []
+    for half in halves:
+        ids = half.flatten().repeat(6)[: 6 * n_chosen].reshape(1, 6, n_chosen)
+        probs = F.one_hot(half, E).sum(-2).float().expand(1, 6, E) / (E // 2) + F.one_hot(ids, E).sum(-2) * 1e-6
+        layers.append(Routing(torch.full((1, 6, n_chosen), 1 / n_chosen), ids, probs, (probs + 1e-9).log()))
+    losses = router_losses(layers, MixtureOfExperts(n_experts=E, n_experts_per_token=n_chosen, d_expert=1, router=router))
+    assert losses.balance.item() == pytest.approx(n_chosen, rel=1e-4)
+    assert losses.balance_by_layer.item() == pytest.approx(2 * 2 * n_chosen, rel=1e-4)  # two layers, each twice as uneven
 
 
 def test_sequence_loss_by_definition():

@@ -288,7 +288,7 @@ def test_towers_pass_on_what_their_routers_ask_for():
     text, image, both = model(ids), model(pixel_values=pixels), model(ids, pixel_values=pixels)
     assert [len(out.routings) for out in (text, image, both)] == [2, 2, 4]
     assert [out.logits.shape[1] for out in both.routings] == [7, 7, 10, 10]
-    for name in ("aux_loss", "z_loss"):
+    for name in ("aux_loss", "aux_loss_by_layer", "z_loss"):
         alone = [getattr(out, name) for out in (model.text(ids), model.vision(pixel_values=pixels))]
         assert [getattr(text, name), getattr(image, name)] == alone
         torch.testing.assert_close(getattr(both, name), sum(alone))
