@@ -24,6 +24,7 @@ from playground.trained_here import shelf
 
 EVALUATIONS = 16
 VALIDATED = 1_024  # tokens of each evaluation
+FIRST_POSITIONS = {("blank_infilling", "learned_2d"): "sinusoidal", ("span_corruption", "relative"): "near"}
 LOADS = 60  # rows of the experts' load
 
 
@@ -58,7 +59,6 @@ def recipe_of(design: Trainable, text: Text, tokens: int, seed: int) -> Recipe:
     mixture = Mixture(
         name=text.name, corpora=(CorpusShare(file=text.name),), vocab_size=65_536, tokenizer_name=design.tokenizer
     )
-    has_blanks = design.objective == "blank_infilling"
     return Recipe(
         name="browser",
         preset=design.base,
@@ -76,7 +76,7 @@ def recipe_of(design: Trainable, text: Text, tokens: int, seed: int) -> Recipe:
         weight_decay=0.1,
         clip_norm=1.0,
         evaluations=EVALUATIONS,
-        first_positions="sinusoidal" if has_blanks and design.config.position == "learned_2d" else "random",
+        first_positions=FIRST_POSITIONS.get((design.objective, design.config.position), "random"),
     )
 
 

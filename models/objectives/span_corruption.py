@@ -17,9 +17,9 @@ DENSITY, MEAN_LENGTH = 0.15, 3.0
 Span = tuple[int, int]
 
 
-def span_corruption(ids: Tensor, marks: Marks, chance: Generator) -> Example:
-    """The example of ids (L,): 15 % of the tokens, in spans of three on average."""
-    return corrupt(ids, draw_spans(len(ids), chance, DENSITY, MEAN_LENGTH), marks)
+def span_corruption(ids: Tensor, marks: Marks, chance: Generator, density: float = DENSITY) -> Example:
+    """The example of ids (L,): `density` of the tokens, in spans of three on average."""
+    return corrupt(ids, draw_spans(len(ids), chance, density, MEAN_LENGTH), marks)
 
 
 def draw_spans(n_tokens: int, chance: Generator, density: float, mean_length: float) -> list[Span]:

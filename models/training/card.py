@@ -4,6 +4,7 @@ from pathlib import Path
 
 import models
 from models.installed import INSTALLABLE
+from models.objectives.span_corruption import DENSITY
 from models.training.corpora import HELD_OUT_FRACTION
 from models.training.recipe import CorpusShare, Recipe, load_recipe, recipes
 from models.training.samples import sample
@@ -196,6 +197,8 @@ def _training(recipe: Recipe, history: dict) -> str:
         values["lengths"] = (
             f"{recipe.short_length} for {recipe.short_fraction:.0%} of them, then {recipe.sequence_length}"
         )
+    if recipe.short_density is not None:
+        values["lengths"] += f", {recipe.short_density:.0%} of the short ones and {DENSITY:.0%} of the others left out,"
     budgets = history["budgets"]
     changes = "".join(
         CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)

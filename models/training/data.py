@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -124,6 +125,8 @@ class TrainingData:
     def examples(self, recipe: Recipe, step: int, chance: Generator) -> list[Example]:
         """What step 0, 1, … of a recipe learns from."""
         marks, objective = marks_of(self.tokenizer), OBJECTIVES[recipe.objective]
+        if recipe.short_density is not None and recipe.is_short_at(step):
+            objective = partial(objective, density=recipe.short_density)
         stretch = torch.from_numpy(self.stream.read(step * recipe.batch_tokens, recipe.batch_tokens + 1))
         length = recipe.length_at(step)
         # The last id of a row is the first of the next: it is predicted in one and read in the other.

@@ -13,6 +13,7 @@ from models.errors import InputError
 from models.installed import INSTALLABLE
 from models.objectives import SUITS
 from models.tokenizers.train import ALGORITHMS, ALPHABET_SHARE
+from models.training.first_positions import FIRST_POSITIONS
 
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
@@ -85,9 +86,11 @@ class Recipe:
     rate rises linearly over `warmup_fraction` of the steps, then falls along a cosine to `final_lr_fraction` of its
     peak. `momentum` is Muon's (the layers' matrices, which alone feel `weight_decay`), `betas` are AdamW's (all
     else). The first `short_fraction` of the steps read rows of `short_length` instead, as BERT's did (Devlin et al., 2019,
-    appendix A.2): among few tokens attention soon finds the one that matters. `first_positions` is how a table of learned
-    positions begins: "random", or as "sinusoidal" waves, of which a neighbour's are a rotation. `encoder` is the name of
-    an installable model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads learn, and the
+    appendix A.2): among few tokens attention soon finds the one that matters. Of span corruption they may also leave out
+    more, `short_density` of the tokens, so that there is more to predict in as much text. `first_positions` is how trained
+    positions begin: "random"; a table of vectors as "sinusoidal" waves, of which a neighbour's are a rotation; relative
+    biases "near", each head at one neighbour (`models.training.first_positions`). `encoder` is the name of an installable
+    model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads learn, and the
     last `learning_layers` of the encoder. Raises
     InputError("recipe_field") for a field that cannot be.
     """
@@ -110,6 +113,7 @@ class Recipe:
     evaluations: int
     short_length: int | None = None
     short_fraction: float = 0.0
+    short_density: float | None = None
     first_positions: str = "random"
     encoder: str | None = None
     learning_layers: int = 0
@@ -139,7 +143,10 @@ class Recipe:
         allowed = "0 without a short_length, from above 0 to 1 with one"
         most = 0 if self.short_length is None else 1
         _check(self, "short_fraction", _real(self.short_fraction, lambda v: least <= v <= most), allowed)
-        _check(self, "first_positions", self.first_positions in ("random", "sinusoidal"), "random or sinusoidal")
+        corrupts = self.short_length is not None and self.objective == "span_corruption"
+        between = self.short_density is None or (corrupts and _real(self.short_density, lambda v: 0 < v < 1))
+        _check(self, "short_density", between, "left out, or between 0 and 1 for short rows of span_corruption")
+        _check(self, "first_positions", self.first_positions in FIRST_POSITIONS, "one of " + ", ".join(FIRST_POSITIONS))
         encoders = [name for name, entry in INSTALLABLE.items() if not entry.is_gguf]
         _check(self, "encoder", self.encoder in (None, *encoders), "left out, or one of " + ", ".join(encoders))
         _check(self, "learning_layers", _whole(self.learning_layers, 0), "a whole number of at least 0")
@@ -155,10 +162,13 @@ class Recipe:
         """Sequences in a step."""
         return self.batch_tokens // self.sequence_length
 
+    def is_short_at(self, step: int) -> bool:
+        """Whether step 0, 1, … reads short rows."""
+        return self.short_length is not None and step < self.short_fraction * self.steps
+
     def length_at(self, step: int) -> int:
         """How long the rows of step 0, 1, … are."""
-        is_short = self.short_length is not None and step < self.short_fraction * self.steps
-        return self.short_length if is_short else self.sequence_length
+        return self.short_length if self.is_short_at(step) else self.sequence_length
 
     @property
     def warmup_steps(self) -> int:

@@ -21,11 +21,11 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.objectives import IGNORED, SUITS, Batch, batch, marks_of
 from models.output import ModelOutput
-from models.parts.positions import SinusoidalPosition
 from models.parts.routers import Routing
 from models.training import checkpoint
 from models.training.data import AnyData
 from models.training.evaluate import total
+from models.training.first_positions import begin_positions
 from models.training.loss import nats
 from models.training.muon import Muon
 from models.training.processes import Processes, sliced_like, whole
@@ -75,14 +75,6 @@ def is_layer_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim >= 2 and "layers." in name and not name.endswith(("router.weight", "noise_weight"))
 
 
-@torch.no_grad()
-def begin_with_waves(position: nn.Module) -> None:
-    """Fill a table of learned positions, (N, D), with sinusoids as large as the random numbers that it begins with."""
-    places = torch.arange(len(position.weight))
-    waves = SinusoidalPosition(position.weight.shape[1]).embed(torch.zeros_like(position.weight), places)
-    position.weight.copy_(waves * position.weight.std() / waves.std())
-
-
 class Trainer:
     """A model, its optimizers, and how far they are along the recipe.
 
@@ -105,8 +97,7 @@ class Trainer:
             raise InputError("recipe_field", field="objective", value=recipe.objective, allowed=f"one of {suiting}")
         _check_sizes(recipe, model.config, data.tokenizer.vocab_size)
         self._pad = marks_of(data.tokenizer).pad
-        if recipe.first_positions == "sinusoidal":
-            begin_with_waves(model.position)
+        begin_positions(model, recipe.first_positions)
         self.precision = self.processes.precision()
         products = torch.bfloat16 if self.processes.bf16 else torch.float32
         self.processes.share_out(model)

@@ -40,6 +40,7 @@ def corpus(tmp_path):
         ("short_length", 16),
         ("short_length", 5),
         ("short_fraction", 0.5),
+        ("short_density", 0.4),  # of an objective that leaves nothing out
         ("first_positions", "straight"),
         ("learning_layers", -1),
         ("encoder", "smollm2-135m-instruct"),
@@ -57,6 +58,14 @@ def test_the_first_steps_may_read_short_rows():
     assert [recipe.length_at(step) for step in range(recipe.steps)] == [8, 8, 8, 16, 16, 16]
     with pytest.raises(InputError, match="short_fraction"):
         replace(RECIPE, short_length=8)
+
+
+def test_short_rows_may_leave_out_more():
+    spans = replace(RECIPE, objective="span_corruption", short_length=8, short_fraction=0.5, short_density=0.4)
+    assert [spans.is_short_at(step) for step in range(spans.steps)] == [True] * 3 + [False] * 3
+    for density in (0, 1, "half"):
+        with pytest.raises(InputError, match="short_density"):
+            replace(spans, short_density=density)
 
 
 def test_impossible_mixtures_are_refused_by_field():
