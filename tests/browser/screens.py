@@ -41,7 +41,7 @@ def show(visitor, view: str) -> None:
         visitor.page.locator(f"#exps-switch button[value={EXPERTS[view]}]").click()
     if view in SECTIONS:
         visitor.page.wait_for_selector("#compare-section")
-        visitor.page.locator(f"#compare-section input[value={view}]").check(force=True)
+        visitor.page.locator(f"#compare-section label:has(input[value={view}])").click()
     visitor.page.wait_for_selector(DRAWN[view])
 
 
