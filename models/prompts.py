@@ -40,7 +40,8 @@ def way_of(config: ModelConfig, tokenizer: Tokenizer | None) -> str:
 def prompt_for(config: ModelConfig, tokenizer: Tokenizer, text: str) -> Prompt:
     """The prompt of a text, in which marks of the vocabulary may be spelled out.
 
-    An encoder-decoder reads the text up to its end of text; sentinels in it are blanks (T5). A prefix decoder whose
+    An encoder-decoder reads the text up to its end of text; sentinels in it are blanks, and the one after the last of them
+    ends the answer (T5). A prefix decoder whose
     vocabulary has the marks of blank infilling writes what stands for the first [MASK] or [gMASK]; a text without one is
     continued, by a blank at its end (GLM). Any other model reads the text alone; an empty one is the end of the text before.
     """
@@ -51,7 +52,7 @@ def prompt_of_ids(config: ModelConfig, marks: Marks, ids: Sequence[int]) -> Prom
     """The same of a text that has been read already (`marked_ids`), or of a part of one."""
     ends = () if marks.end is None else (marks.end,)
     if config.structure == "encoder_decoder":
-        return Prompt((*ids, *ends), ends)
+        return Prompt((*ids, *ends), (*ends, *_sentinel_at_end(marks, ids)))
     if _fills_in(config, marks):
         masks = {marks.mask, marks.mask_to_end} - {None}
         at_end = marks.mask if marks.mask_to_end is None else marks.mask_to_end
@@ -59,6 +60,12 @@ def prompt_of_ids(config: ModelConfig, marks: Marks, ids: Sequence[int]) -> Prom
         place = next(place for place, token_id in enumerate(read) if token_id in masks)
         return Prompt(read, (marks.end_of_piece, *ends), Blank(place, marks.start_of_piece))
     return Prompt(tuple(ids) or ends, ends)
+
+
+def _sentinel_at_end(marks: Marks, ids: Sequence[int]) -> tuple[int, ...]:
+    """The sentinel that a target spells after its last span; none where the text has no sentinel, or the vocabulary no more."""
+    used = [number for number, sentinel in enumerate(marks.sentinels) if sentinel in ids]
+    return marks.sentinels[used[-1] + 1 : used[-1] + 2] if used else ()
 
 
 def _fills_in(config: ModelConfig, marks: Marks) -> bool:

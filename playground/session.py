@@ -139,7 +139,7 @@ class Session:
     att_part: int = 0  # which part of a text that is longer than what is looked at at once
     att_from: str = "typed"  # whether that text is typed, or what Generate wrote
     att_picture: str = "scene"  # which picture a model of images reads
-    att_head: str = "self.0.0"  # group, layer and head that are shown large
+    att_head: str = ""  # group, layer and head that are shown large; if empty, one that the page chooses
     att_row: int = -1  # the token whose row is read; -1 the last one
     att_view: str = "map"
     att_measure: str = "weight"

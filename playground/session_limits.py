@@ -50,7 +50,7 @@ EXPERT_WAYS = ("own", "softmax_topk", "noisy_topk", "switch", "deepseek_v3", "de
 EXPERT_MODEL = re.compile(r"[\w.-]{1,64}")
 EXPERT_BIAS = re.compile(r"\d{1,3}:-?\d{1,2}(\.\d{1,4})?(,\d{1,3}:-?\d{1,2}(\.\d{1,4})?){0,255}")
 ATTENTION_PICTURES = ("scene", "stripes", "disc")
-ATTENTION_HEAD = re.compile(r"(self|encoder|decoder|cross|text|vision)\.\d{1,3}\.\d{1,3}")
+ATTENTION_HEAD = re.compile(r"((self|encoder|decoder|cross|text|vision)\.\d{1,3}\.\d{1,3})?")
 ATTENTION_HIDE = re.compile(r"(first|separators)(,(first|separators))?")
 # The text that experts begin with.
 LILY = (

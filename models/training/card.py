@@ -198,7 +198,7 @@ def _training(recipe: Recipe, history: dict) -> str:
             f"{recipe.short_length} for {recipe.short_fraction:.0%} of them, then {recipe.sequence_length}"
         )
     if recipe.short_density is not None:
-        values["lengths"] += f", {recipe.short_density:.0%} of the short ones and {DENSITY:.0%} of the others left out,"
+        values["lengths"] += f"; {recipe.short_density:.0%} of the short ones left out, {DENSITY:.0%} of the others"
     budgets = history["budgets"]
     changes = "".join(
         CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)

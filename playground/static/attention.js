@@ -127,6 +127,9 @@ const Attention = (() => {
     return {
       ask, attempt, opening, words: opening.words, version: 0, reading: null, asked: "",
       design: lineage.state.model,
+      /** The head that is shown large, "group.layer.head": the one that was chosen, else the one that the maps open with. */
+      get head() { return lineage.state.att_head || this.opened; },
+      opened: "self.0.0",
       get lang() { return lineage.lang; },
       get text() { return texts.get("text"); },
       get second() { return texts.get("second"); },

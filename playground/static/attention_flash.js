@@ -273,9 +273,9 @@ const AttentionFlash = (() => {
     return {
       refresh() {
         AttentionLatent.draw(latent, shared);
-        return take(lineage.state.att_head);
+        return take(shared.head);
       },
-      follow: () => lineage.state.att_head !== asked && take(lineage.state.att_head),
+      follow: () => shared.head !== asked && take(shared.head),
     };
   }
 

@@ -11,7 +11,7 @@ const AttentionLatent = (() => {
     const words = shared.words.flash;
     const { version } = shared;
     if (!place.childElementCount) place.replaceChildren(element("p", { class: "obj-note" }, words.waiting));
-    const reply = await shared.attempt(() => shared.ask("flash_latents", { ...shared.request(), at: lineage.state.att_head }));
+    const reply = await shared.attempt(() => shared.ask("flash_latents", { ...shared.request(), at: shared.head }));
     if (version !== shared.version) return;
     if (!reply) {
       place.replaceChildren();

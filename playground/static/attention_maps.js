@@ -63,6 +63,7 @@ const AttentionMaps = (() => {
       const groups = await view.unpack();
       if (mine !== latest) return true;
       Object.assign(view, { groups, reading, request, sequences: reading.sequences, seconds: reply.seconds });
+      shared.opened = clearest(groups);
       summary.textContent = said(view);
       view.draw();
       performance.mark("attention:drawn");
@@ -74,12 +75,24 @@ const AttentionMaps = (() => {
 
   // ---- what is chosen, kept in the address --------------------------------------------------------------------------
 
+  /** The head that bears its name most clearly, "group.layer.head"; the first where at most even ones have a name. */
+  function clearest(groups) {
+    let best = { score: 0, at: `${groups[0].name}.0.0` };
+    for (const group of groups) {
+      group.labels.forEach((layer, l) => layer.forEach((names, h) => names.filter((name) => name !== "even").forEach((name) => {
+        const score = group.scores[name][l][h];
+        if (score > best.score) best = { score, at: `${group.name}.${l}.${h}` };
+      })));
+    }
+    return best.at;
+  }
+
   function chosenIn(view) {
     const whole = (text, most) => Math.max(0, Math.min(Number(text) || 0, most));
     return {
-      get group() { return view().groups.find(({ name }) => name === lineage.state.att_head.split(".")[0]) ?? view().groups[0]; },
-      get layer() { return whole(lineage.state.att_head.split(".")[1], this.group.layers - 1); },
-      get head() { return whole(lineage.state.att_head.split(".")[2], this.group.heads - 1); },
+      get group() { return view().groups.find(({ name }) => name === view().shared.head.split(".")[0]) ?? view().groups[0]; },
+      get layer() { return whole(view().shared.head.split(".")[1], this.group.layers - 1); },
+      get head() { return whole(view().shared.head.split(".")[2], this.group.heads - 1); },
       /** The query that is read as a sentence: the one that was chosen, else the last that is there. */
       get row() {
         const last = view().limit(this.group) - 1;

@@ -139,7 +139,7 @@ const AttentionWeight = (() => {
       if (one && panel.clientWidth && Math.abs(panel.clientWidth - width) > 1) draw();
     }).observe(panel);
 
-    return { refresh: () => take(lineage.state.att_head), follow: () => lineage.state.att_head !== asked && take(lineage.state.att_head) };
+    return { refresh: () => take(shared.head), follow: () => shared.head !== asked && take(shared.head) };
   }
 
   return { mount };

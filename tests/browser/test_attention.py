@@ -204,9 +204,23 @@ def test_every_toggle_works_without_the_server(visit):
     assert visitor.errors == again.errors == []
 
 
+def test_the_maps_open_with_a_head_that_has_a_name_and_so_do_the_other_sections(visit):
+    visitor = open_maps(visit, "&model=llama-mini")
+    page = visitor.page
+    names = page.evaluate("[...document.querySelectorAll('.maps-scores dd.reached')].length")
+    assert names > 0
+    title = page.locator(".maps-large h2").inner_text()
+    assert "att_head" not in page.url  # the address tells what was chosen, and nothing was
+    page.locator("#atts-switch button[value=weight]").click()
+    layer, head = [int(word) for word in title.replace(",", "").split() if word.isdecimal()]
+    expect(page.locator(".weight-said")).to_contain_text(f"In layer {layer}, head {head},")
+
+
 def test_pairs_stacks_and_pictures(visit):
     pair = open_maps(
-        visit, "&model=bert-mini&att_text=The+king+had+a+child.&att_second=He+was+happy.&att_pairs=ab&att_row=1"
+        visit,
+        "&model=bert-mini&att_text=The+king+had+a+child.&att_second=He+was+happy.&att_pairs=ab&att_row=1"
+        "&att_head=self.0.0",
     )
     said = pair.page.locator(".maps-large .obj-sentence").inner_text()
     assert "child" not in said

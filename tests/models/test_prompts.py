@@ -50,6 +50,15 @@ def test_each_structure_reads_a_prompt_of_its_own(glm):
     assert (to_end.ids, to_end.blank) == ((97, 98, 258), Blank(2, 259))
 
 
+def test_an_answer_ends_with_the_sentinel_after_the_last_blank():
+    """As a target of span corruption does; without it a model goes on to blanks that the text does not have."""
+    tokenizer = with_special_tokens(bytes_tokenizer(), [f"<extra_id_{number}>" for number in range(3)])
+    t5 = models.preset("t5-mini")
+    two = prompt_for(t5, tokenizer, "a <extra_id_0> b <extra_id_1>")
+    assert (two.ids, two.stop_ids) == ((97, 257, *b" b", 258, 256), (256, 259))
+    assert prompt_for(t5, tokenizer, "<extra_id_2>").stop_ids == (256,)  # there is none after it
+
+
 def test_a_blank_is_filled_in_as_training_has_it(glm):
     """Token by token what the whole example of blank infilling says at the places of the answer."""
     model, tokenizer = glm
