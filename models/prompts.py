@@ -63,7 +63,7 @@ def prompt_of_ids(config: ModelConfig, marks: Marks, ids: Sequence[int]) -> Prom
 
 
 def _sentinel_at_end(marks: Marks, ids: Sequence[int]) -> tuple[int, ...]:
-    """The sentinel that a target spells after its last span; none where the text has no sentinel, or the vocabulary no more."""
+    """The sentinel that ends a target, after that of the last span; none where the text or the vocabulary has none."""
     used = [number for number, sentinel in enumerate(marks.sentinels) if sentinel in ids]
     return marks.sentinels[used[-1] + 1 : used[-1] + 2] if used else ()
 

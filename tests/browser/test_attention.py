@@ -134,7 +134,7 @@ def test_long_texts_stay_interactive(visit):
 
 def test_what_is_derived_in_the_browser_is_what_python_derives(visit):
     """Contributions, averages and rollout, on the numbers that the page has."""
-    visitor = open_maps(visit, "&model=llama-mini&att_text=Tom+and+his+dog+went+to+the+park.")
+    visitor = open_maps(visit, "&model=llama-mini&att_text=Tom+and+his+dog+went+to+the+park.&att_head=self.0.0")
     derived = visitor.page.evaluate("""() => {
       const [group] = AttentionMaps.shown().groups;
       return { mean: [...group.together(3, 'mean', false)], rollout: [...group.rollout(5)],
