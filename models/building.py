@@ -32,7 +32,8 @@ def build(cfg: ModelConfig, seed: int = 0, device: str = "cpu") -> nn.Module:
     """A model with random weights, the same for the same seed; in eval mode. On "meta" it has shapes and no memory.
 
     Matrices are drawn from N(0, 0.02²), those that write to the residual stream from N(0, 0.02² / 2·n_layers)
-    (Radford et al. 2019, section 2.3); norms start at one, biases at zero.
+    (Radford et al. 2019, section 2.3); norms start at one, biases at zero. A token table that is the head too, of a model
+    that divides its logits by √d_model, is √d_model larger, so that the logits are as large as without.
     """
     model = allocate(cfg, device)
     if device != "meta":
@@ -46,6 +47,8 @@ def _initialise(model: nn.Module, seed: int) -> None:
     residual_std = 0.02 / (2 * model.config.n_layers) ** 0.5
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         _initialise_tensor(name, tensor, residual_std, generator)
+    if model.config.scale_logits and model.config.tie_embeddings:
+        model.weight.mul_(model.config.d_model**0.5)
 
 
 def _initialise_tensor(name: str, tensor: torch.Tensor, residual_std: float, generator: torch.Generator) -> None:

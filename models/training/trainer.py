@@ -75,6 +75,24 @@ def is_layer_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim >= 2 and "layers." in name and not name.endswith(("router.weight", "noise_weight"))
 
 
+def by_length_of_steps(parameters: list[Tensor], model: nn.Module) -> list[dict]:
+    """The groups of AdamW's parameters; `times` multiplies the learning rate of one.
+
+    AdamW's steps are as long whatever a weight does. Where logits are divided by √d_model (T5 before v1.1), the table that
+    they are read with begins √d_model larger (`models.build`), and steps so many times longer, so that logits learn as fast.
+    """
+    cfg = model.config
+    if not (cfg.scale_logits and cfg.tie_embeddings):
+        return [{"params": parameters}]
+    table = [p for p in parameters if p is model.weight]
+    return [{"params": [p for p in parameters if p is not model.weight]}, {"params": table, "times": cfg.d_model**0.5}]
+
+
+def parameters_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """All that an optimizer steps."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 class Trainer:
     """A model, its optimizers, and how far they are along the recipe.
 
@@ -104,8 +122,9 @@ class Trainer:
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         matrices = [p for name, p in self._named.items() if is_layer_matrix(name, p)]
         others = [p for name, p in self._named.items() if not is_layer_matrix(name, p)]
+        groups = by_length_of_steps(others, model)
         self._optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(others, lr=recipe.peak_lr, betas=recipe.betas, weight_decay=0.0, fused=True)
+            torch.optim.AdamW(groups, lr=recipe.peak_lr, betas=recipe.betas, weight_decay=0.0, fused=True)
         ]
         if matrices:  # of a kept encoder none learns
             muon = Muon(matrices, recipe.peak_lr, recipe.momentum, recipe.weight_decay, products)
@@ -152,7 +171,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("times", 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._balance_experts(out)
@@ -251,7 +270,7 @@ class Trainer:
         for name, value in tensors.items():
             _, name, key = re.fullmatch(r"(optimizer)\.(.+)\.(\w+)", name).groups()
             parameter = self._named[name]
-            owner = next(o for o in self._optimizers if any(parameter is p for p in o.param_groups[0]["params"]))
+            owner = next(o for o in self._optimizers if any(parameter is p for p in parameters_of(o)))
             of_all = value.shape == parameter.shape
             owner.state[parameter][key] = sliced_like(value, parameter) if of_all else value.to(parameter.device)
         self.step, self.seconds, self._losses = state["step"], state["seconds"], state["losses"]

@@ -191,6 +191,18 @@ def test_a_table_of_positions_may_begin_as_waves(data):
     assert alike.min() > 0.9
 
 
+def test_divided_logits_begin_and_learn_like_others(data):
+    """What T5 divides by √d_model is as if its table were smaller: the same losses as of a table that is read √d_model
+    times larger, where both are normalised first."""
+    config = CONFIG.replace(tie_embeddings=True, norm="rmsnorm", embed_norm=True, biases=(), position="none")
+    losses = {}
+    for divides in (True, False):
+        trainer = Trainer(RECIPE, models.build(config.replace(scale_logits=divides), seed=1), data)
+        losses[divides] = [progress.loss for progress in trainer]
+    assert losses[True] == pytest.approx(losses[False], rel=1e-3)
+    assert losses[True][-1] < losses[True][0]
+
+
 def test_validation_score_counts_every_token_and_byte(data):
     model = models.build(CONFIG)
     ids = np.array([256, *b"One dog. Two dogs, three dogs.", 256, *b"End"])
