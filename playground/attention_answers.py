@@ -4,6 +4,7 @@ import base64
 
 from playground import services
 from playground.answering import answering
+from playground.attention_openings import suited_text
 from playground.attention_subject import Looked, looked_at, most_tokens
 from playground.i18n import say, words_under
 from playground.objective_passages import passages
@@ -35,8 +36,12 @@ def attention_opening(asked: dict, lang: str) -> dict:
 
 @answering
 def attention_read(asked: dict, lang: str) -> dict:
-    """How the model in hand reads the text: its sequences of tokens, its structure, and what is odd about them."""
-    return reading(looked_at(asked), lang)
+    """How the model in hand reads the text: its sequences of tokens, its structure, and what is odd about them; `text` is
+    the one that was read, which for an untouched box is what suits the model."""
+    text, design = asked.get("text"), asked.get("design")
+    if isinstance(text, str) and isinstance(design, str):
+        asked = asked | {"text": suited_text(text, design)}
+    return reading(looked_at(asked), lang) | {"text": asked.get("text")}
 
 
 def reading(looked: Looked, lang: str) -> dict:

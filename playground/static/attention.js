@@ -78,6 +78,7 @@ const Attention = (() => {
       if (mine !== latest) return;
       place.removeAttribute("aria-busy");
       way.replaceChildren(...(refused ? otherModels(shared) : []));
+      if (reading && reading.text !== asked.text) fields.put(reading.text);
       shared.reading = reading;
       shared.version += 1;
       place.classList.toggle("att-unread", !reading);
@@ -248,8 +249,13 @@ const Attention = (() => {
       rows.get("text").hidden = !typed || (reading ? !reading.takes_text : false);
       rows.get("second").hidden = !typed || !reading?.takes_second;
     };
+    /** Another text for an untouched box, which suits the model better. */
+    const put = (text) => {
+      fields.get("text").area.value = text;
+      shared.set("text", text);
+    };
     refresh();
-    return { refresh };
+    return { refresh, put };
   }
 
   return { mount };

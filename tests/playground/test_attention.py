@@ -213,6 +213,19 @@ def test_refusals_are_sentences(asked, told):
 
 
 @pytest.mark.parametrize(
+    ("design", "begins"),
+    [("llama-mini-zh", "小兔子"), ("t5-mini", "Once upon a time, there was a little <extra"), ("transformer-mini", "I am")],
+)
+def test_an_untouched_text_suits_the_model(design, begins):
+    opening = DEFAULTS["att_text"]
+    assert ask(attention_read, text=opening)["text"] == opening
+    text = ask(attention_read, text=opening, design=design)["text"]
+    assert text.startswith(begins)
+    assert ask(attention_read, text=text)["text"] == opening  # and back
+    assert ask(attention_read, text="Tom sang.", design=design)["text"] == "Tom sang."
+
+
+@pytest.mark.parametrize(
     "chosen", [{"group": "cross"}, {"layer": 99}, {"head": 99}, {"layer": "a"}, {"head": None}, {"layer": -1}]
 )
 def test_a_head_that_is_not_there_is_refused(chosen):
