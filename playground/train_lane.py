@@ -24,7 +24,7 @@ from playground.trained_here import shelf
 
 EVALUATIONS = 16
 VALIDATED = 1_024  # tokens of each evaluation
-FIRST_POSITIONS = {("blank_infilling", "learned_2d"): "sinusoidal", ("span_corruption", "relative"): "near"}
+FIRST_POSITIONS = {("blank_infilling", "learned_2d"): "near", ("span_corruption", "relative"): "near"}
 LOADS = 60  # rows of the experts' load
 
 

@@ -32,18 +32,18 @@ class Blanks:
     to_end: bool = False
 
 
-def blank_infilling(ids: Tensor, marks: Marks, chance: Generator) -> Example:
-    """The example of ids (L,): short blanks or one long one, as often."""
+def blank_infilling(ids: Tensor, marks: Marks, chance: Generator, density: float = DENSITY) -> Example:
+    """The example of ids (L,): short blanks, of `density` of the tokens, or one long one, as often."""
     if float(torch.rand((), generator=chance)) < LONG_SHARE:
         return fill_in(ids, draw_long_blank(len(ids), chance), marks)
-    return fill_in(ids, draw_blanks(len(ids), chance), marks)
+    return fill_in(ids, draw_blanks(len(ids), chance, density), marks)
 
 
-def draw_blanks(n_tokens: int, chance: Generator) -> Blanks:
-    """Spans with lengths from a Poisson distribution of mean 3, until 15 % of `n_tokens` are covered (section 2.1)."""
+def draw_blanks(n_tokens: int, chance: Generator, density: float = DENSITY) -> Blanks:
+    """Spans with lengths from a Poisson distribution of mean 3, until `density` of `n_tokens` is covered (section 2.1)."""
     if n_tokens < 2:
         raise InputError("text_too_short", tokens=n_tokens, minimum=2)
-    wanted = max(1, round(DENSITY * n_tokens))
+    wanted = max(1, round(density * n_tokens))
     lengths: list[int] = []
     while sum(lengths) < wanted:
         length = int(torch.poisson(torch.tensor(MEAN_LENGTH), generator=chance))

@@ -18,6 +18,7 @@ from models.training.first_positions import FIRST_POSITIONS
 HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
 MIXTURES = HERE / "mixtures"
+DENSE = ("span_corruption", "blank_infilling")  # objectives that can leave out more or less of a text
 WORDS = ("writes", "prompt", "limits")  # of a card, which a recipe says anew where its objective is another
 
 
@@ -86,13 +87,12 @@ class Recipe:
     rate rises linearly over `warmup_fraction` of the steps, then falls along a cosine to `final_lr_fraction` of its
     peak. `momentum` is Muon's (the layers' matrices, which alone feel `weight_decay`), `betas` are AdamW's (all
     else). The first `short_fraction` of the steps read rows of `short_length` instead, as BERT's did (Devlin et al., 2019,
-    appendix A.2): among few tokens attention soon finds the one that matters. Of span corruption they may also leave out
-    more, `short_density` of the tokens, so that there is more to predict in as much text. `first_positions` is how trained
-    positions begin: "random"; a table of vectors as "sinusoidal" waves, of which a neighbour's are a rotation; relative
-    biases "near", each head at one neighbour (`models.training.first_positions`). `encoder` is the name of an installable
-    model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads learn, and the
-    last `learning_layers` of the encoder. Raises
-    InputError("recipe_field") for a field that cannot be.
+    appendix A.2): among few tokens attention soon finds the one that matters. They may also leave out more,
+    `short_density` of the tokens (of GLM's in short blanks), so that there is more to predict in as much text.
+    `first_positions` is how trained positions begin: "random"; a table of vectors as "sinusoidal" waves, of which a
+    neighbour's are a rotation; "near", so that heads look at neighbours (`models.training.first_positions`). `encoder` is
+    the name of an installable model (`models.installed`) whose encoder and tokenizer are used as they are: only the heads
+    learn, and the last `learning_layers` of the encoder. Raises InputError("recipe_field") for a field that cannot be.
     """
 
     name: str
@@ -143,9 +143,9 @@ class Recipe:
         allowed = "0 without a short_length, from above 0 to 1 with one"
         most = 0 if self.short_length is None else 1
         _check(self, "short_fraction", _real(self.short_fraction, lambda v: least <= v <= most), allowed)
-        corrupts = self.short_length is not None and self.objective == "span_corruption"
+        corrupts = self.short_length is not None and self.objective in DENSE
         between = self.short_density is None or (corrupts and _real(self.short_density, lambda v: 0 < v < 1))
-        _check(self, "short_density", between, "left out, or between 0 and 1 for short rows of span_corruption")
+        _check(self, "short_density", between, "left out, or between 0 and 1 for short rows of " + " and ".join(DENSE))
         _check(self, "first_positions", self.first_positions in FIRST_POSITIONS, "one of " + ", ".join(FIRST_POSITIONS))
         encoders = [name for name, entry in INSTALLABLE.items() if not entry.is_gguf]
         _check(self, "encoder", self.encoder in (None, *encoders), "left out, or one of " + ", ".join(encoders))
