@@ -23,12 +23,12 @@ from playground.train_designs import (
     trainable,
     with_balance,
 )
-from playground.train_house import MAX_RACERS, MAX_SECONDS, house, read_order
+from playground.train_house import MAX_RACERS, MAX_SECONDS, as_designs, house, read_order
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, OWN, Text, bundled, is_english, read
 from playground.trained_here import shelf
 from playground.views.numbers import exact, short, short_bytes
 from playground.views.train_payload import told
-from playground.views.train_words import design_words, race_words
+from playground.views.train_words import design_words, race_words, unlike_words
 from playground.views.zoo_table import zoo_payload
 from playground.zoo_scores import groups
 
@@ -115,6 +115,20 @@ def check(asked: dict, lang: str) -> dict:
         "balances": list(balances(found.config)) if sparse else [],
         "balance": balance_of(found.config) if sparse else None,
     }
+
+
+@answering
+def compare(asked: dict, lang: str) -> dict:
+    """What the `designs` of a race are called, and why their losses cannot be compared, where they cannot; nothing while
+    one of them cannot be trained."""
+    reads_english = _reads_english(asked.get("text"), asked.get("own"))
+    try:
+        designs = [trainable(design, reads_english) for design in as_designs(asked.get("designs"))]
+    except InputError:
+        return {"names": [], "note": ""}
+    names = race_words([(design.base, design.config) for design in designs], lang)
+    objectives, tokenizers = [one.objective for one in designs], [one.tokenizer for one in designs]
+    return {"names": names, "note": unlike_words(names, objectives, tokenizers, lang)}
 
 
 def _tokenizer_words(found: Trainable, lang: str) -> str:
@@ -231,4 +245,4 @@ def bring(asked: dict, lang: str) -> dict:
     }
 
 
-ANSWERS = [opening, check, begin, look, steer, piece, download, bring]
+ANSWERS = [opening, check, compare, begin, look, steer, piece, download, bring]

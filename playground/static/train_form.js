@@ -25,6 +25,7 @@ const TrainForm = (() => {
   function designField(tab, words, value, changed) {
     const input = element("input", { type: "text", spellcheck: "false", autocomplete: "off", list: "train-designs", maxlength: "6000" });
     input.value = value;
+    const label = labelled(words, input)[0];
     const note = element("p", { class: "train-note", role: "status" });
     const small = TrainView.button(tab.words.make_small, () => set(small.dataset.design));
     small.hidden = true;
@@ -57,8 +58,8 @@ const TrainForm = (() => {
     }
 
     input.addEventListener("input", () => moved());
-    const box = element("div", { class: "train-design" }, ...labelled(words, input), note, element("p", { class: "train-row" }, build, small));
-    return { box, input, set, check };
+    const box = element("div", { class: "train-design" }, label, input, note, element("p", { class: "train-row" }, build, small));
+    return { box, label, input, set, check };
   }
 
   /** The text to read: a bundled one, or the visitor's own. */
@@ -139,10 +140,31 @@ const TrainForm = (() => {
     const add = TrainView.button(words.add, () => show([...designs(), opening.small[0][0]]));
     const designs = () => fields.map((field) => field.input.value.trim());
     const keep = () => lineage.write("train_race", designs().join("|"));
+    const unlike = element("p", { class: "train-note", role: "status" });
+    let compared = 0;
+
+    /** Names each field by what sets its design apart: of long designs the field shows only the beginning. */
+    async function compare() {
+      const mine = (compared += 1);
+      const { names, note } = (await tab.attempt(() => tab.ask("compare", { designs: designs(), text: lineage.state.train_on, own: ownBeginning() }))) ?? {};
+      if (!names || mine !== compared) return;
+      fields.forEach(({ label }, index) => {
+        const values = { number: index + 1, name: names[index] };
+        label.textContent = fill(names.length ? words.racer_named : words.racer, values);
+      });
+      unlike.textContent = note;
+    }
+
+    function checked(found) {
+      if (!found) return;
+      if (!found.refusal) keep();
+      compare();
+    }
 
     function show(values) {
+      compared += 1; // an answer under way is of the fields before
       fields = values.map((value, index) => {
-        const field = designField(tab, fill(words.racer, { number: index + 1 }), value, (_, found) => found && !found.refusal && keep());
+        const field = designField(tab, fill(words.racer, { number: index + 1 }), value, (_, found) => checked(found));
         if (values.length > 2) {
           const remove = TrainView.button(words.remove, () => show(designs().filter((_, other) => other !== index)));
           remove.classList.add("plain");
@@ -162,7 +184,7 @@ const TrainForm = (() => {
       ready.append(chip);
     }
     show(lineage.state.train_race.split("|"));
-    const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, add];
+    const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, unlike, add];
     return { parts, check: () => fields.forEach((field) => field.check()), designs, balance: () => null };
   }
 

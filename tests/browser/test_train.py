@@ -11,6 +11,7 @@ SPARSE = (
     "~moe.aux_loss_coef=0~moe.first_dense=1"
 )
 T5 = "t5-mini~max_seq_len=64~d_model=16~n_layers=1~n_encoder_layers=1~n_heads=2~n_kv_heads=2~d_head=8~d_ff=24~vocab_size=300"
+BERT = "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64"
 CHART = ".train-section:not([hidden]) .train-plot .main-svg"
 
 
@@ -89,8 +90,14 @@ def test_designs_race_and_build_hands_its_own_over(visit):
     page, here = visitor.page, section(visitor)
     here.get_by_role("button", name="Add a design").click()
     expect(here.locator(".train-design")).to_have_count(3)
+    here.get_by_role("combobox", name="Design 3").fill(BERT)
+    expect(here.locator(".train-design label")).to_have_text(
+        ["Design 1: LLaMA mini: RMSNorm", "Design 2: LLaMA mini: LayerNorm", "Design 3: BERT mini, changed"]
+    )
+    expect(here.get_by_text("Their losses cannot be compared")).to_be_visible()
     here.get_by_role("button", name="Remove: Design 3").click()
-    expect(here.locator(".train-design")).to_have_count(2)
+    expect(here.locator(".train-design label")).to_have_text(["Design 1: RMSNorm", "Design 2: LayerNorm"])
+    expect(here.get_by_text("Their losses cannot be compared")).to_be_hidden()
     here.get_by_role("button", name="Start the race").click()
     expect(here.locator(".train-status")).to_have_text(
         "Finished: read as many whole steps as the tokens to read allow."

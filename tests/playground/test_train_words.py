@@ -1,0 +1,62 @@
+"""What the tab that trains says: names of designs in a race, and hints for what cannot be trained."""
+
+import pytest
+
+from playground.design_strings import parse_design
+from playground.session import TRAIN_SMALL
+from playground.views.train_words import race_words
+from tests.playground.trainings import TINY, ask
+
+BERT = "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64"
+MIXTURE = "mixtral-mini~moe.n_experts=8"
+
+
+def named(*designs: str, lang: str = "en") -> list[str]:
+    return race_words([(one.base, one.config) for one in map(parse_design, designs)], lang)
+
+
+class TestNames:
+    """A design of a race is called by its preset, and by what sets it apart from others of that preset."""
+
+    def test_one_preset_needs_no_name(self):
+        assert named(TINY, f"{TINY}~norm=layernorm") == ["RMSNorm", "LayerNorm"]
+
+    def test_designs_of_different_presets_keep_its_name(self):
+        names = named(TINY, f"{TINY}~norm=layernorm", BERT, "llama3-8b")
+        assert names == ["LLaMA mini: RMSNorm", "LLaMA mini: LayerNorm", "BERT mini, changed", "LLaMA-3 8B"]
+
+    def test_as_many_differences_are_told_as_tell_them_apart(self):
+        designs = (TINY, f"{TINY}~norm=layernorm", f"{TINY}~norm=layernorm~position=alibi~activation=relu")
+        names = named(*designs, f"{TINY}~norm=layernorm~position=alibi")
+        assert len(set(names)) == 4
+        assert not any(name.startswith("1.") for name in names)
+
+    def test_what_differs_within_the_experts_is_told(self):
+        assert named(MIXTURE, f"{MIXTURE}~moe.n_experts_per_token=1") == [
+            "Experts a token uses (n_experts_per_token) 2",
+            "Experts a token uses (n_experts_per_token) 1",
+        ]
+
+    def test_equal_designs_are_numbered(self):
+        assert named("llama-mini", "llama-mini", lang="zh")[1].startswith("2. ")
+
+
+class TestCompared:
+    """Before a race starts it is said whether its losses can be compared."""
+
+    def test_designs_that_differ_in_one_choice_can(self):
+        assert ask("compare", designs=[TINY, f"{TINY}~norm=layernorm"]) == {
+            "names": ["RMSNorm", "LayerNorm"],
+            "note": "",
+        }
+
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_other_objectives_and_tokenizers_are_told(self, lang):
+        for other, told in ((BERT, "BERT mini"), (f"{TRAIN_SMALL}~n_layers=1", "stories-4k")):
+            answer = ask("compare", designs=[TINY, other], lang=lang)
+            assert len(answer["names"]) == 2
+            assert told in answer["note"]
+
+    @pytest.mark.parametrize("designs", [[TINY, "nothing"], [TINY, 5], "gpt2", []])
+    def test_nothing_is_told_of_what_cannot_race(self, designs):
+        assert ask("compare", designs=designs) == {"names": [], "note": ""}
