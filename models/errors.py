@@ -4,6 +4,9 @@ Every refusal of user input is an `InputError`: a `ValueError` with a code and t
 sentence is the template of `MESSAGES`; the playground fills a template of the visitor's language with the same values.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from models.inspecting_errors import INSPECTING
 from models.objective_errors import OBJECTIVES
 
@@ -14,7 +17,7 @@ MESSAGES: dict[str, str] = {
     "not_a_number": "{field} = {value} must be a number.",
     "not_a_flag": "{field} = {value} must be true or false.",
     "out_of_range": "{field} = {value} is out of range; allowed: {low} to {high}.",
-    "unknown_field": "{field} is no field of a model configuration; known fields: {allowed}.",
+    "unknown_field": "{field} is no field of a model configuration; nearest names: {similar}.",
     "missing_field": "{field} is missing.",
     # Configuration: combinations
     "heads_do_not_divide": (
@@ -32,6 +35,10 @@ MESSAGES: dict[str, str] = {
     "gqa_needs_groups": (
         "Grouped-query attention (gqa) needs n_kv_heads that divides n_heads = {n_heads}, more than 1 (that is mqa) and "
         "fewer than {n_heads} (that is mha); it is {n_kv_heads}. Allowed: {allowed}."
+    ),
+    "gqa_impossible": (
+        "Grouped-query attention (gqa) needs n_kv_heads that divides n_heads, more than 1 (that is mqa) and fewer than "
+        "n_heads (that is mha), and n_heads = {n_heads} leaves none. Choose mha, mqa, or another n_heads."
     ),
     "rotary_dim_too_large": (
         "rotary_dim = {rotary_dim} is more than a head has: d_head = {d_head}; choose an even number up to {d_head}."
@@ -313,6 +320,7 @@ MESSAGES: dict[str, str] = {
         "vocab_size = {vocab_size} is less than the smallest tokenizer here needs; choose {smallest} or more."
     ),
     "design_too_long": "The description of the model has {length} characters; at most {limit} are read.",
+    "design_empty": "There is no design here. Begin with the name of a preset, such as llama-mini.",
     "design_not_readable": "The part {part} of the model's description is not of the form field=value.",
     "busy": "The machine is busy with other visitors; try again in a moment.",
     # Playground: experts
@@ -329,6 +337,7 @@ MESSAGES: dict[str, str] = {
         "A model that was trained or brought here is kept for a while only, and this one is gone. Train it again, or bring "
         "the file that you downloaded."
     ),
+    "train_unknown": "No preset is called {name}; of those that are trained here the nearest names are: {similar}.",
     "train_kind": (
         "A model with structure = {structure} and head = {head} is not trained here. Choose a decoder, a prefix decoder or "
         "an encoder-decoder that writes, or an encoder that fills masks."
@@ -383,6 +392,11 @@ class InputError(ValueError):
 
     def __reduce__(self):
         return _rebuild, (self.code, self.params)
+
+
+def nearest(name: object, known: Iterable[str], most: int = 5) -> str:
+    """The known names that are most like `name`, as a sentence lists them."""
+    return ", ".join(get_close_matches(str(name), list(known), n=most, cutoff=0.0))
 
 
 def _clipped(value: object) -> object:

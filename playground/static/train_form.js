@@ -125,10 +125,13 @@ const TrainForm = (() => {
     element("datalist", { id: "train-budgets" }, ...BUDGETS.map((tokens) => element("option", { value: String(tokens) }))),
   ];
 
+  /** How a design is written. */
+  const how = ({ words, opening }) => element("p", { class: "train-note train-how" }, fill(words.design_how, { params: opening.limits.params }));
+
   /** One design. */
   function one(tab) {
     const field = designField(tab, tab.words.design, lineage.state.train_design, (design, found) => found && !found.refusal && lineage.write("train_design", design));
-    return { parts: [field.box], check: field.check, set: field.set, designs: () => [field.input.value.trim()], balance: () => null };
+    return { parts: [field.box, how(tab)], check: field.check, set: field.set, designs: () => [field.input.value.trim()], balance: () => null };
   }
 
   /** Two to four designs, and ready-made sets of them. */
@@ -184,7 +187,7 @@ const TrainForm = (() => {
       ready.append(chip);
     }
     show(lineage.state.train_race.split("|"));
-    const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, unlike, add];
+    const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, how(tab), unlike, add];
     return { parts, check: () => fields.forEach((field) => field.check()), designs, balance: () => null };
   }
 
@@ -214,7 +217,7 @@ const TrainForm = (() => {
       chip.classList.add("chip");
       ready.append(chip);
     }
-    const parts = [element("p", { class: "train-label" }, words.mixtures), ready, field.box, ways];
+    const parts = [element("p", { class: "train-label" }, words.mixtures), ready, field.box, how(tab), ways];
     const balance = () => radios.find((radio) => radio.checked)?.value ?? "none";
     return { parts, check: field.check, designs: () => [field.input.value.trim()], balance };
   }

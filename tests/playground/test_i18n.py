@@ -65,7 +65,7 @@ SAME = re.compile(
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
     r"|sides\.view\.((row_)?join|colon)"
     r"|weight\.view\.(mark_here|mask_(bigbird|etc|longformer)|step_(alibi|product))|flash\.view\.(flash[12]|row_shares_new)"
-    r"|masking\.view\.(comma|stop)|(experts\.view|train)\.comma"
+    r"|masking\.view\.(comma|stop)|(experts\.view|train|train\.view)\.comma|train\.(semicolon|of_preset)"
     r"|maps\.view\.(comma|bracket|to_token|readout|att_pairs_[ab]{2})"
 )
 

@@ -60,3 +60,34 @@ class TestCompared:
     @pytest.mark.parametrize("designs", [[TINY, "nothing"], [TINY, 5], "gpt2", []])
     def test_nothing_is_told_of_what_cannot_race(self, designs):
         assert ask("compare", designs=designs) == {"names": [], "note": ""}
+
+
+class TestHints:
+    """What is wrong with a design is told with names that help."""
+
+    def test_an_unknown_preset_is_answered_with_those_that_are_trained_here(self):
+        refusal = ask("check", design="llama")["refusal"]
+        assert "llama-mini" in refusal
+        assert "llama3-8b" not in refusal
+        for name in refusal.rsplit(": ", 1)[1].rstrip(".").split(", "):
+            assert "sentence" in ask("check", design=name)
+
+    @pytest.mark.parametrize("design", ["", " ", "~n_layers=2"])
+    def test_no_design_has_a_sentence_of_its_own(self, design):
+        for lang, told in (("en", "There is no design here"), ("zh", "这里没有设计")):
+            assert told in ask("check", design=design, lang=lang)["refusal"]
+
+    @pytest.mark.parametrize(
+        ("design", "told"),
+        [("llama-mini~n_head=2", "n_heads"), ("mixtral-mini~moe.expert_count=2", "moe.n_experts")],
+    )
+    def test_an_unknown_field_is_answered_with_the_nearest(self, design, told):
+        refusal = ask("check", design=design)["refusal"]
+        assert told in refusal
+        assert refusal.count(",") <= 4
+
+    def test_groups_that_cannot_be_are_not_offered(self):
+        for lang in ("en", "zh"):
+            refusal = ask("check", design="llama-mini~n_heads=2~n_kv_heads=1", lang=lang)["refusal"]
+            assert "–" not in refusal
+            assert "mqa" in refusal

@@ -78,7 +78,8 @@ class TestDesigns:
                 f"{TINY}~n_heads=3000~d_head=2~d_model=4~attention=mha~n_kv_heads=3000~position=alibi~max_seq_len=256",
                 "train_too_wide",
             ),
-            ("nothing", "unknown_preset"),
+            ("nothing", "train_unknown"),
+            ("", "design_empty"),
         ],
     )
     def test_others_are_refused(self, design, code):
