@@ -23,7 +23,7 @@ from playground.train_designs import (
     trainable,
     with_balance,
 )
-from playground.train_house import MAX_RACERS, MAX_SECONDS, as_designs, house, read_order
+from playground.train_house import MAX_RACERS, MAX_SECONDS, Order, as_designs, house, read_order
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, OWN, Text, bundled, is_english, read
 from playground.trained_here import shelf
 from playground.views.numbers import exact, short, short_bytes
@@ -112,6 +112,7 @@ def check(asked: dict, lang: str) -> dict:
     sparse = found.config.moe is not None and not found.config.moe.uses_all
     return {
         "sentence": sentence,
+        "design": found.design,
         "balances": list(balances(found.config)) if sparse else [],
         "balance": balance_of(found.config) if sparse else None,
     }
@@ -159,12 +160,17 @@ def begin(asked: dict, lang: str) -> dict:
     text = _text(asked)
     order = read_order(asked.get("designs"), text, asked.get("tokens"), asked.get("seed"), asked.get("balance"))
     training = house.begin(order, visitor)
-    return {"training": training.name, "about": _lanes(order.designs, lang)}
+    return {"training": training.name, "about": _lanes(order.designs, lang), "settings": _settings(order)}
 
 
 def _text(asked: dict) -> Text:
     sent = asked.get("sent")
     return read(asked.get("text"), pieces.take(sent).decode("utf-8", "replace") if sent else asked.get("own"))
+
+
+def _settings(order: Order) -> dict:
+    """What a training was asked to be, beside its designs."""
+    return {"text": order.text.name, "tokens": order.tokens, "seed": order.seed, "balance": order.balance}
 
 
 def _lanes(designs: list[Trainable], lang: str) -> list[dict]:
@@ -192,7 +198,7 @@ def look(asked: dict, lang: str) -> dict:
     training = house.get(asked.get("training"), is_in_sight=asked.get("hidden") is not True)
     answer = told(training, house.place(training), asked.get("seen"), lang)
     if asked.get("whole"):  # a page that was loaded anew
-        answer |= {"about": _lanes(training.order.designs, lang), "text": training.order.text.name}
+        answer |= {"about": _lanes(training.order.designs, lang), "settings": _settings(training.order)}
     return answer
 
 
@@ -237,11 +243,11 @@ def bring(asked: dict, lang: str) -> dict:
     data = pieces.take(asked.get("sent"))
     with services.turn():
         kept = train_files.brought(data)
+    values = {"name": design_words(kept.base, kept.config, lang), "params": short(kept.params)}
     return {
         "model": kept.name,
-        "sentence": say(
-            lang, "train.brought", name=design_words(kept.base, kept.config, lang), params=short(kept.params)
-        ),
+        "in_hand": say(lang, "train.brought", **values),
+        "aside": say(lang, "train.brought_aside", **values),
     }
 
 

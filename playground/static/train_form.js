@@ -34,6 +34,7 @@ const TrainForm = (() => {
     build.classList.add("plain");
     let timer = 0;
     let asked = 0;
+    let known; // the design as the server writes it; null where it cannot be trained
 
     function set(design) {
       input.value = design;
@@ -54,12 +55,14 @@ const TrainForm = (() => {
       note.classList.toggle("wrong", Boolean(found.refusal));
       small.hidden = !found.small;
       small.dataset.design = found.small ?? "";
+      known = found.design ?? null;
       changed(input.value.trim(), found);
+      tab.compare();
     }
 
     input.addEventListener("input", () => moved());
     const box = element("div", { class: "train-design" }, label, input, note, element("p", { class: "train-row" }, build, small));
-    return { box, label, input, set, check };
+    return { box, label, input, set, check, get known() { return known; } };
   }
 
   /** The text to read: a bundled one, or the visitor's own. */
@@ -116,7 +119,7 @@ const TrainForm = (() => {
       return budget.valueAsNumber;
     }
 
-    return { parts: [...labelled(title, budget), ...labelled(words.seed, seed)], tokens, seed, renew };
+    return { parts: [...labelled(title, budget), ...labelled(words.seed, seed)], tokens, budget, seed, renew };
   }
 
   /** Lists that fields of all sections offer. */
@@ -131,7 +134,7 @@ const TrainForm = (() => {
   /** One design. */
   function one(tab) {
     const field = designField(tab, tab.words.design, lineage.state.train_design, (design, found) => found && !found.refusal && lineage.write("train_design", design));
-    return { parts: [field.box, how(tab)], check: field.check, set: field.set, designs: () => [field.input.value.trim()], balance: () => null };
+    return { parts: [field.box, how(tab)], check: field.check, set: field.set, designs: () => [field.input.value.trim()], known: () => [field.known], balance: () => null };
   }
 
   /** Two to four designs, and ready-made sets of them. */
@@ -188,7 +191,7 @@ const TrainForm = (() => {
     }
     show(lineage.state.train_race.split("|"));
     const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, how(tab), unlike, add];
-    return { parts, check: () => fields.forEach((field) => field.check()), designs, balance: () => null };
+    return { parts, check: () => fields.forEach((field) => field.check()), designs, known: () => fields.map((field) => field.known), balance: () => null };
   }
 
   /** A mixture of experts, and how it is balanced, before and while it learns. */
@@ -219,7 +222,7 @@ const TrainForm = (() => {
     }
     const parts = [element("p", { class: "train-label" }, words.mixtures), ready, field.box, how(tab), ways];
     const balance = () => radios.find((radio) => radio.checked)?.value ?? "none";
-    return { parts, check: field.check, designs: () => [field.input.value.trim()], balance };
+    return { parts, check: field.check, designs: () => [field.input.value.trim()], known: () => [field.known], balance };
   }
 
   return { kinds: { one, race, experts }, textField, numbers, lists };

@@ -91,3 +91,19 @@ class TestHints:
             refusal = ask("check", design="llama-mini~n_heads=2~n_kv_heads=1", lang=lang)["refusal"]
             assert "–" not in refusal
             assert "mqa" in refusal
+
+
+class TestSettings:
+    """A result names the settings that it was trained with, in the words in which the fields are checked."""
+
+    @pytest.mark.parametrize("section", ["one", "race", "experts"])
+    def test_a_recorded_training_can_be_compared_with_the_fields(self, section):
+        recorded = ask("opening")["recorded"][section]
+        for about in recorded["about"]:
+            assert ask("check", design=about["design"])["design"] == about["design"]
+        assert recorded["settings"]["tokens"] == recorded["lanes"][0]["budget"]
+        assert recorded["settings"]["text"] in dict(ask("opening")["texts"])
+
+    def test_one_design_written_in_two_ways_is_one(self):
+        written = [ask("check", design=f"{TINY}{more}")["design"] for more in ("", "~norm=rmsnorm", "~norm=layernorm")]
+        assert written[0] == written[1] != written[2]
