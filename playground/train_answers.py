@@ -115,7 +115,16 @@ def check(asked: dict, lang: str) -> dict:
         "design": found.design,
         "balances": list(balances(found.config)) if sparse else [],
         "balance": balance_of(found.config) if sparse else None,
+        "grey": _grey(found, lang),
     }
+
+
+def _grey(found: Trainable, lang: str) -> str:
+    """Why not every way to balance experts can be chosen; empty where it can."""
+    try:
+        return "" if "bias" in balances(found.config) else say(lang, "train.bias_needs_sigmoid")
+    except InputError as error:
+        return explain(lang, error)
 
 
 @answering

@@ -21,12 +21,14 @@ const TrainForm = (() => {
   let ownText = lineage.remember("sessionStorage", "train_own") ?? "";
   const ownBeginning = () => (lineage.state.train_on === "own" ? ownText.slice(0, BEGINNING) : undefined);
 
-  /** A design string, checked; `changed(check)` is told what the server says, `null` while it is not known. */
-  function designField(tab, words, value, changed) {
+  /** A design string, checked; `kept()` is what the address holds of it, and `changed(check)` is told what the server says,
+      `null` while it is not known. */
+  function designField(tab, words, kept, changed, value = kept()) {
     const input = element("input", { type: "text", spellcheck: "false", autocomplete: "off", list: "train-designs", maxlength: "6000" });
     input.value = value;
     const label = labelled(words, input)[0];
     const note = element("p", { class: "train-note", role: "status" });
+    const aside = element("p", { class: "train-kept" });
     const small = TrainView.button(tab.words.make_small, () => set(small.dataset.design));
     small.hidden = true;
     const build = TrainView.button(tab.words.from_build, () => set(lineage.state.design));
@@ -44,6 +46,7 @@ const TrainForm = (() => {
     function moved(pause = PAUSE) {
       clearTimeout(timer);
       timer = setTimeout(check, pause);
+      known = undefined;
       changed(input.value, null);
     }
 
@@ -57,11 +60,12 @@ const TrainForm = (() => {
       small.dataset.design = found.small ?? "";
       known = found.design ?? null;
       changed(input.value.trim(), found);
+      aside.textContent = found.refusal && kept() !== input.value.trim() ? tab.words.address_keeps : "";
       tab.compare();
     }
 
     input.addEventListener("input", () => moved());
-    const box = element("div", { class: "train-design" }, label, input, note, element("p", { class: "train-row" }, build, small));
+    const box = element("div", { class: "train-design" }, label, input, note, aside, element("p", { class: "train-row" }, build, small));
     return { box, label, input, set, check, get known() { return known; } };
   }
 
@@ -133,7 +137,7 @@ const TrainForm = (() => {
 
   /** One design. */
   function one(tab) {
-    const field = designField(tab, tab.words.design, lineage.state.train_design, (design, found) => found && !found.refusal && lineage.write("train_design", design));
+    const field = designField(tab, tab.words.design, () => lineage.state.train_design, (design, found) => found && !found.refusal && lineage.write("train_design", design));
     return { parts: [field.box, how(tab)], check: field.check, set: field.set, designs: () => [field.input.value.trim()], known: () => [field.known], balance: () => null };
   }
 
@@ -163,14 +167,14 @@ const TrainForm = (() => {
 
     function checked(found) {
       if (!found) return;
-      if (!found.refusal) keep();
+      if (fields.every(({ known }) => known)) keep();
       compare();
     }
 
     function show(values) {
       compared += 1; // an answer under way is of the fields before
       fields = values.map((value, index) => {
-        const field = designField(tab, fill(words.racer, { number: index + 1 }), value, (_, found) => checked(found));
+        const field = designField(tab, fill(words.racer, { number: index + 1 }), () => lineage.state.train_race.split("|")[index], (_, found) => checked(found), value);
         if (values.length > 2) {
           const remove = TrainView.button(words.remove, () => show(designs().filter((_, other) => other !== index)));
           remove.classList.add("plain");
@@ -209,9 +213,13 @@ const TrainForm = (() => {
       ways.append(element("label", {}, radio, element("span", {}, title)));
       return radio;
     });
-    const field = designField(tab, words.design, lineage.state.train_experts, (design, found) => {
+    const grey = element("p", { class: "train-note", id: "train-grey", role: "status" });
+    ways.append(grey);
+    ways.setAttribute("aria-describedby", grey.id);
+    const field = designField(tab, words.design, () => lineage.state.train_experts, (design, found) => {
       if (!found || found.refusal) return;
       lineage.write("train_experts", design);
+      grey.textContent = found.grey;
       for (const radio of radios) radio.disabled = !found.balances.includes(radio.value);
       if (radios.some((radio) => radio.checked && radio.disabled)) radios[0].click();
     });

@@ -12,6 +12,7 @@ SPARSE = (
 )
 T5 = "t5-mini~max_seq_len=64~d_model=16~n_layers=1~n_encoder_layers=1~n_heads=2~n_kv_heads=2~d_head=8~d_ff=24~vocab_size=300"
 BERT = "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64"
+LOADS = "document.querySelector('.train-section:not([hidden]) .train-loads .train-plot')"
 CHART = ".train-section:not([hidden]) .train-plot .main-svg"
 
 
@@ -151,11 +152,32 @@ def test_experts_are_balanced_while_they_learn(visit):
     expect(here.locator(".train-edited")).to_contain_text("Design, Tokens to read, Experts are balanced by")
     expect(here.locator(".train-settings dd").last).to_have_text("nothing → a bias on the choice")
     here.get_by_role("button", name="Train", exact=True).click()
-    expect(here.locator(".train-layers figcaption")).to_have_text(["Layer 2", "Layer 3"])  # the first has no experts
-    here.get_by_role("radio", name="a bias on the choice").check()
+    expect(here.locator(".train-layers figcaption")).to_have_text(  # the first has no experts
+        [re.compile(r"^Layer 2: .* to .*%$"), re.compile(r"^Layer 3: .* to .*%$")]
+    )
+    expect(here.get_by_text("tokens that it read last")).to_be_visible()
+    bias = here.get_by_role("radio", name="a bias on the choice")
+    expect(here.get_by_text("needs a sigmoid router")).to_be_hidden()
+    here.get_by_label("Design", exact=True).fill(SPARSE.replace("sigmoid", "switch"))
+    expect(bias).to_be_disabled()
+    expect(here.get_by_text("needs a sigmoid router")).to_be_visible()
+    here.get_by_label("Design", exact=True).fill(f"{SPARSE}~moe.expert=2")
+    expect(here.get_by_text("keeps the last design that can be trained")).to_be_visible()
+    here.get_by_label("Design", exact=True).fill(SPARSE)
+    expect(here.get_by_text("keeps the last design that can be trained")).to_be_hidden()
+    bias.check()
     expect(here.locator(".train-loads .annotation-text")).to_contain_text("From here: a bias on the choice")
     here.get_by_role("button", name="Stop").click()
     expect(here.locator(".train-status")).to_contain_text("Stopped")
+    here.get_by_text("The shares over time as a table").click()
+    over_time = here.get_by_role("region", name="Share of each expert over time").locator("tbody tr")
+    expect(over_time.last).to_contain_text("a bias on the choice")
+    assert len(over_time.last.locator("td").all()) == 5  # four experts, and how they were balanced
+    plot = here.locator(".train-loads .train-plot")
+    before = plot.evaluate("plot => [plot.data[0].y.join(), plot.layout.yaxis.range.join()]")
+    here.get_by_role("combobox", name="Share of each expert over time").select_option("0")
+    visitor.page.wait_for_function(f"shares => {LOADS}.data[0].y.join() !== shares", arg=before[0])
+    assert plot.evaluate("plot => plot.layout.yaxis.range.join()") == before[1]
     visitor.wait_for_address("train_balance=bias")
     visitor.page.locator("#train-switch button[value=one]").click()
     here = section(visitor)
