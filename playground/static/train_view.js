@@ -84,7 +84,7 @@ const TrainView = (() => {
 
     function sentence() {
       const lost = about.filter((_, index) => lanes[index]?.diverged).map(({ title }) => title);
-      if (lost.length) return fill(words.headline_diverged, { tokens: grouped(Math.max(...lanes.map(({ tokens }) => tokens))), names: lost.join(", ") });
+      if (lost.length) return fill(words.headline_diverged, { tokens: grouped(Math.max(...lanes.map(({ tokens }) => tokens))), names: lost.join(words.comma) });
       const loads = lanes[0]?.loads ?? [];
       if (kind === "experts" && loads.length) {
         const { dead, count, most } = TrainExperts.figures(loads.at(-1));
@@ -100,7 +100,7 @@ const TrainView = (() => {
       const ranked = scored.map(({ name, held }) => ({ name, last: held.filter(([tokens]) => tokens <= common).at(-1)[2] })).sort((a, b) => a.last - b.last);
       if (new Set(about.map(({ tokenizer, objective }) => `${tokenizer} ${objective}`)).size > 1) return fill(words.headline_unlike, { tokens: grouped(common) });
       const gap = ranked.at(-1).last - ranked[0].last;
-      const level = { tokens: grouped(common), names: ranked.map(({ name }) => name).join(", "), last: loss(ranked[0].last), gap: loss(gap) };
+      const level = { tokens: grouped(common), names: ranked.map(({ name }) => name).join(words.comma), last: loss(ranked[0].last), gap: loss(gap) };
       if (gap < LEVEL) return fill(words.headline_level, level);
       return fill(words.headline_race, { tokens: grouped(common), best: ranked[0].name, last: loss(ranked[0].last), gap: loss(gap), worst: ranked.at(-1).name });
     }
