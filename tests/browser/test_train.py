@@ -50,7 +50,7 @@ def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
     expect(edited).to_have_text("The fields now say something else than what this was trained with: Design, Seed.")
     here.get_by_text("What this was trained with", exact=True).click()
     expect(here.locator(".train-settings dd")).to_have_text(
-        [re.compile("^llama-mini~.*d_ff=24$"), re.compile("rabbit"), re.compile("^400.000$"), "7"]
+        [re.compile("^llama-mini~.*d_ff=24$"), re.compile("Rabbit stories"), re.compile("^400.000$"), "7"]
     )
     here.get_by_label("Design", exact=True).fill(f"{TINY}~norm=rmsnorm")
     here.get_by_label("Seed").fill("7")
