@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields, replace
 from models.choices import CHOICES, RANGES, check_choice, check_flag, check_integer, check_number
 from models.combinations import LONGEST_PATTERN, NEEDS_WINDOW, OWN_ATTENTION, check_combinations
 from models.config_groups import GROUPS, ImageInput, LatentAttention, MixtureOfExperts, RopeScaling, SparsePattern
-from models.errors import InputError, nearest
+from models.errors import InputError
+from models.nearest import nearest
 
 __all__ = [
     "CHOICES",

@@ -5,7 +5,8 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import ClassVar
 
 from models.choices import check_choice, check_flag, check_integer, check_number
-from models.errors import InputError, nearest
+from models.errors import InputError
+from models.nearest import nearest
 
 
 class Group:

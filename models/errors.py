@@ -4,11 +4,9 @@ Every refusal of user input is an `InputError`: a `ValueError` with a code and t
 sentence is the template of `MESSAGES`; the playground fills a template of the visitor's language with the same values.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 from models.inspecting_errors import INSPECTING
 from models.objective_errors import OBJECTIVES
+from models.trained_here_errors import TRAINED_HERE
 
 MESSAGES: dict[str, str] = {
     # Configuration: one field
@@ -333,43 +331,10 @@ MESSAGES: dict[str, str] = {
     "token_text_empty": "There is nothing to read: the text is empty.",
     "token_own_gone": "What was trained or opened here is kept for a while only, and is gone; make it again.",
     "token_piece_lost": "The request did not arrive whole; send it again.",
-    "model_here_gone": (
-        "A model that was trained or brought here is kept for a while only, and this one is gone. Train it again, or bring "
-        "the file that you downloaded."
-    ),
-    "train_unknown": "No preset is called {name}; of those that are trained here the nearest names are: {similar}.",
-    "train_kind": (
-        "A model with structure = {structure} and head = {head} is not trained here. Choose a decoder, a prefix decoder or "
-        "an encoder-decoder that writes, or an encoder that fills masks."
-    ),
-    "train_too_large": "This design has {size} parameters; at most {limit} are trained here.",
-    "train_too_deep": "This design has {n_layers} layers; at most {limit} are trained here.",
-    "train_too_short": (
-        "This design reads max_seq_len = {max_seq_len} tokens at once; to be trained here it must read at least {least}."
-    ),
-    "train_too_wide": "A step of this design needs {size} of memory; at most {limit} are given here. Make it narrower.",
-    "train_vocabulary": (
-        "The vocabulary of {vocab_size} ids fits no tokenizer here that this design can learn with; "
-        "allowed: {low} to {high}."
-    ),
-    "train_text_short": "The text has {size} characters; at least {least} are needed to train on it.",
-    "train_text_long": "The text has {size} bytes; at most {most} are read here.",
-    "train_text_repeats": (
-        "This text says the same over and over: what is held out of it to measure the loss on would be known already. "
-        "Give one whose parts differ, of {least} characters or more."
-    ),
-    "train_full": "Too many visitors wait to train already. Try again in a few minutes.",
-    "train_gone": "This training is over and forgotten; begin it again.",
-    "train_race": "A race is run by {least} to {most} designs, not {count}.",
-    "train_no_experts": "This design has no router that sends tokens to experts, so there is no load to watch.",
-    "train_balance": "{balance} is no way to balance these experts; allowed: {allowed}.",
-    "brought_too_large": "The file has {size}; at most {limit} are taken.",
-    "brought_not_a_zip": "This is not a zip file that can be read. Bring the one that was downloaded here.",
-    "brought_without": "The zip file lacks {file}. Bring the one that was downloaded here, whole.",
-    "brought_foreign": "config.json in the zip file does not describe a model of this project. Bring one downloaded here.",
     "token_training_stopped": "The training was stopped.",
     **INSPECTING,
     **OBJECTIVES,
+    **TRAINED_HERE,
     "token_training_failed": "The training failed, for no fault of the text; try another algorithm or size.",
 }
 
@@ -392,11 +357,6 @@ class InputError(ValueError):
 
     def __reduce__(self):
         return _rebuild, (self.code, self.params)
-
-
-def nearest(name: object, known: Iterable[str], most: int = 5) -> str:
-    """The known names that are most like `name`, as a sentence lists them."""
-    return ", ".join(get_close_matches(str(name), list(known), n=most, cutoff=0.0))
 
 
 def _clipped(value: object) -> object:

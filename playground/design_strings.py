@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 
 import models
 from models.config import GROUPS, OF_POSITION, ModelConfig
-from models.errors import InputError, nearest
+from models.errors import InputError
 from models.installed import INSTALLABLE
+from models.nearest import nearest
 from playground.trained_here import HERE, shelf
 
 MAX_DESIGN = 6_000  # characters; an address of more than about 8 000 is refused on its way

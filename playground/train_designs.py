@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 import models
 from models.config import ModelConfig
 from models.config_groups import MixtureOfExperts
-from models.errors import InputError, nearest
+from models.errors import InputError
+from models.nearest import nearest
 from playground import services
 from playground.design_strings import Design, design_string, parse_design
 from playground.views.numbers import short, short_bytes

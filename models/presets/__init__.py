@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from models.config import ModelConfig
-from models.errors import InputError, nearest
+from models.errors import InputError
+from models.nearest import nearest
 
 FOLDER = Path(__file__).parent
 ZOO = FOLDER.parents[1] / "assets" / "zoo"

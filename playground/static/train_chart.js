@@ -47,7 +47,8 @@ const TrainChart = (() => {
     return draw(place, traces, layout(words.axis_tokens, words.axis_loss, { xRange: [0, longest] }));
   }
 
-  /** The share of each expert of one layer against the tokens, on one scale for all layers; a line stands where another way to balance began. */
+  /** The share of each expert of one layer against the tokens, on one scale for all layers; a line stands where another way
+      to balance began. */
   function shares(place, loads, layer, words, balances) {
     const { fill } = lineage;
     const count = loads.length ? loads[0][1][layer].length : 0;
