@@ -68,8 +68,10 @@ def _kv_heads(cfg: "ModelConfig") -> None:
         raise InputError("mqa_needs_one_kv_head", **heads)
     if cfg.attention == "gqa":
         groups = [count for count in range(2, cfg.n_heads) if cfg.n_heads % count == 0]
+        if not groups:
+            raise InputError("gqa_impossible", **heads)
         if cfg.n_kv_heads not in groups:
-            raise InputError("gqa_needs_groups", **heads, allowed=", ".join(map(str, groups)) or "–")
+            raise InputError("gqa_needs_groups", **heads, allowed=", ".join(map(str, groups)))
 
 
 def _latent(cfg: "ModelConfig") -> None:

@@ -10,6 +10,7 @@ from models.choices import CHOICES, RANGES, check_choice, check_flag, check_inte
 from models.combinations import LONGEST_PATTERN, NEEDS_WINDOW, OWN_ATTENTION, check_combinations
 from models.config_groups import GROUPS, ImageInput, LatentAttention, MixtureOfExperts, RopeScaling, SparsePattern
 from models.errors import InputError
+from models.nearest import nearest
 
 __all__ = [
     "CHOICES",
@@ -237,7 +238,7 @@ class ModelConfig:
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
-                raise InputError("unknown_field", field=name, allowed=", ".join(known))
+                raise InputError("unknown_field", field=name, similar=nearest(name, known))
 
     def _normalise_sequences(self) -> None:
         """Lists become tuples, and biases take one order, so that equal choices are equal configurations."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from models.choices import check_choice, check_flag, check_integer, check_number
 from models.errors import InputError
+from models.nearest import nearest
 
 
 class Group:
@@ -19,7 +20,7 @@ class Group:
         known = {field.name: field for field in fields(cls)}
         for name in values:
             if name not in known:
-                raise InputError("unknown_field", field=f"{cls.name}.{name}", allowed=", ".join(known))
+                raise InputError("unknown_field", field=f"{cls.name}.{name}", similar=nearest(name, known))
         for name, field in known.items():
             if field.default is MISSING and values.get(name) is None:
                 raise InputError("missing_field", field=f"{cls.name}.{name}")

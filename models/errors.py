@@ -6,6 +6,7 @@ sentence is the template of `MESSAGES`; the playground fills a template of the v
 
 from models.inspecting_errors import INSPECTING
 from models.objective_errors import OBJECTIVES
+from models.trained_here_errors import TRAINED_HERE
 
 MESSAGES: dict[str, str] = {
     # Configuration: one field
@@ -14,7 +15,7 @@ MESSAGES: dict[str, str] = {
     "not_a_number": "{field} = {value} must be a number.",
     "not_a_flag": "{field} = {value} must be true or false.",
     "out_of_range": "{field} = {value} is out of range; allowed: {low} to {high}.",
-    "unknown_field": "{field} is no field of a model configuration; known fields: {allowed}.",
+    "unknown_field": "{field} is no field of a model configuration; nearest names: {similar}.",
     "missing_field": "{field} is missing.",
     # Configuration: combinations
     "heads_do_not_divide": (
@@ -32,6 +33,10 @@ MESSAGES: dict[str, str] = {
     "gqa_needs_groups": (
         "Grouped-query attention (gqa) needs n_kv_heads that divides n_heads = {n_heads}, more than 1 (that is mqa) and "
         "fewer than {n_heads} (that is mha); it is {n_kv_heads}. Allowed: {allowed}."
+    ),
+    "gqa_impossible": (
+        "Grouped-query attention (gqa) needs n_kv_heads that divides n_heads, more than 1 (that is mqa) and fewer than "
+        "n_heads (that is mha), and n_heads = {n_heads} leaves none. Choose mha, mqa, or another n_heads."
     ),
     "rotary_dim_too_large": (
         "rotary_dim = {rotary_dim} is more than a head has: d_head = {d_head}; choose an even number up to {d_head}."
@@ -313,6 +318,7 @@ MESSAGES: dict[str, str] = {
         "vocab_size = {vocab_size} is less than the smallest tokenizer here needs; choose {smallest} or more."
     ),
     "design_too_long": "The description of the model has {length} characters; at most {limit} are read.",
+    "design_empty": "There is no design here. Begin with the name of a preset, such as llama-mini.",
     "design_not_readable": "The part {part} of the model's description is not of the form field=value.",
     "busy": "The machine is busy with other visitors; try again in a moment.",
     # Playground: experts
@@ -325,42 +331,10 @@ MESSAGES: dict[str, str] = {
     "token_text_empty": "There is nothing to read: the text is empty.",
     "token_own_gone": "What was trained or opened here is kept for a while only, and is gone; make it again.",
     "token_piece_lost": "The request did not arrive whole; send it again.",
-    "model_here_gone": (
-        "A model that was trained or brought here is kept for a while only, and this one is gone. Train it again, or bring "
-        "the file that you downloaded."
-    ),
-    "train_kind": (
-        "A model with structure = {structure} and head = {head} is not trained here. Choose a decoder, a prefix decoder or "
-        "an encoder-decoder that writes, or an encoder that fills masks."
-    ),
-    "train_too_large": "This design has {size} parameters; at most {limit} are trained here.",
-    "train_too_deep": "This design has {n_layers} layers; at most {limit} are trained here.",
-    "train_too_short": (
-        "This design reads max_seq_len = {max_seq_len} tokens at once; to be trained here it must read at least {least}."
-    ),
-    "train_too_wide": "A step of this design needs {size} of memory; at most {limit} are given here. Make it narrower.",
-    "train_vocabulary": (
-        "The vocabulary of {vocab_size} ids fits no tokenizer here that this design can learn with; "
-        "allowed: {low} to {high}."
-    ),
-    "train_text_short": "The text has {size} characters; at least {least} are needed to train on it.",
-    "train_text_long": "The text has {size} bytes; at most {most} are read here.",
-    "train_text_repeats": (
-        "This text says the same over and over: what is held out of it to measure the loss on would be known already. "
-        "Give one whose parts differ, of {least} characters or more."
-    ),
-    "train_full": "Too many visitors wait to train already. Try again in a few minutes.",
-    "train_gone": "This training is over and forgotten; begin it again.",
-    "train_race": "A race is run by {least} to {most} designs, not {count}.",
-    "train_no_experts": "This design has no router that sends tokens to experts, so there is no load to watch.",
-    "train_balance": "{balance} is no way to balance these experts; allowed: {allowed}.",
-    "brought_too_large": "The file has {size}; at most {limit} are taken.",
-    "brought_not_a_zip": "This is not a zip file that can be read. Bring the one that was downloaded here.",
-    "brought_without": "The zip file lacks {file}. Bring the one that was downloaded here, whole.",
-    "brought_foreign": "config.json in the zip file does not describe a model of this project. Bring one downloaded here.",
     "token_training_stopped": "The training was stopped.",
     **INSPECTING,
     **OBJECTIVES,
+    **TRAINED_HERE,
     "token_training_failed": "The training failed, for no fault of the text; try another algorithm or size.",
 }
 

@@ -10,6 +10,7 @@ import models
 from models.config import GROUPS, OF_POSITION, ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE
+from models.nearest import nearest
 from playground.trained_here import HERE, shelf
 
 MAX_DESIGN = 6_000  # characters; an address of more than about 8 000 is refused on its way
@@ -40,6 +41,8 @@ def parse_design(text: str) -> Design:
     if len(as_text("model", text)) > MAX_DESIGN:
         raise InputError("design_too_long", length=len(text), limit=MAX_DESIGN)
     base, *parts = text.split("~")
+    if not base.strip():
+        raise InputError("design_empty")
     changes: dict = {}
     for part in parts:
         name, separator, value = part.partition("=")
@@ -143,13 +146,14 @@ def _put(changes: dict, name: str, value: str) -> None:
     *groups, field = name.split(".")
     for group in groups:
         if group not in _NESTED or kind is not ModelConfig or (group == "vision_tower" and place is not changes):
-            raise InputError("unknown_field", field=name, allowed=", ".join(_TYPES[ModelConfig]))
+            raise InputError("unknown_field", field=name, similar=nearest(name, _TYPES[ModelConfig]))
         kind = _NESTED[group]
         if not isinstance(place.setdefault(group, {}), dict):
             place[group] = {}
         place = place[group]
     if field not in _TYPES[kind]:
-        raise InputError("unknown_field", field=name, allowed=", ".join(_TYPES[kind]))
+        known = [".".join([*groups, inner]) for inner in _TYPES[kind]]
+        raise InputError("unknown_field", field=name, similar=nearest(name, known))
     place[field] = _read_value(_TYPES[kind][field], value)
 
 

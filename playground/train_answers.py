@@ -23,12 +23,12 @@ from playground.train_designs import (
     trainable,
     with_balance,
 )
-from playground.train_house import MAX_RACERS, MAX_SECONDS, house, read_order
+from playground.train_house import MAX_RACERS, MAX_SECONDS, Order, as_designs, house, read_order
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, OWN, Text, bundled, is_english, read
 from playground.trained_here import shelf
 from playground.views.numbers import exact, short, short_bytes
 from playground.views.train_payload import told
-from playground.views.train_words import design_words, race_words
+from playground.views.train_words import design_words, race_words, unlike_words
 from playground.views.zoo_table import zoo_payload
 from playground.zoo_scores import groups
 
@@ -112,9 +112,33 @@ def check(asked: dict, lang: str) -> dict:
     sparse = found.config.moe is not None and not found.config.moe.uses_all
     return {
         "sentence": sentence,
+        "design": found.design,
         "balances": list(balances(found.config)) if sparse else [],
         "balance": balance_of(found.config) if sparse else None,
+        "grey": _grey(found, lang),
     }
+
+
+def _grey(found: Trainable, lang: str) -> str:
+    """Why not every way to balance experts can be chosen; empty where it can."""
+    try:
+        return "" if "bias" in balances(found.config) else say(lang, "train.bias_needs_sigmoid")
+    except InputError as error:
+        return explain(lang, error)
+
+
+@answering
+def compare(asked: dict, lang: str) -> dict:
+    """What the `designs` of a race are called, and why their losses cannot be compared, where they cannot; nothing while
+    one of them cannot be trained."""
+    reads_english = _reads_english(asked.get("text"), asked.get("own"))
+    try:
+        designs = [trainable(design, reads_english) for design in as_designs(asked.get("designs"))]
+    except InputError:
+        return {"names": [], "note": ""}
+    names = race_words([(design.base, design.config) for design in designs], lang)
+    objectives, tokenizers = [one.objective for one in designs], [one.tokenizer for one in designs]
+    return {"names": names, "note": unlike_words(names, objectives, tokenizers, lang)}
 
 
 def _tokenizer_words(found: Trainable, lang: str) -> str:
@@ -145,12 +169,17 @@ def begin(asked: dict, lang: str) -> dict:
     text = _text(asked)
     order = read_order(asked.get("designs"), text, asked.get("tokens"), asked.get("seed"), asked.get("balance"))
     training = house.begin(order, visitor)
-    return {"training": training.name, "about": _lanes(order.designs, lang)}
+    return {"training": training.name, "about": _lanes(order.designs, lang), "settings": _settings(order)}
 
 
 def _text(asked: dict) -> Text:
     sent = asked.get("sent")
     return read(asked.get("text"), pieces.take(sent).decode("utf-8", "replace") if sent else asked.get("own"))
+
+
+def _settings(order: Order) -> dict:
+    """What a training was asked to be, beside its designs."""
+    return {"text": order.text.name, "tokens": order.tokens, "seed": order.seed, "balance": order.balance}
 
 
 def _lanes(designs: list[Trainable], lang: str) -> list[dict]:
@@ -178,7 +207,7 @@ def look(asked: dict, lang: str) -> dict:
     training = house.get(asked.get("training"), is_in_sight=asked.get("hidden") is not True)
     answer = told(training, house.place(training), asked.get("seen"), lang)
     if asked.get("whole"):  # a page that was loaded anew
-        answer |= {"about": _lanes(training.order.designs, lang), "text": training.order.text.name}
+        answer |= {"about": _lanes(training.order.designs, lang), "settings": _settings(training.order)}
     return answer
 
 
@@ -223,12 +252,12 @@ def bring(asked: dict, lang: str) -> dict:
     data = pieces.take(asked.get("sent"))
     with services.turn():
         kept = train_files.brought(data)
+    values = {"name": design_words(kept.base, kept.config, lang), "params": short(kept.params)}
     return {
         "model": kept.name,
-        "sentence": say(
-            lang, "train.brought", name=design_words(kept.base, kept.config, lang), params=short(kept.params)
-        ),
+        "in_hand": say(lang, "train.brought", **values),
+        "aside": say(lang, "train.brought_aside", **values),
     }
 
 
-ANSWERS = [opening, check, begin, look, steer, piece, download, bring]
+ANSWERS = [opening, check, compare, begin, look, steer, piece, download, bring]

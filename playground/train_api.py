@@ -48,7 +48,8 @@ def train(
         designs: for each its design, name, params, active, objective, tokenizer, step, tokens, seconds, tokens_per_second,
             curve ([tokens, training loss, held-out loss], in nats per token, null where it was not measured), samples
             ([step, tokens, text]), loads ([tokens, for each layer with experts the share of tokens of each]), and model: the
-            name ("here:…") under which /generate writes with it, for a while
+            name ("here:…") under which /generate writes with it. The server keeps the 16 models trained or brought there
+            that were used last, of 60 million parameters in all, until it is started anew
     """
     lang = language(lang)
     with refusals(lang):

@@ -1,14 +1,16 @@
 """Which designs are trained in the browser: what each learns, with which tokenizer, and a small form of a large one."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import models
 from models.config import ModelConfig
 from models.config_groups import MixtureOfExperts
 from models.errors import InputError
+from models.nearest import nearest
 from playground import services
-from playground.design_strings import design_string, parse_design
+from playground.design_strings import Design, design_string, parse_design
 from playground.views.numbers import short, short_bytes
 
 MAX_PARAMS = 4_000_000
@@ -69,7 +71,7 @@ class Trainable:
 
 def trainable(design: object, is_english: bool = True) -> Trainable:
     """The design of a string, checked; raises `InputError`."""
-    parsed = parse_design(design)
+    parsed = _parsed(design)
     config = parsed.config
     objective = _objective(config)
     counted = _counted(config)
@@ -85,6 +87,26 @@ def trainable(design: object, is_english: bool = True) -> Trainable:
         raise InputError("train_too_wide", size=short_bytes(size), limit=short_bytes(MAX_STEP_BYTES))
     tokenizer = _tokenizer(config, objective, is_english)
     return Trainable(design_string(parsed.base, config), parsed.base, config, objective, tokenizer, *counted, row)
+
+
+def _parsed(design: object) -> Design:
+    try:
+        return parse_design(design)
+    except InputError as error:
+        if error.code != "unknown_preset":
+            raise
+        name = error.params["name"]
+        raise InputError("train_unknown", name=name, similar=nearest(name, _trainable_presets())) from None
+
+
+@cache
+def _trainable_presets() -> list[str]:
+    """The presets that are trained here as they are."""
+    found = []
+    for name in models.presets():
+        with suppress(InputError):
+            found.append(trainable(name).design)
+    return found
 
 
 def _objective(config: ModelConfig) -> str:

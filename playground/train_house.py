@@ -239,11 +239,16 @@ def _advance(training: Training, lane: "Lane") -> None:
         lane.sample()
 
 
-def read_order(designs: object, text: Text, tokens: object, seed: object, balance: object = None) -> Order:
-    """An order of what a request says; raises `InputError`."""
+def as_designs(designs: object) -> list:
+    """`designs`, which must be a list of as many as can race; raises `InputError`."""
     if not isinstance(designs, list) or not 1 <= len(designs) <= MAX_RACERS:
         count = len(designs) if isinstance(designs, list) else 0
         raise InputError("train_race", least=1, most=MAX_RACERS, count=count)
+    return designs
+
+
+def read_order(designs: object, text: Text, tokens: object, seed: object, balance: object = None) -> Order:
+    """An order of what a request says; raises `InputError`."""
     numbers = {"train_tokens": tokens, "train_seed": seed}
     for name, value in numbers.items():
         low, high = LIMITS[name]
@@ -251,7 +256,7 @@ def read_order(designs: object, text: Text, tokens: object, seed: object, balanc
             raise InputError("not_an_integer", field=name.removeprefix("train_"), value=value)
         if not low <= value <= high:
             raise InputError("out_of_range", field=name.removeprefix("train_"), value=value, low=low, high=high)
-    checked = [trainable(design, text.is_english) for design in designs]
+    checked = [trainable(design, text.is_english) for design in as_designs(designs)]
     if balance is not None:
         for design in checked:
             with_balance(design.config, balance)

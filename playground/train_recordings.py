@@ -48,6 +48,7 @@ def recorded(section: str, lang: str) -> dict:
     return {
         "about": [
             {
+                "design": one.design,
                 "title": name,
                 "params": one.params,
                 "active": one.active,
@@ -56,8 +57,7 @@ def recorded(section: str, lang: str) -> dict:
             }
             for name, one in zip(names, designs, strict=True)
         ],
-        "text": kept["text"],
-        "balance": kept["balance"],
+        "settings": {"text": kept["text"], "tokens": kept["tokens"], "seed": SEED, "balance": kept["balance"]},
         "lanes": [lane(track, steps_of(order, index), order.tokens) for index, track in enumerate(tracks)],
     }
 

@@ -38,6 +38,7 @@ def test_the_client_example_runs_against_the_page(capsys):
     assert sorted(offered) == sorted(set(re.findall(r"`(/\w+)`", README)))
     config = models.preset("llama3-8b").replace(n_kv_heads=4)
     assert "\nArgs:\n    preset: " in printed
+    assert "predict(" not in printed  # the client's own list of all endpoints
     assert f"{models.account(config).params} " in printed
     assert "'finish': 'length'" in printed
 

@@ -7,12 +7,12 @@ when first asked for, and need no torch. `families.toml` gives the order and the
 
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 from models.config import ModelConfig
 from models.errors import InputError
+from models.nearest import nearest
 
 FOLDER = Path(__file__).parent
 ZOO = FOLDER.parents[1] / "assets" / "zoo"
@@ -170,8 +170,7 @@ def _read(name: str) -> dict:
         return _read_file(name)
     if name in _aliases():
         return _read_file(_aliases()[name])
-    similar = get_close_matches(str(name), (*_names(), *_aliases()), n=5, cutoff=0.0)
-    raise InputError("unknown_preset", name=name, similar=", ".join(similar))
+    raise InputError("unknown_preset", name=name, similar=nearest(name, (*_names(), *_aliases())))
 
 
 @cache

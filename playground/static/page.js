@@ -174,6 +174,8 @@ lineage.flush = () => {
   lineage.flushed = performance.now();
   lineage.remember("sessionStorage", "prompt", lineage.tooLong() ? lineage.state.prompt : null);
   history.replaceState(history.state, "", `${location.pathname}?${lineage.query()}`);
+  const copied = document.getElementById("link-outcome");
+  if (copied) copied.hidden ||= copied.querySelector("input").value !== location.href; // a link to a screen that is no more
 };
 addEventListener("pagehide", () => lineage.flush());
 
@@ -251,7 +253,7 @@ lineage.copyLink = async (outcome) => {
   } catch {
     copied = document.execCommand("copy"); // framed pages often may not use the clipboard directly
   }
-  const rest = lineage.tooLong() ? "_no_prompt" : lineage.state.left_out ? "_no_text" : lineage.state.tab === "generate" ? "" : "_tab";
+  const rest = lineage.tooLong() ? "_no_prompt" : lineage.state.left_out ? "_no_text" : { generate: "", train: "_train" }[lineage.state.tab] ?? "_tab";
   const outcomeKey = (copied ? "copied" : "select") + rest;
   outcome.querySelector("output").textContent = lineage.say(outcomeKey);
 };

@@ -1,38 +1,20 @@
-/* Train: sections, the training under way, models that go out and come in. The server answers with plain values; every text
+/* Train: sections, the training under way. The server answers with plain values; every text
    becomes part of the page by textContent alone. A training goes on as long as this page asks how it is. */
 
 const Train = (() => {
   const { element, fill, grouped } = lineage;
   const SECTIONS = ["one", "race", "experts", "zoo"];
   const GLANCE = 400; // milliseconds between two looks at a training
-  const PIECE = 480_000; // bytes that are sent at once
   const LONG = 200_000;
   const LOOKS = 40; // the last ones, by which the time that is left is told
   const SETTLED = 3; // seconds of them before it is
   const MISSES = 5; // looks without an answer after which the page says so
   const KEPT = "training"; // under way, for a page that is loaded anew
 
-  const base64 = (blob) => new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(blob);
-  });
-
-  const token = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-
-  async function send(ask, blob, kind) {
-    const name = token();
-    for (let index = 0; index === 0 || index * PIECE < blob.size; index += 1) {
-      await ask("piece", { name, index, data: await base64(blob.slice(index * PIECE, (index + 1) * PIECE)), kind });
-    }
-    return name;
-  }
-
   /** Who this browser is, so that it trains one model at a time. */
   function visitor() {
     const known = lineage.remember("localStorage", "visitor");
-    return known ?? lineage.remember("localStorage", "visitor", token());
+    return known ?? lineage.remember("localStorage", "visitor", TrainFiles.token());
   }
 
   // ---- the tab -------------------------------------------------------------------------------------------------------
@@ -51,14 +33,18 @@ const Train = (() => {
     const opening = await attempt(() => ask("opening"));
     if (!opening) return;
     ({ words } = opening);
-    const tab = { ask, attempt, unreachable, words, opening, place, isOpen: false, download: (model) => download(tab, model), take };
+    const tab = { ask, attempt, unreachable, words, opening, place, isOpen: false, download: (model) => TrainFiles.download(tab, model), take: TrainFiles.take };
     tab.recheck = () => tab.sections[lineage.state.train_section]?.form?.check();
+    tab.compare = () => tab.sections?.[lineage.state.train_section]?.compare?.();
     tab.rebalance = (balance) => tab.run?.kind === "experts" && !tab.run.over && attempt(() => ask("steer", { training: tab.run.name, action: "balance", balance }));
     tab.sections = Object.fromEntries(SECTIONS.map((kind) => [kind, kind === "zoo" ? zooSection(tab) : runSection(tab, kind)]));
     const chosen = SECTIONS.includes(lineage.state.train_section) ? lineage.state.train_section : "one";
     const choice = lineage.choice("train-switch", words.sections, SECTIONS.map((name) => [name, words[`section_${name}`]]), chosen, (name) => show(tab, name));
     place.append(choice, ...TrainForm.lists(opening), ...Object.values(tab.sections).map(({ box }) => box));
-    Asking.onModel(place, (model) => Object.values(tab.sections).forEach(({ view }) => view?.follow(model)));
+    Asking.onModel(place, (model) => {
+      for (const { view } of Object.values(tab.sections)) view?.follow(model);
+      tab.follow(model);
+    });
     tab.isOpen = true;
     show(tab, chosen);
     document.addEventListener("lineage:train", () => {
@@ -77,6 +63,7 @@ const Train = (() => {
     for (const field of [section.text, section.numbers]) field?.renew();
     section.form?.check();
     section.view?.redraw();
+    section.compare?.();
     dispatchEvent(new Event("resize")); // a chart that was out of sight takes its width
   }
 
@@ -100,13 +87,21 @@ const Train = (() => {
     const status = element("p", { class: "train-status", role: "status" });
     const view = TrainView.make(tab, kind);
     const controls = element("div", { class: "controls" }, ...form.parts, ...text.parts, ...numbers.parts,
-      element("p", { class: "train-row" }, begin, pause, go, stop), bar, status, ...(kind === "one" ? [bringing(tab)] : []));
+      element("p", { class: "train-row" }, begin, pause, go, stop), bar, status, ...(kind === "one" ? [TrainFiles.bringing(tab)] : []));
     const box = element("div", { class: "train-section", "data-of": kind }, element("p", { class: "train-about" }, words[`about_${kind}`]),
       element("div", { class: "split" }, controls, view.box));
     const recorded = opening.recorded[kind];
-    view.start(recorded.about, true);
+    view.start(recorded.about, recorded.settings, true);
     view.add(recorded.lanes);
     const section = { box, form, text, numbers, begin, pause, go, stop, bar, status, view };
+    section.compare = () => view.compare({
+      designs: form.known(),
+      balance: tab.run?.kind === kind && !tab.run.over ? undefined : form.balance(), // while it runs the field is followed
+      text: text.select.value,
+      tokens: numbers.budget.valueAsNumber,
+      seed: numbers.seed.valueAsNumber,
+    });
+    box.addEventListener("change", section.compare);
     section.order = async () => ({
       designs: form.designs(),
       balance: form.balance(),
@@ -121,7 +116,7 @@ const Train = (() => {
 
   async function ownText(tab, text) {
     const blob = new Blob([text]);
-    return blob.size <= LONG ? { own: text } : { sent: await send(tab.ask, blob, "text") };
+    return blob.size <= LONG ? { own: text } : { sent: await TrainFiles.send(tab.ask, blob, "text") };
   }
 
   // ---- a training ----------------------------------------------------------------------------------------------------
@@ -133,7 +128,8 @@ const Train = (() => {
     const begun = await tab.attempt(async () => tab.ask("begin", await section.order()));
     section.begin.disabled = false;
     if (!begun) return;
-    section.view.start(begun.about, false);
+    section.view.start(begun.about, begun.settings, false);
+    section.compare();
     follow(tab, kind, begun.training);
   }
 
@@ -142,8 +138,8 @@ const Train = (() => {
     const [kind, name] = (lineage.remember("sessionStorage", KEPT) ?? "").split(" ");
     if (!name || !tab.sections[kind]?.view) return;
     try {
-      const { about } = await tab.ask("look", { training: name, whole: true });
-      tab.sections[kind].view.start(about, false);
+      const { about, settings } = await tab.ask("look", { training: name, whole: true });
+      tab.sections[kind].view.start(about, settings, false);
       follow(tab, kind, name);
     } catch (caught) {
       if (!(caught instanceof Asking.Refused)) throw caught;
@@ -181,6 +177,7 @@ const Train = (() => {
       section.view.restore();
     }
     for (const each of Object.values(tab.sections)) if (each.begin) each.begin.disabled = false;
+    section.compare();
   }
 
   /** Offers the models that there are now; where nothing has been learnt, what stood there before comes back. */
@@ -224,52 +221,6 @@ const Train = (() => {
 
   function steer(tab, action) {
     if (tab.run) tab.attempt(() => tab.ask("steer", { training: tab.run.name, action }));
-  }
-
-  // ---- models that go out and come in ----------------------------------------------------------------------------------
-
-  /** Makes a model the current one: the header, and with it every tab, hears of it through the page's own field. */
-  function take(model) {
-    const field = document.querySelector("#model textarea");
-    field.value = model;
-    field.dispatchEvent(new Event("input", { bubbles: true }));
-  }
-
-  async function download(tab, model) {
-    const reply = await tab.attempt(() => tab.ask("download", { model }));
-    if (!reply) return;
-    const bytes = Uint8Array.from(atob(reply.zip), (character) => character.charCodeAt(0));
-    const url = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
-    element("a", { href: url, download: reply.name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }
-
-  /** A model that was downloaded here before. */
-  function bringing(tab) {
-    const { words, opening } = tab;
-    const file = element("input", { type: "file", id: "train-file", accept: ".zip,application/zip" });
-    const outcome = element("output", { class: "train-outcome", for: "train-file" });
-    file.addEventListener("change", async () => {
-      const [blob] = file.files;
-      if (!blob) return;
-      file.disabled = true;
-      outcome.textContent = words.opening;
-      try {
-        const values = { size: grouped(blob.size), limit: opening.limits.file_words };
-        if (blob.size > opening.limits.file) throw new Asking.Refused(fill(words.too_large, values));
-        const found = await tab.ask("bring", { sent: await send(tab.ask, blob, "file") });
-        take(found.model);
-        outcome.textContent = found.sentence;
-      } catch (caught) {
-        if (!(caught instanceof Asking.Refused)) throw caught;
-        outcome.textContent = caught.message;
-      } finally {
-        file.disabled = false;
-        file.value = "";
-      }
-    });
-    return element("details", { class: "train-bring" }, element("summary", {}, words.bring),
-      element("label", { for: "train-file" }, fill(words.file, { limit: opening.limits.file_words })), file, outcome);
   }
 
   /** Build hands its design over. */

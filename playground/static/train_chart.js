@@ -10,7 +10,7 @@ const TrainChart = (() => {
 
   const library = () => import(new URL(lineage.boot.plotly, document.baseURI)).then(() => window.Plotly);
 
-  function layout(x, y, { xRange, ...more } = {}) {
+  function layout(x, y, { xRange, yRange, ...more } = {}) {
     const axis = (words, range) => ({ title: { text: words, standoff: 8 }, gridcolor: GRID, zeroline: false, fixedrange: true, ...(range ? { range } : {}) });
     return {
       height: HEIGHT,
@@ -21,7 +21,7 @@ const TrainChart = (() => {
       legend: { orientation: "h", y: -0.2, yanchor: "top" },
       hovermode: "closest",
       xaxis: axis(x, xRange),
-      yaxis: axis(y),
+      yaxis: axis(y, yRange),
       ...more,
     };
   }
@@ -47,10 +47,12 @@ const TrainChart = (() => {
     return draw(place, traces, layout(words.axis_tokens, words.axis_loss, { xRange: [0, longest] }));
   }
 
-  /** The share of each expert of one layer against the tokens; a line stands where another way to balance began. */
+  /** The share of each expert of one layer against the tokens, on one scale for all layers; a line stands where another way
+      to balance began. */
   function shares(place, loads, layer, words, balances) {
     const { fill } = lineage;
     const count = loads.length ? loads[0][1][layer].length : 0;
+    const most = Math.max(0, ...loads.flatMap(([, layers]) => layers.flat()));
     const traces = Array.from({ length: count }, (_, expert) => ({
       x: loads.map(([tokens]) => tokens), y: loads.map(([, layers]) => layers[layer][expert]), mode: "lines",
       line: { color: COLORS[expert % COLORS.length], width: 2, dash: DASHES[Math.floor(expert / COLORS.length) % 2] },
@@ -63,7 +65,7 @@ const TrainChart = (() => {
       x: tokens, y: 1, yref: "paper", xanchor: "left", yanchor: "top", showarrow: false, align: "left",
       text: fill(words.now_balanced, { balance: names[way] ?? "" }),
     }));
-    return draw(place, traces, layout(words.axis_tokens, words.axis_share, { shapes, annotations, height: 340 }));
+    return draw(place, traces, layout(words.axis_tokens, words.axis_share, { yRange: [0, 1.05 * most], shapes, annotations, height: 340 }));
   }
 
   async function draw(place, traces, design) {

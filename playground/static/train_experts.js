@@ -1,7 +1,7 @@
 /* Where the tokens of a mixture go: for each layer a column for each expert, now and over time. */
 
 const TrainExperts = (() => {
-  const { element, fill } = lineage;
+  const { element, fill, grouped } = lineage;
   const DEAD = 0.1; // of an even share
   const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}\u202f%`;
 
@@ -24,13 +24,24 @@ const TrainExperts = (() => {
     const bars = element("div", { class: "train-layers" });
     const select = element("select", { id: `train-layer-${Math.random().toString(36).slice(2, 8)}` });
     const plot = element("div", { class: "train-plot", role: "img", "aria-label": words.load_over_time });
-    const table = element("details", {}, element("summary", {}, words.table), element("div", { class: "train-scroll", tabindex: "0", role: "region", "aria-label": words.loads }));
+    const counted = element("p", { class: "train-note" });
+    const now = twin(words.loads_table, words.loads);
+    const overTime = twin(words.load_over_time_table, words.load_over_time);
+    const ways = Object.fromEntries(balances);
     const choice = element("p", { class: "train-row" }, element("label", { for: select.id }, words.load_over_time), select);
     const heading = element("h3", {}, words.loads);
     const box = element("section", { class: "train-loads", hidden: "" }, heading,
-      element("p", { class: "train-note" }, words.loads_about), bars, choice, plot, table);
+      element("p", { class: "train-note" }, words.loads_about), counted, bars, now, choice, plot, overTime);
     let loads = [];
-    select.addEventListener("change", () => TrainChart.shares(plot, loads, Number(select.value), words, balances));
+    select.addEventListener("change", drawLayer);
+
+    /** The shares of one layer over time, as a chart and as a table. */
+    function drawLayer() {
+      const layer = Number(select.value);
+      TrainChart.shares(plot, loads, layer, words, balances);
+      const rows = loads.map(([tokens, layers, way]) => [grouped(tokens), ...layers[layer].map(percent), ways[way] ?? "–"]);
+      overTime.lastChild.replaceChildren(grid([words.axis_tokens, ...experts(loads[0][1][layer], words), words.balance], rows));
+    }
 
     function draw(newest, layers, title) {
       loads = newest;
@@ -43,16 +54,25 @@ const TrainExperts = (() => {
         select.replaceChildren(...names.map((name, index) => element("option", { value: String(index) }, name)));
         select.value = String(last.length - 1);
       }
-      bars.replaceChildren(...last.map((layer, index) => columns(layer, names[index], words)));
-      table.lastChild.replaceChildren(grid(last, names, words));
-      TrainChart.shares(plot, loads, Number(select.value), words, balances);
+      const most = Math.max(2 / last[0].length, ...last.flat()); // one scale for all layers
+      const tokens = loads.at(-1)[0] - (loads.at(-2)?.[0] ?? 0);
+      counted.textContent = fill(words.loads_counted, { tokens: grouped(tokens), share: percent(most) });
+      bars.replaceChildren(...last.map((layer, index) => columns(layer, most, names[index], words)));
+      now.lastChild.replaceChildren(grid([words.loads, ...experts(last[0], words)], last.map((layer, index) => [names[index], ...layer.map(percent)])));
+      drawLayer();
     }
 
     return { box, draw };
   }
 
-  function columns(layer, name, words) {
-    const most = Math.max(2 / layer.length, ...layer);
+  /** A picture's table twin, empty. */
+  const twin = (title, name) => element("details", {}, element("summary", {}, title),
+    element("div", { class: "train-scroll", tabindex: "0", role: "region", "aria-label": name }));
+
+  const experts = (layer, words) => layer.map((_, expert) => fill(words.expert, { number: expert + 1 }));
+
+  function columns(layer, most, name, words) {
+    const range = { name, least: percent(Math.min(...layer)), most: percent(Math.max(...layer)) };
     const chart = element("div", { class: "train-bars" });
     chart.style.setProperty("--even", `${100 / layer.length / most}%`);
     layer.forEach((share, expert) => {
@@ -62,15 +82,13 @@ const TrainExperts = (() => {
       chart.append(bar);
     });
     const told = layer.map((share, expert) => fill(words.expert_load, { number: expert + 1, share: percent(share) })).join("; ");
-    return element("figure", { role: "img", "aria-label": `${name}. ${told}` }, chart, element("figcaption", {}, name));
+    return element("figure", { role: "img", "aria-label": `${name}. ${told}` }, chart, element("figcaption", {}, fill(words.load_range, range)));
   }
 
-  function grid(layers, names, words) {
-    const head = element("tr", {}, element("th", { scope: "col" }, ""), ...layers[0].map((_, expert) => element("th", { scope: "col", class: "number" }, fill(words.expert, { number: expert + 1 }))));
-    head.firstChild.textContent = words.loads;
-    const rows = layers.map((layer, index) => element("tr", {}, element("th", { scope: "row" }, names[index]),
-      ...layer.map((share) => element("td", { class: "number" }, percent(share)))));
-    return element("table", { class: "ruled" }, element("thead", {}, head), element("tbody", {}, ...rows));
+  function grid(heads, rows) {
+    const head = element("tr", {}, ...heads.map((name, index) => element("th", { scope: "col", class: index ? "number" : "" }, name)));
+    const body = rows.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells.map((cell) => element("td", { class: "number" }, cell))));
+    return element("table", { class: "ruled" }, element("thead", {}, head), element("tbody", {}, ...body));
   }
 
   return { part, figures };

@@ -21,11 +21,14 @@ const TrainForm = (() => {
   let ownText = lineage.remember("sessionStorage", "train_own") ?? "";
   const ownBeginning = () => (lineage.state.train_on === "own" ? ownText.slice(0, BEGINNING) : undefined);
 
-  /** A design string, checked; `changed(check)` is told what the server says, `null` while it is not known. */
-  function designField(tab, words, value, changed) {
+  /** A design string, checked; `kept()` is what the address holds of it, and `changed(check)` is told what the server says,
+      `null` while it is not known. */
+  function designField(tab, words, kept, changed, value = kept()) {
     const input = element("input", { type: "text", spellcheck: "false", autocomplete: "off", list: "train-designs", maxlength: "6000" });
     input.value = value;
+    const label = labelled(words, input)[0];
     const note = element("p", { class: "train-note", role: "status" });
+    const aside = element("p", { class: "train-kept" });
     const small = TrainView.button(tab.words.make_small, () => set(small.dataset.design));
     small.hidden = true;
     const build = TrainView.button(tab.words.from_build, () => set(lineage.state.design));
@@ -33,6 +36,7 @@ const TrainForm = (() => {
     build.classList.add("plain");
     let timer = 0;
     let asked = 0;
+    let known; // the design as the server writes it; null where it cannot be trained
 
     function set(design) {
       input.value = design;
@@ -42,6 +46,7 @@ const TrainForm = (() => {
     function moved(pause = PAUSE) {
       clearTimeout(timer);
       timer = setTimeout(check, pause);
+      known = undefined;
       changed(input.value, null);
     }
 
@@ -53,12 +58,15 @@ const TrainForm = (() => {
       note.classList.toggle("wrong", Boolean(found.refusal));
       small.hidden = !found.small;
       small.dataset.design = found.small ?? "";
+      known = found.design ?? null;
       changed(input.value.trim(), found);
+      aside.textContent = found.refusal && kept() !== input.value.trim() ? tab.words.address_keeps : "";
+      tab.compare();
     }
 
     input.addEventListener("input", () => moved());
-    const box = element("div", { class: "train-design" }, ...labelled(words, input), note, element("p", { class: "train-row" }, build, small));
-    return { box, input, set, check };
+    const box = element("div", { class: "train-design" }, label, input, note, aside, element("p", { class: "train-row" }, build, small));
+    return { box, label, input, set, check, get known() { return known; } };
   }
 
   /** The text to read: a bundled one, or the visitor's own. */
@@ -115,7 +123,7 @@ const TrainForm = (() => {
       return budget.valueAsNumber;
     }
 
-    return { parts: [...labelled(title, budget), ...labelled(words.seed, seed)], tokens, seed, renew };
+    return { parts: [...labelled(title, budget), ...labelled(words.seed, seed)], tokens, budget, seed, renew };
   }
 
   /** Lists that fields of all sections offer. */
@@ -124,10 +132,13 @@ const TrainForm = (() => {
     element("datalist", { id: "train-budgets" }, ...BUDGETS.map((tokens) => element("option", { value: String(tokens) }))),
   ];
 
+  /** How a design is written. */
+  const how = ({ words, opening }) => element("p", { class: "train-note train-how" }, fill(words.design_how, { params: opening.limits.params }));
+
   /** One design. */
   function one(tab) {
-    const field = designField(tab, tab.words.design, lineage.state.train_design, (design, found) => found && !found.refusal && lineage.write("train_design", design));
-    return { parts: [field.box], check: field.check, set: field.set, designs: () => [field.input.value.trim()], balance: () => null };
+    const field = designField(tab, tab.words.design, () => lineage.state.train_design, (design, found) => found && !found.refusal && lineage.write("train_design", design));
+    return { parts: [field.box, how(tab)], check: field.check, set: field.set, designs: () => [field.input.value.trim()], known: () => [field.known], balance: () => null };
   }
 
   /** Two to four designs, and ready-made sets of them. */
@@ -139,10 +150,31 @@ const TrainForm = (() => {
     const add = TrainView.button(words.add, () => show([...designs(), opening.small[0][0]]));
     const designs = () => fields.map((field) => field.input.value.trim());
     const keep = () => lineage.write("train_race", designs().join("|"));
+    const unlike = element("p", { class: "train-note", role: "status" });
+    let compared = 0;
+
+    /** Names each field by what sets its design apart: of long designs the field shows only the beginning. */
+    async function compare() {
+      const mine = (compared += 1);
+      const { names, note } = (await tab.attempt(() => tab.ask("compare", { designs: designs(), text: lineage.state.train_on, own: ownBeginning() }))) ?? {};
+      if (!names || mine !== compared) return;
+      fields.forEach(({ label }, index) => {
+        const values = { number: index + 1, name: names[index] };
+        label.textContent = fill(names.length ? words.racer_named : words.racer, values);
+      });
+      unlike.textContent = note;
+    }
+
+    function checked(found) {
+      if (!found) return;
+      if (fields.every(({ known }) => known)) keep();
+      compare();
+    }
 
     function show(values) {
+      compared += 1; // an answer under way is of the fields before
       fields = values.map((value, index) => {
-        const field = designField(tab, fill(words.racer, { number: index + 1 }), value, (_, found) => found && !found.refusal && keep());
+        const field = designField(tab, fill(words.racer, { number: index + 1 }), () => lineage.state.train_race.split("|")[index], (_, found) => checked(found), value);
         if (values.length > 2) {
           const remove = TrainView.button(words.remove, () => show(designs().filter((_, other) => other !== index)));
           remove.classList.add("plain");
@@ -162,8 +194,8 @@ const TrainForm = (() => {
       ready.append(chip);
     }
     show(lineage.state.train_race.split("|"));
-    const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, add];
-    return { parts, check: () => fields.forEach((field) => field.check()), designs, balance: () => null };
+    const parts = [element("p", { class: "train-label" }, words.race_ready), ready, rows, how(tab), unlike, add];
+    return { parts, check: () => fields.forEach((field) => field.check()), designs, known: () => fields.map((field) => field.known), balance: () => null };
   }
 
   /** A mixture of experts, and how it is balanced, before and while it learns. */
@@ -181,9 +213,13 @@ const TrainForm = (() => {
       ways.append(element("label", {}, radio, element("span", {}, title)));
       return radio;
     });
-    const field = designField(tab, words.design, lineage.state.train_experts, (design, found) => {
+    const grey = element("p", { class: "train-note", id: "train-grey", role: "status" });
+    ways.append(grey);
+    ways.setAttribute("aria-describedby", grey.id);
+    const field = designField(tab, words.design, () => lineage.state.train_experts, (design, found) => {
       if (!found || found.refusal) return;
       lineage.write("train_experts", design);
+      grey.textContent = found.grey;
       for (const radio of radios) radio.disabled = !found.balances.includes(radio.value);
       if (radios.some((radio) => radio.checked && radio.disabled)) radios[0].click();
     });
@@ -192,9 +228,9 @@ const TrainForm = (() => {
       chip.classList.add("chip");
       ready.append(chip);
     }
-    const parts = [element("p", { class: "train-label" }, words.mixtures), ready, field.box, ways];
+    const parts = [element("p", { class: "train-label" }, words.mixtures), ready, field.box, how(tab), ways];
     const balance = () => radios.find((radio) => radio.checked)?.value ?? "none";
-    return { parts, check: field.check, designs: () => [field.input.value.trim()], balance };
+    return { parts, check: field.check, designs: () => [field.input.value.trim()], known: () => [field.known], balance };
   }
 
   return { kinds: { one, race, experts }, textField, numbers, lists };

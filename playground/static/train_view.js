@@ -14,23 +14,26 @@ const TrainView = (() => {
     const headline = element("p", { class: "train-headline", "aria-live": "off" });
     const plot = element("div", { class: "train-plot", role: "img", "aria-label": words.chart });
     const region = element("div", { class: "train-scroll", tabindex: "0", role: "region", "aria-label": words.table });
+    const settled = TrainSettings.part(words, opening);
     const experts = TrainExperts.part(words, opening.balances);
     const note = element("p", { class: "train-note", hidden: "" }, words.samples_filled);
     const samples = element("div", { class: "train-samples" });
     const samplesTitle = element("h3", {}, words.samples);
     const outcome = element("div", { class: "train-outcome", "aria-live": "polite" });
-    const box = element("div", { class: "picture" }, badge, headline, plot, region, experts.box,
+    const box = element("div", { class: "picture" }, badge, settled.note, headline, settled.box, plot, region, experts.box,
       samplesTitle, note, samples, outcome);
     let about = [];
+    let settings = {};
     let lanes = [];
     let drawn = "";
     let before = null; // what stood here, until the training that takes its place has figures
     let followed = () => {}; // says of each model that there is whether it is the current one
 
-    /** Begins anew: `newAbout` says which designs, `isRecorded` that nothing runs. */
-    function start(newAbout, isRecorded) {
-      before = lanes.length ? { about, lanes, isRecorded: !badge.hidden, become: [...outcome.childNodes] } : before;
+    /** Begins anew: `newAbout` says which designs, `newSettings` with what, `isRecorded` that nothing runs. */
+    function start(newAbout, newSettings, isRecorded) {
+      before = lanes.length ? { about, settings, lanes, isRecorded: !badge.hidden, become: [...outcome.childNodes] } : before;
       about = newAbout;
+      settings = newSettings;
       lanes = [];
       badge.hidden = !isRecorded;
       outcome.replaceChildren();
@@ -40,7 +43,7 @@ const TrainView = (() => {
     /** What stood here before a training that ended without figures. */
     function restore() {
       if (lanes.length || !before) return;
-      ({ about, lanes } = before);
+      ({ about, settings, lanes } = before);
       badge.hidden = !before.isRecorded;
       outcome.replaceChildren(...before.become);
       draw();
@@ -60,6 +63,7 @@ const TrainView = (() => {
 
     function draw() {
       headline.textContent = sentence();
+      settled.draw(about, settings, ways());
       drawTable();
       drawSamples();
       drawExperts();
@@ -67,6 +71,9 @@ const TrainView = (() => {
       plot.hidden = !lanes.length;
       if (lanes.length) TrainChart.losses(plot, about, lanes, words);
     }
+
+    /** How the experts were balanced, one way after the other. */
+    const ways = () => lanes.flatMap(({ loads }) => loads.map(([, , way]) => way)).filter((way, place, all) => way && way !== all[place - 1]);
 
     /** Of a race the first design that has experts. */
     function drawExperts() {
@@ -77,7 +84,7 @@ const TrainView = (() => {
 
     function sentence() {
       const lost = about.filter((_, index) => lanes[index]?.diverged).map(({ title }) => title);
-      if (lost.length) return fill(words.headline_diverged, { tokens: grouped(Math.max(...lanes.map(({ tokens }) => tokens))), names: lost.join(", ") });
+      if (lost.length) return fill(words.headline_diverged, { tokens: grouped(Math.max(...lanes.map(({ tokens }) => tokens))), names: lost.join(words.comma) });
       const loads = lanes[0]?.loads ?? [];
       if (kind === "experts" && loads.length) {
         const { dead, count, most } = TrainExperts.figures(loads.at(-1));
@@ -93,7 +100,7 @@ const TrainView = (() => {
       const ranked = scored.map(({ name, held }) => ({ name, last: held.filter(([tokens]) => tokens <= common).at(-1)[2] })).sort((a, b) => a.last - b.last);
       if (new Set(about.map(({ tokenizer, objective }) => `${tokenizer} ${objective}`)).size > 1) return fill(words.headline_unlike, { tokens: grouped(common) });
       const gap = ranked.at(-1).last - ranked[0].last;
-      const level = { tokens: grouped(common), names: ranked.map(({ name }) => name).join(", "), last: loss(ranked[0].last), gap: loss(gap) };
+      const level = { tokens: grouped(common), names: ranked.map(({ name }) => name).join(words.comma), last: loss(ranked[0].last), gap: loss(gap) };
       if (gap < LEVEL) return fill(words.headline_level, level);
       return fill(words.headline_race, { tokens: grouped(common), best: ranked[0].name, last: loss(ranked[0].last), gap: loss(gap), worst: ranked.at(-1).name });
     }
@@ -173,7 +180,7 @@ const TrainView = (() => {
       if (rows.length) outcome.replaceChildren(element("h3", {}, words.yours), ...rows);
     }
 
-    return { box, start, restore, add, seen, finish, redraw: draw, follow: (model) => followed(model), get lanes() { return lanes; } };
+    return { box, start, restore, add, seen, finish, redraw: draw, compare: settled.compare, follow: (model) => followed(model), get lanes() { return lanes; } };
   }
 
   function button(text, act) {

@@ -16,8 +16,10 @@ SCRIPTS = (
     "asking.js",
     "train_chart.js",
     "train_experts.js",
+    "train_settings.js",
     "train_view.js",
     "train_form.js",
+    "train_files.js",
     "train_zoo.js",
     "train.js",
 )

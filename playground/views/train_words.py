@@ -1,11 +1,14 @@
-"""What designs that learn are called: by their preset, and in a race by what they differ in."""
+"""What designs that learn are called: by their preset, and in a race by what sets them apart."""
+
+from itertools import combinations
 
 import models
 from models.config import ModelConfig
+from playground.design_diff import differences
 from playground.i18n import say
 from playground.views.design_changes import field_name, value_words
 
-MOST = 2  # differences that a name tells
+MOST = 2  # differences that a name tells, where they are enough to tell designs apart
 PARTS = ("norm", "block", "position", "attention", "ffn", "activation", "moe", "mask_pattern")
 """Choices that tell designs apart better than sizes do, which often follow from them."""
 
@@ -17,31 +20,60 @@ def design_words(base: str, config: ModelConfig, lang: str) -> str:
 
 
 def race_words(designs: list[tuple[str, ModelConfig]], lang: str) -> list[str]:
-    """A name for each of several (preset, configuration): the preset where these differ, else what differs."""
-    if len(designs) == 1:
-        return [design_words(*designs[0], lang)]
+    """A name for each of several (preset, configuration): the preset, and what sets those of one preset apart."""
     titles = [models.preset_info(base).title for base, _ in designs]
-    if len(set(titles)) == len(titles):
-        return titles
-    fields = _differing([config for _, config in designs])
-    names = [_values(config, fields, lang) or title for (_, config), title in zip(designs, titles, strict=True)]
-    if len(set(names)) == len(names):
-        return names
+    names = [design_words(*design, lang) for design in designs]
+    for title in dict.fromkeys(titles):
+        places = [place for place, other in enumerate(titles) if other == title]
+        if len(places) == 1:
+            continue
+        apart = _apart([designs[place][1] for place in places], [names[place] for place in places], lang)
+        for place, what in zip(places, apart, strict=True):
+            is_only_preset = len(places) == len(designs)
+            names[place] = what if is_only_preset else say(lang, "train.of_preset", preset=title, what=what)
+    return names
+
+
+def unlike_words(names: list[str], objectives: list[str], tokenizers: list[str], lang: str) -> str:
+    """Why the losses of a race cannot be compared; empty where they can."""
+    if len(set(objectives)) > 1:
+        learns = [
+            say(lang, "train.learns", name=name, objective=say(lang, f"train.objective.{objective}"))
+            for name, objective in zip(names, objectives, strict=True)
+        ]
+        return say(lang, "train.unlike_objectives", learns=say(lang, "train.semicolon").join(learns))
+    if len(set(tokenizers)) > 1:
+        return say(lang, "train.unlike_tokenizers", tokenizers=say(lang, "train.comma").join(tokenizers))
+    return ""
+
+
+def _apart(configs: list[ModelConfig], names: list[str], lang: str) -> list[str]:
+    """What tells several designs of one preset apart, in as few words as do; numbers where nothing does."""
+    telling, others = _differing(configs)
+    found = telling + others
+    for count in range(min(MOST, len(telling or others)), len(found) + 1):
+        told = [_values(config, found[:count], lang) for config in configs]
+        if len(set(told)) == len(told):
+            return [words or name for words, name in zip(told, names, strict=True)]
     return [f"{number}. {name}" for number, name in enumerate(names, start=1)]
 
 
-def _differing(configs: list[ModelConfig]) -> list[str]:
-    found: list[str] = []
-    for other in configs[1:]:
-        found += [name for name, _, _ in models.diff(configs[0], other) if "." not in name and name not in found]
-    telling = [name for name in found if name in PARTS]
-    return (telling or found)[:MOST]
+def _differing(configs: list[ModelConfig]) -> tuple[list[str], list[str]]:
+    """The fields in which they differ by choice: those that tell most, and the others."""
+    changes = [change for pair in combinations(configs, 2) for change in differences(*pair)]
+    found = list(dict.fromkeys(change.field for change in changes if not change.follows))
+    telling = [name for name in found if name.partition(".")[0] in PARTS]
+    return telling, [name for name in found if name not in telling]
 
 
 def _values(config: ModelConfig, fields: list[str], lang: str) -> str:
     told = []
     for name in fields:
-        value = getattr(config, name)
+        group, _, inner = name.rpartition(".")
+        holder = getattr(config, group) if group else config
+        if holder is None:
+            continue
+        value = getattr(holder, inner)
         if name == "moe":
             told.append(
                 say(lang, "train.dense") if value is None else say(lang, "train.n_experts", count=value.n_experts)

@@ -67,8 +67,8 @@ def _sentence(group: list, lang: str) -> str:
 def _rates(group: list, lang: str) -> str:
     """Where learning rates were not the same for all."""
     usual = mode(one.peak_lr for one in group)
-    others = ", ".join(f"{one.title} {one.peak_lr:g}" for one in group if one.peak_lr != usual)
-    along = ", ".join(one.title for one in group if one.is_along_another_budget)
+    others = say(lang, "train.comma").join(f"{one.title} {one.peak_lr:g}" for one in group if one.peak_lr != usual)
+    along = say(lang, "train.comma").join(one.title for one in group if one.is_along_another_budget)
     told = say(lang, "train.zoo.rates", others=others, usual=f"{usual:g}") if others else ""
     return told + (say(lang, "train.zoo.budgets", models=along) if along else "")
 

@@ -118,6 +118,8 @@ def test_a_link_says_in_one_true_sentence_whether_it_carries_the_prompt(visit, l
     visitor.page.locator("#copy-link").click()
     expect(outcome).to_contain_text(said[lang][1])
     expect(outcome).not_to_contain_text(said[lang][0])
+    visitor.page.locator("#tab-build-button").click()
+    expect(visitor.page.locator("#link-outcome")).to_be_hidden()  # its link leads to another screen
     assert visitor.errors == []
 
 

@@ -11,6 +11,8 @@ SPARSE = (
     "~moe.aux_loss_coef=0~moe.first_dense=1"
 )
 T5 = "t5-mini~max_seq_len=64~d_model=16~n_layers=1~n_encoder_layers=1~n_heads=2~n_kv_heads=2~d_head=8~d_ff=24~vocab_size=300"
+BERT = "bert-mini~d_model=16~n_layers=1~n_heads=2~d_head=8~d_ff=24~max_seq_len=64"
+LOADS = "document.querySelector('.train-section:not([hidden]) .train-loads .train-plot')"
 CHART = ".train-section:not([hidden]) .train-plot .main-svg"
 
 
@@ -41,6 +43,19 @@ def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
     expect(here.locator(".train-headline")).to_contain_text("the held-out loss has gone from 5.")
     here.get_by_role("button", name="Stop").click()
     expect(status).to_have_text("Stopped. What it learnt so far is kept.")
+    edited = here.locator(".train-edited")
+    expect(edited).to_be_hidden()
+    here.get_by_label("Design", exact=True).fill(f"{TINY}~norm=layernorm")
+    here.get_by_label("Seed").fill("8")
+    expect(edited).to_have_text("The fields now say something else than what this was trained with: Design, Seed.")
+    here.get_by_text("What this was trained with", exact=True).click()
+    expect(here.locator(".train-settings dd")).to_have_text(
+        [re.compile("^llama-mini~.*d_ff=24$"), re.compile("Rabbit stories"), re.compile("^400.000$"), "7"]
+    )
+    here.get_by_label("Design", exact=True).fill(f"{TINY}~norm=rmsnorm")
+    here.get_by_label("Seed").fill("7")
+    here.get_by_label("Seed").blur()
+    expect(edited).to_be_hidden()
     expect(page.locator("#model-facts")).to_contain_text("trained here")
     visitor.wait_for_address("model=here:")
     expect(here.get_by_text("It is the current model now")).to_be_visible()
@@ -54,6 +69,11 @@ def test_a_design_learns_and_becomes_the_model_of_every_tab(visit, tmp_path):
     page.locator("#train-file").set_input_files(tmp_path / "model.zip")
     expect(here.locator(".train-bring output")).to_contain_text("is now the current model")
     expect(page.locator("#model-facts")).to_contain_text("from a file of yours")
+    expect(here.get_by_text("It is the current model now")).to_be_hidden()
+    here.locator(".train-become").get_by_role("button", name="Make it the current model").click()
+    expect(here.locator(".train-bring output")).to_contain_text("Another model is the current one")
+    here.locator(".train-bring").get_by_role("button", name="Make it the current model").click()
+    expect(here.locator(".train-bring output")).to_contain_text("is now the current model")
     (tmp_path / "model.zip").write_bytes(b"<img src=x>")
     page.locator("#train-file").set_input_files(tmp_path / "model.zip")
     expect(here.locator(".train-bring output")).to_contain_text("not a zip file")
@@ -89,8 +109,14 @@ def test_designs_race_and_build_hands_its_own_over(visit):
     page, here = visitor.page, section(visitor)
     here.get_by_role("button", name="Add a design").click()
     expect(here.locator(".train-design")).to_have_count(3)
+    here.get_by_role("combobox", name="Design 3").fill(BERT)
+    expect(here.locator(".train-design label")).to_have_text(
+        ["Design 1: LLaMA mini: RMSNorm", "Design 2: LLaMA mini: LayerNorm", "Design 3: BERT mini, changed"]
+    )
+    expect(here.get_by_text("Their losses cannot be compared")).to_be_visible()
     here.get_by_role("button", name="Remove: Design 3").click()
-    expect(here.locator(".train-design")).to_have_count(2)
+    expect(here.locator(".train-design label")).to_have_text(["Design 1: RMSNorm", "Design 2: LayerNorm"])
+    expect(here.get_by_text("Their losses cannot be compared")).to_be_hidden()
     here.get_by_role("button", name="Start the race").click()
     expect(here.locator(".train-status")).to_have_text(
         "Finished: read as many whole steps as the tokens to read allow."
@@ -123,12 +149,35 @@ def test_experts_are_balanced_while_they_learn(visit):
     visitor = opened(visit, f"train_section=experts&train_experts={SPARSE}&train_tokens=400000")
     here = section(visitor)
     expect(here.locator(".train-layers figure")).to_have_count(3)  # recorded
+    expect(here.locator(".train-edited")).to_contain_text("Design, Tokens to read, Experts are balanced by")
+    expect(here.locator(".train-settings dd").last).to_have_text("nothing → a bias on the choice")
     here.get_by_role("button", name="Train", exact=True).click()
-    expect(here.locator(".train-layers figcaption")).to_have_text(["Layer 2", "Layer 3"])  # the first has no experts
-    here.get_by_role("radio", name="a bias on the choice").check()
+    expect(here.locator(".train-layers figcaption")).to_have_text(  # the first has no experts
+        [re.compile(r"^Layer 2: .* to .*%$"), re.compile(r"^Layer 3: .* to .*%$")]
+    )
+    expect(here.get_by_text("tokens that it read last")).to_be_visible()
+    bias = here.get_by_role("radio", name="a bias on the choice")
+    expect(here.get_by_text("needs a sigmoid router")).to_be_hidden()
+    here.get_by_label("Design", exact=True).fill(SPARSE.replace("sigmoid", "switch"))
+    expect(bias).to_be_disabled()
+    expect(here.get_by_text("needs a sigmoid router")).to_be_visible()
+    here.get_by_label("Design", exact=True).fill(f"{SPARSE}~moe.expert=2")
+    expect(here.get_by_text("keeps the last design that can be trained")).to_be_visible()
+    here.get_by_label("Design", exact=True).fill(SPARSE)
+    expect(here.get_by_text("keeps the last design that can be trained")).to_be_hidden()
+    bias.check()
     expect(here.locator(".train-loads .annotation-text")).to_contain_text("From here: a bias on the choice")
     here.get_by_role("button", name="Stop").click()
     expect(here.locator(".train-status")).to_contain_text("Stopped")
+    here.get_by_text("The shares over time as a table").click()
+    over_time = here.get_by_role("region", name="Share of each expert over time").locator("tbody tr")
+    expect(over_time.last).to_contain_text("a bias on the choice")
+    assert len(over_time.last.locator("td").all()) == 5  # four experts, and how they were balanced
+    plot = here.locator(".train-loads .train-plot")
+    before = plot.evaluate("plot => [plot.data[0].y.join(), plot.layout.yaxis.range.join()]")
+    here.get_by_role("combobox", name="Share of each expert over time").select_option("0")
+    visitor.page.wait_for_function(f"shares => {LOADS}.data[0].y.join() !== shares", arg=before[0])
+    assert plot.evaluate("plot => plot.layout.yaxis.range.join()") == before[1]
     visitor.wait_for_address("train_balance=bias")
     visitor.page.locator("#train-switch button[value=one]").click()
     here = section(visitor)

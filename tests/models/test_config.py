@@ -79,7 +79,7 @@ def test_layers_follow_the_pattern():
         ({"attention": "mqa", "n_kv_heads": 2}, "n_kv_heads", ["1", "2"]),
         ({"attention": "gqa"}, "n_kv_heads", ["2, 3"]),
         ({"attention": "gqa", "n_kv_heads": 4}, "n_kv_heads", ["2, 3", "4"]),
-        ({"attention": "gqa", "n_heads": 3, "n_kv_heads": 2}, "n_kv_heads", ["–"]),
+        ({"attention": "gqa", "n_heads": 3, "n_kv_heads": 2}, "n_kv_heads", ["leaves none", "mqa"]),
         ({"attention": "flash"}, "attention", ["flash", "mha, gqa, mqa"]),
         ({"attention": ["mha"]}, "attention", ["mha"]),
         ({"norm": None}, "norm", ["layernorm"]),

@@ -214,7 +214,7 @@ class TestRefusals:
     def test_config_that_fails_its_check(self, folder):
         change_config(folder, n_heads=5)
         error = refusal(folder)
-        assert error.code == "gqa_needs_groups"
+        assert error.code == "gqa_impossible"
         assert error.params["n_heads"] == 5
 
     def test_no_weights(self, folder):

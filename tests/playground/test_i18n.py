@@ -65,7 +65,7 @@ SAME = re.compile(
     r"|tokenizers\.view\.train_(unigram|wordpiece)"
     r"|sides\.view\.((row_)?join|colon)"
     r"|weight\.view\.(mark_here|mask_(bigbird|etc|longformer)|step_(alibi|product))|flash\.view\.(flash[12]|row_shares_new)"
-    r"|masking\.view\.(comma|stop)|(experts\.view|train)\.comma"
+    r"|masking\.view\.(comma|stop)|(experts\.view|train|train\.view)\.comma|train\.(semicolon|of_preset)"
     r"|maps\.view\.(comma|bracket|to_token|readout|att_pairs_[ab]{2})"
 )
 
@@ -113,7 +113,7 @@ def test_no_key_is_unused():
     whole, patterns, prefixes = used_keys()
     whole |= {f"error.{code}" for code in MESSAGES} | {f"{tab}.tab" for tab in TABS}
     whole |= {f"page.{name}" for name in ("light", "auto", "dark")}  # chosen by name in page.js
-    rests = ("", "_tab", "_no_prompt", "_no_text")
+    rests = ("", "_tab", "_train", "_no_prompt", "_no_text")
     whole |= {f"page.{verb}{rest}" for verb in ("copied", "select") for rest in rests}  # likewise
     whole |= {f"generate.view.{name}" for name in transcript.REMOVED}
     # What a script puts on the page is looked up there, key by key.

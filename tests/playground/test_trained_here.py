@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from base64 import b64decode, b64encode
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from playground.design_strings import design_string, parse_design
 from playground.objective_opening import objective_known
 from playground.session import DEFAULT_MODEL, Session
 from playground.shell import read_arrival, show_model
+from playground.train_api import train
 from playground.train_designs import trainable
 from playground.train_lane import Lane
 from playground.train_texts import read
@@ -101,6 +103,15 @@ class TestInHand:
         with pytest.raises(InputError) as refused:
             shelf.get(names[1])
         assert refused.value.code == "model_here_gone"
+
+
+def test_it_is_told_how_long_a_model_is_kept():
+    """The least recently used goes first; nothing goes because of time."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    for told in (readme, train.__doc__):
+        words = " ".join(told.split())
+        assert f"keeps the {trained_here.MAX_KEPT} models trained or brought there" in words
+        assert f"used last, of {trained_here.MAX_KEPT_PARAMS // 10**6} million parameters in all" in words
 
 
 def sent(data: bytes) -> str:

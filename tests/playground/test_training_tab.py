@@ -78,7 +78,8 @@ class TestDesigns:
                 f"{TINY}~n_heads=3000~d_head=2~d_model=4~attention=mha~n_kv_heads=3000~position=alibi~max_seq_len=256",
                 "train_too_wide",
             ),
-            ("nothing", "unknown_preset"),
+            ("nothing", "train_unknown"),
+            ("", "design_empty"),
         ],
     )
     def test_others_are_refused(self, design, code):
@@ -299,6 +300,8 @@ class TestZoo:
         assert "what differs is the architecture." in same
         assert "what differs is the architecture and, of some, the learning rate." in unlike
         assert f"was {one.peak_lr:g}, but not for all: Slow 0.0015." in unlike
+        slower = replace(others[1], name="d", title="Slower", peak_lr=0.001)
+        assert "Slow 0.0015、Slower 0.001。" in zoo_payload([[plain, others[1], slower]], "zh")[0]["sentence"]
         along = [replace(one, is_along_another_budget=True), others[0]]
         assert "another budget" in zoo_payload([along], "en")[0]["sentence"]
 
