@@ -20,6 +20,7 @@ from models.training import checkpoint, run
 from models.training.__main__ import main
 from models.training.data import TokenStream, prepare
 from models.training.evaluate import evaluate, windows
+from models.training.first_positions import begin_positions
 from models.training.muon import Muon, orthogonalised
 from models.training.recipe import CorpusShare
 from models.training.run import StopRequest, train
@@ -189,6 +190,40 @@ def test_a_table_of_positions_may_begin_as_waves(data):
     alike = F.cosine_similarity(table[:-1], table[1:])  # neighbours differ by one and the same rotation
     assert alike.max() - alike.min() < 1e-5
     assert alike.min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("preset", "stack", "neighbours"),
+    [
+        ("glm-mini", "", [-1, 1, -2, 2, -3, 3]),
+        ("t5-mini", "encoder.", [-1, 1, -2, 2]),
+        ("t5-mini", "decoder.", [-1, -2, -3, -4]),
+    ],
+)
+@torch.no_grad()
+def test_heads_may_begin_at_neighbours(preset, stack, neighbours):
+    """On random tokens each head of the first layer looks about where its neighbour is, by the mean over places."""
+    config = models.preset(preset)
+    model = models.build(config, seed=1)
+    begin_positions(model, "near")
+    ids = torch.randint(config.vocab_size, (4, 30), generator=torch.Generator().manual_seed(0))
+    with models.capture(f"{stack}layers.0.attn.probs") as trace:
+        model(ids, **({"decoder_input_ids": ids} if stack else {"prefix_lengths": torch.full((4,), 30)}))
+    (probs,) = trace.values()
+    for head, neighbour in enumerate(neighbours):
+        away = {at: float(probs[:, head].diagonal(at, dim1=-2, dim2=-1)[:, 5:-5].mean()) for at in range(-5, 6)}
+        assert sum(away.values()) > 0.7, (head, away)
+        assert sum(at * p for at, p in away.items()) / sum(away.values()) == pytest.approx(neighbour, abs=0.6), (
+            head,
+            away,
+        )
+
+
+def test_positions_begin_only_as_they_can():
+    with pytest.raises(InputError, match="random or near"):
+        begin_positions(models.build(models.preset("t5-mini").replace(n_layers=1, n_encoder_layers=1)), "sinusoidal")
+    with pytest.raises(InputError, match="must be random"):
+        begin_positions(models.build(CONFIG.replace(position="rotary")), "near")
 
 
 def test_divided_logits_begin_and_learn_like_others(data):
