@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-from playground.session import TRAIN_EXPERTS, TRAIN_RACE, TRAIN_SMALL
+from playground.session import DEFAULTS, TRAIN_EXPERTS, TRAIN_RACE, TRAIN_SMALL
 from playground.train_designs import trainable
 from playground.train_house import house, read_order
 from playground.train_texts import read
@@ -19,10 +19,11 @@ from playground.views.train_payload import lane, steps_of
 from playground.views.train_words import race_words
 
 FILE = Path(__file__).resolve().parents[1] / "assets" / "recorded" / "training.json"
+TOKENS = DEFAULTS["train_tokens"]  # as the fields say when the page is opened
 ORDERS = {
-    "one": {"designs": [TRAIN_SMALL], "tokens": 200_000},
-    "race": {"designs": TRAIN_RACE.split("|"), "tokens": 60_000},
-    "experts": {"designs": [TRAIN_EXPERTS], "tokens": 80_000, "balance": "none"},
+    "one": {"designs": [TRAIN_SMALL], "tokens": TOKENS},
+    "race": {"designs": TRAIN_RACE.split("|"), "tokens": TOKENS},
+    "experts": {"designs": [TRAIN_EXPERTS], "tokens": TOKENS, "balance": "none"},
 }
 SECTIONS = tuple(ORDERS)
 TEXT, SEED = "stories-en", 7

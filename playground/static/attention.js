@@ -78,6 +78,7 @@ const Attention = (() => {
       if (mine !== latest) return;
       place.removeAttribute("aria-busy");
       way.replaceChildren(...(refused ? otherModels(shared) : []));
+      place.dataset.model = shared.design;
       if (reading && reading.text !== asked.text) fields.put(reading.text);
       shared.reading = reading;
       shared.version += 1;

@@ -33,6 +33,7 @@ const AttentionBefore = (() => {
       chip.addEventListener("click", () => field.put(text));
       chips.append(chip);
     }
+    panel.dataset.model = ""; // small models of its own
     panel.append(element("h2", {}, words.recurrent), element("p", { class: "obj-about" }, words.about), element("div", { class: "before-fields" }, field.row, choose), chips, error, result, apart, ours, target);
 
     /** Draws the translation; tells whether there is one. */

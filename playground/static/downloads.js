@@ -7,6 +7,7 @@ const Downloads = (() => {
   /** A row of buttons in `host`: Downloads.bar(host, { name, svg: () => markup, png: () => canvas or Blob, csv: () => text }).
    *
    * Each may be left out, and may give a promise; `name` may be a function. Without `png`, the PNG is drawn from the SVG.
+   * A file's name begins with the design in the `data-model` of what is around it, so that files tell whose numbers they hold.
    */
   function bar(host, { name, svg, png, csv }) {
     const offers = [];
@@ -18,7 +19,7 @@ const Downloads = (() => {
       button.addEventListener("click", async () => {
         button.disabled = true;
         try {
-          save(await make(), `${typeof name === "function" ? name() : name}.${kind}`);
+          save(await make(), `${ofModel(host)}${typeof name === "function" ? name() : name}.${kind}`);
         } finally {
           button.disabled = false;
         }
@@ -28,6 +29,12 @@ const Downloads = (() => {
     const made = element("div", { class: "obj-row downloads", role: "group", "aria-label": lineage.say("download") }, element("span", { class: "obj-note" }, lineage.say("download")), ...buttons);
     host.append(made);
     return made;
+  }
+
+  function ofModel(host) {
+    const [base, ...changes] = (host.closest("[data-model]")?.dataset.model ?? "").split("~");
+    if (!base) return "";
+    return `${base.replace(/[^\w.-]+/g, "-")}-${changes.length ? "changed-" : ""}`;
   }
 
   function save(blob, name) {

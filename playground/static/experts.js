@@ -14,6 +14,7 @@ const Experts = (() => {
     const { words } = opening;
     const shared = sharedState(opening, ask, attempt);
     const panels = new Map(SECTIONS.map((name) => [name, place.querySelector(`.exp-${name}`)]));
+    panels.get("sizes").dataset.model = ""; // of published models, not of the chosen one
     const views = { board: ExpertBoard, steps: ExpertSteps, compare: ExpertCompare, sizes: ExpertSizes };
     const sections = new Map(SECTIONS.map((name) => [name, views[name].mount(panels.get(name), shared)]));
     const controls = place.querySelector(".exp-shared");
@@ -58,6 +59,7 @@ const Experts = (() => {
         return;
       }
       shared.look = look;
+      place.dataset.model = shared.chosenModel().design;
       look.ran = settings;
       shared.settle();
       fields.refresh();

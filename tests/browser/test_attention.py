@@ -267,7 +267,7 @@ def test_pictures_and_numbers_can_be_taken_away(visit, kind, tmp_path):
         assert b"layer 2, head 3" in data
         assert b"LLaMA mini" in data  # whose head, and on which text
         assert b"Tom went home." in data
-        assert download.value.suggested_filename == "attention-self-layer-2-head-3.svg"
+        assert download.value.suggested_filename == "llama-mini-attention-self-layer-2-head-3.svg"
     else:
         lines = data.decode("utf-8-sig").split("\r\n")
         loaded = models.load("llama-mini")
