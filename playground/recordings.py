@@ -70,8 +70,10 @@ def first_screen(design: str) -> str:
 
 def served(file_name: str) -> bytes | None:
     """The recording at `PLACE` under this name, as the browser reads it; None if there is none."""
-    names = [name for name in services.trained_models() if _file(name).is_file()]
-    return next((told(name) for name in names for told in (_told, _late) if _file_name(name, told) == file_name), None)
+    name = file_name.rpartition("-")[0]
+    if name not in services.trained_models() or not _file(name).is_file():
+        return None
+    return next((told(name) for told in (_told, _late) if _file_name(name, told) == file_name), None)
 
 
 @cache
