@@ -48,7 +48,7 @@ PATIENCE = 60  # seconds that a picture may take
 def run() -> Iterator[tuple]:
     """Rows of (label, value, numbers) for the benchmark table, each as soon as it is known."""
     group, tokens = _looked_at()
-    ours = _payload(group)
+    ours = payload_of(group)
     yield _row("lineage: all heads, payload", len(ours))
     pages = _bertviz(group, tokens)
     if pages is None:
@@ -72,7 +72,7 @@ def _looked_at():
     return group, list(inputs.sequences["text"].texts)
 
 
-def _payload(group) -> str:
+def payload_of(group) -> str:
     from models.inspection.head_labels import HeadLabels
     from playground import attention_payload
 
@@ -101,7 +101,7 @@ def _pictures(ours: str, pages: dict[str, str]) -> Iterator[tuple]:
     folder = os.environ.get("LINEAGE_BERTVIZ_SCRIPTS")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
-        yield _timed("lineage: all 144 maps drawn", median(_our_time(browser, ours) for _ in range(ROUNDS)))
+        yield _timed("lineage: all 144 maps drawn", median(time_to_draw(browser, ours) for _ in range(ROUNDS)))
         if folder is None:
             yield "bertviz: pictures", "LINEAGE_BERTVIZ_SCRIPTS names no folder"
         else:
@@ -110,7 +110,7 @@ def _pictures(ours: str, pages: dict[str, str]) -> Iterator[tuple]:
         browser.close()
 
 
-def _our_time(browser, payload: str) -> float:
+def time_to_draw(browser, payload: str) -> float:
     """From the payload as a string to all small maps on their canvases and the frame after."""
     from playground.page_head import STATIC
 
@@ -128,7 +128,8 @@ def _our_time(browser, payload: str) -> float:
           const all = Array.from({ length: group.layers * group.heads }, (_, place) => {
             const canvas = document.createElement('canvas');
             const [layer, head] = [Math.floor(place / group.heads), place % group.heads];
-            AttentionPicture.paintBytes(canvas, group.steps(layer, head), group.width, group.height);
+            const finest = group.probabilities.length - 1;
+            AttentionPicture.paintSteps(canvas, group.steps(layer, head), finest, group.width, group.height);
             return canvas; });
           document.body.append(...all);
           await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));

@@ -13,6 +13,7 @@ from models.inspection.inputs import inputs_of
 from models.inspection.rollout import rollout
 from playground import services
 from playground.trained_here import shelf
+from tests.benchmarks.bench_attention import payload_of, time_to_draw
 from tests.synthetic_heads import one_back
 
 DRAWN = ".maps-cell[aria-current]"
@@ -118,6 +119,12 @@ def test_switching_is_quick_and_asks_nobody(visit):
     assert first < 300
     assert switch < 16
     assert visitor.errors == []
+
+
+def test_the_benchmark_draws_with_the_scripts_of_the_page(chromium):
+    loaded = models.load("llama-mini")
+    (group,) = attention_of(loaded.model, inputs_of(loaded.config, loaded.tokenizer, "Tom sang."))
+    assert time_to_draw(chromium, payload_of(group)) > 0
 
 
 def test_long_texts_stay_interactive(visit):
