@@ -9,6 +9,7 @@ const AttentionMaps = (() => {
     previous: ["P", "#0072B2"], next: ["N", "#2b7aa8"], first: ["1", "#b85000"], self: ["S", "#8B4A9C"], same: ["=", "#a3467c"],
     induction: ["I", "#007a59"], separators: [".", "#8a6d00"], even: ["E", "#6b7178"],
   };
+  const PLAIN = new Set(["even", "self"]); // names of heads that bring a token nothing from a place of its choice
   const MOST_DRAWN = 1_200; // small maps of a group; a grid of more could not be told apart
 
   let current = null;
@@ -75,11 +76,11 @@ const AttentionMaps = (() => {
 
   // ---- what is chosen, kept in the address --------------------------------------------------------------------------
 
-  /** The head that bears its name most clearly, "group.layer.head"; the first where at most even ones have a name. */
+  /** The head that bears its name most clearly, "group.layer.head"; the first where only plain ones have any. */
   function clearest(groups) {
     let best = { score: 0, at: `${groups[0].name}.0.0` };
     for (const group of groups) {
-      group.labels.forEach((layer, l) => layer.forEach((names, h) => names.filter((name) => name !== "even").forEach((name) => {
+      group.labels.forEach((layer, l) => layer.forEach((names, h) => names.filter((name) => !PLAIN.has(name)).forEach((name) => {
         const score = group.scores[name][l][h];
         if (score > best.score) best = { score, at: `${group.name}.${l}.${h}` };
       })));
