@@ -59,8 +59,14 @@ time on {processor}, beside other work on the same machine.
 OPTIMIZERS = """Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas
 {betas[0]} and {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after
 {warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed
-{seed}. The loss curve is in `history.json`.{changes}
+{seed}. {positions}The loss curve is in `history.json`.{changes}
 """
+
+POSITIONS = {
+    "random": "",
+    "sinusoidal": "The table of positions began as sine waves. ",
+    "near": "Positions began so that heads look at neighbours (`models/training/first_positions.py`). ",
+}
 
 HEADS_BEGAN = """
 The head for masked tokens began as one that hands the encoder's vector on and prefers each token by the logarithm of its
@@ -192,6 +198,7 @@ def _training(recipe: Recipe, history: dict) -> str:
         "pairs": recipe.steps * recipe.rows,
         "warmup_steps": recipe.warmup_steps,
         "lengths": recipe.sequence_length,
+        "positions": POSITIONS[recipe.first_positions],
     }
     if recipe.short_length is not None:
         values["lengths"] = (
