@@ -23,6 +23,11 @@ DRAWN = {
 SECTIONS = ("compare", "lineage", "context")  # of the tab Compare
 OBJECTIVES = {"objectives": "bert", "pairs": "pairs", "sides": "sides"}  # sections of the tab Objectives
 EXPERTS = {"experts": "board", "router": "steps", "routers": "compare", "sizes": "sizes"}  # sections of the tab Experts
+# A click may fall between two drawings of the tabs, on a button that is there no more: then it is pressed again.
+OPENED = """id => { const button = document.getElementById(id);
+  const open = button.getAttribute('aria-selected') === 'true';
+  if (!open) button.click();
+  return open; }"""
 TOLD = """title => [...document.querySelectorAll('#build-title, #build-card')]
   .some((place) => place.checkVisibility() && place.innerText.includes(title))"""
 # The form of Build says so itself, each time the server has answered.
@@ -35,6 +40,7 @@ def show(visitor, view: str) -> None:
     tab = "compare" if view in SECTIONS else "objectives" if view in OBJECTIVES else view
     tab = "experts" if view in EXPERTS else tab
     visitor.page.locator(f"#tab-{tab}-button").click()
+    visitor.page.wait_for_function(OPENED, arg=f"tab-{tab}-button", polling=1000)
     if view in OBJECTIVES:
         visitor.page.locator(f"#objs-switch button[value={OBJECTIVES[view]}]").click()
     if view in EXPERTS:
