@@ -36,6 +36,11 @@ OPTIONS = {"locale": "en-US", "reduced_motion": "reduce"}
 LOOKS = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}  # what an open page can change
 READY = "html[data-ready]"
 NO_SCRIPTS = "favicon.ico"  # something of the same host
+ARRIVED, LEAVING = "the page is here", "the page is being left"
+TELL_WHERE = f"""if (self === top) {{
+  console.debug("{ARRIVED}");
+  addEventListener("beforeunload", () => console.debug("{LEAVING}"));
+}}"""
 PATIENCE = 60_000  # milliseconds: a busy machine is slow, not wrong
 
 
@@ -69,7 +74,11 @@ def address(chromium):
 
 
 class Visitor:
-    """Somebody with a page of the browser, who counts requests to other hosts (none is answered) and errors."""
+    """Somebody with a page of the browser, who counts requests to other hosts (none is answered) and errors.
+
+    Errors of a page that is being left do not count: Gradio breaks off the requests under way and complains of that, or
+    not, as the browser's hurry will have it; nobody sees it.
+    """
 
     def __init__(self, page, address: str):
         self.address = address
@@ -77,6 +86,7 @@ class Visitor:
         self.page = page
         self.strangers: list[str] = []
         self.errors: list[str] = []
+        self._leaving = False
         self._heard = {"request": self._look, "pageerror": self._fail, "console": self._read}
         for event, listener in self._heard.items():
             page.on(event, listener)
@@ -86,10 +96,13 @@ class Visitor:
             self.strangers.append(request.url)
 
     def _fail(self, error) -> None:
-        self.errors.append(str(error))
+        if not self._leaving:
+            self.errors.append(str(error))
 
     def _read(self, message) -> None:
-        if message.type == "error":
+        if message.text in (ARRIVED, LEAVING):
+            self._leaving = message.text == LEAVING
+        elif message.type == "error" and not self._leaving:
             self.errors.append(message.text)
 
     def open(self, query: str = "") -> "Visitor":
@@ -144,6 +157,7 @@ class Lobby:
         else:
             context = self.chromium.new_context(**options)
             context.set_default_timeout(PATIENCE)
+            context.add_init_script(TELL_WHERE)
             page = context.new_page()
         page.set_viewport_size(looks["viewport"])
         page.emulate_media(color_scheme=looks["color_scheme"])
