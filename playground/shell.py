@@ -8,6 +8,7 @@ import gradio as gr
 
 from models.errors import InputError
 from playground import objective_brought, recordings, services, token_shelf
+from playground.app_blocks import AppBlocks
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
 from playground.page_head import NAMES, STATIC, page_head, script
@@ -76,7 +77,7 @@ def build_app() -> gr.Blocks:
 def _assemble() -> tuple[gr.Blocks, list[TabParts]]:
     """The page, and what its tabs hand back."""
     handed = []
-    with gr.Blocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
+    with AppBlocks(title=say("en", "shell.title"), analytics_enabled=False, fill_width=True) as app:
         page, parts = _header()
         openings = {tab.id: carrier(f"opening-{tab.id}") for tab in TABS}
         with gr.Tabs(selected=TABS[0].id, overflow_behavior="wrap", elem_id="tabs") as tabs:
