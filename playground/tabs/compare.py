@@ -17,7 +17,7 @@ from playground.views.kv_context import context_payload
 from playground.views.lineage import lineage
 from playground.views.numbers import short
 
-SCRIPTS = ("compare.js", "kv_context.js")
+SCRIPTS = ("compare.js", "kv_sizes.js", "kv_picture.js", "kv_context.js")
 DESIGNS = ("left", "right", "kv_model")  # each a dropdown, and a carrier of its design string
 
 

@@ -19,7 +19,17 @@ from playground.tab import Page, Tab, TabParts
 from playground.transcript import Transcript, refused
 from playground.views.generation import TEMPLATE
 
-SCRIPTS = ("token_cells.js", "sampling.js", "next_token.js", "kept_run.js", "generate.js")
+SCRIPTS = (
+    "token_cells.js",
+    "sampling.js",
+    "next_token.js",
+    "kept_run.js",
+    "generate_format.js",
+    "generate_text.js",
+    "generate_tokens.js",
+    "generate_view.js",
+    "generate.js",
+)
 GROUPS = {"shape": ("temperature", "repetition_penalty"), "cut": ("top_k", "top_p", "min_p")}
 SLIDER_STEPS = {"temperature": 0.05, "top_k": 1, "top_p": 0.01, "min_p": 0.01, "repetition_penalty": 0.05}
 

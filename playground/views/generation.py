@@ -1,4 +1,4 @@
-"""A generated text as the payload that static/generate.js draws: JSON lines in one string that only grows.
+"""A generated text as the payload that static/generate_text.js reads: JSON lines in one string that only grows.
 
 Gradio sends only what was added to a string, so a line is paid for once. The kinds of lines: `start` (model, prompt,
 words, vocabulary), a `step` for each token, `progress`, `logits` (where they come at the end), `end`; or `refused`
@@ -14,7 +14,7 @@ import numpy as np
 
 from playground.views.numbers import exact
 
-# The component's skeleton; static/generate.js fills it. Nothing is ever put into it as markup.
+# The component's skeleton; static/generate_view.js fills it. Nothing is ever put into it as markup.
 TEMPLATE = """
 <article class="generate">
   <header><span class="generate-badge" hidden></span> <span class="generate-meta"></span></header>

@@ -1,4 +1,4 @@
-"""The payload of the context view: curves as numbers, and every word that `static/kv_context.js` puts on the page."""
+"""The payload of the context view: curves as numbers, and every word that `static/kv_*.js` put on the page."""
 
 import json
 

@@ -32,14 +32,7 @@ DESIGN = {
 }
 TEXT = "The old man lived in a small house near the sea. Every morning he walked down to the water. " * 12
 N_TOKENS = 64
-CLIENT = (
-    "asking.js",
-    "masking_parts.js",
-    "downloads.js",
-    "attention_numbers.js",
-    "attention_picture.js",
-    "attention_maps.js",
-)
+CLIENT = ("masking_parts.js", "attention_numbers.js", "attention_picture.js")
 ROUNDS = 5
 NOTEBOOK = "http://notebook.example/"
 PATIENCE = 60  # seconds that a picture may take

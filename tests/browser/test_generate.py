@@ -304,7 +304,7 @@ def test_text_on_tokens_keeps_its_contrast(page):
                 for (let share = 0; share <= 20; share += 1) {
                     const token = box.appendChild(document.createElement("span"));
                     token.className = "token";
-                    token.style.setProperty("--value", Generate.colour(share / 20));
+                    token.style.setProperty("--value", GenerateFormat.colour(share / 20));
                 }
                 await new Promise((resolve) => setTimeout(resolve, 200));
                 const styles = Array.from(box.children, (token) => getComputedStyle(token));
