@@ -114,6 +114,7 @@ class GenerateView {
   }
 
   draw() {
+    if (!this.text.words) return; // they come with a text, and the first one may be refused
     this.drawStatus();
     if (this.text.empty) return;
     this.tokens.draw();

@@ -1,6 +1,7 @@
 """What Generate refuses or lacks, in a browser: told in the page's language, and what was typed stays."""
 
 import pytest
+from playwright.sync_api import expect
 
 import models
 from tests.browser.generating import TINY, generate
@@ -74,5 +75,10 @@ def test_a_recording_that_does_not_come_is_told(arrive, answer):
     page.route("**/recorded/*", lambda route: route.fulfill(status=answer) if answer else route.abort())
     visitor.open("lang=zh&max_new_tokens=4")
     assert refused(page).startswith("未能取得预先录制的文本。")
+    page.locator("#generate-temperature input[type=number]").fill("9")
+    page.click("#generate-run")
+    expect(page.locator(".generate-error")).to_contain_text("超出范围")
+    page.locator("#generate-temperature input[type=number]").fill("0.5")
     generate(page)
     assert page.is_hidden(".generate-error")
+    assert [error for error in visitor.errors if "Failed to load resource" not in error] == []
