@@ -11,7 +11,7 @@ import playground.start  # noqa: F401 (prepares Gradio's import, so it comes bef
 from models.combinations import HEADS_OF, MASKS_OF
 from models.config import CHOICES
 from models.errors import InputError
-from playground import services
+from playground import limits
 from playground.design_api import build_design
 from playground.design_controls import options_of
 from playground.design_form import values_of
@@ -51,13 +51,13 @@ def test_the_refusal_of_a_giant_names_presets_that_run(name, instead):
 
 def test_the_refusal_names_a_depth_that_runs():
     shown = opened("gpt2-xl")
-    n_layers = services.deepest(shown.config)
+    n_layers = limits.deepest(shown.config)
     assert f"n_layers = {n_layers} or fewer" in used(shown, "en")[0]
-    services.check_size(shown.config.replace(n_layers=n_layers))
+    limits.check_size(shown.config.replace(n_layers=n_layers))
     with pytest.raises(InputError):
-        services.check_size(shown.config.replace(n_layers=n_layers + 1))
-    assert services.deepest(models.preset("gpt3-175b")) is None
-    assert services.deepest(GPT2) == GPT2.n_layers
+        limits.check_size(shown.config.replace(n_layers=n_layers + 1))
+    assert limits.deepest(models.preset("gpt3-175b")) is None
+    assert limits.deepest(GPT2) == GPT2.n_layers
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -339,5 +339,5 @@ def test_the_endpoint_takes_nested_overrides():
 def test_too_few_layers_for_experts_are_no_way_out():
     """One layer in two has experts, so that a single layer would be no such model."""
     shown = opened("switch-c-2048")
-    assert services.deepest(shown.config) is None
+    assert limits.deepest(shown.config) is None
     assert used(shown, "en")[1] is None
