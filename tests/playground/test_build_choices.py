@@ -112,9 +112,7 @@ def test_a_preset_says_whether_it_runs_here():
 
 
 def test_a_card_says_in_the_list_what_it_shows():
-    assert {name: word for word, name in preset_choices("deepseek-v3", "en")}["deepseek-r1"].endswith(
-        "as DeepSeek-V3"
-    )
+    assert {name: word for word, name in preset_choices("deepseek-v3", "en")}["deepseek-r1"].endswith("as DeepSeek-V3")
     assert preset_choices("gpt4", "en") == [("GPT-4 · no numbers", "gpt-4")]
 
 
@@ -153,7 +151,8 @@ def test_any_model_may_change_its_structure(name, structure):
     assert shown.values["head"] in HEADS_OF[structure]
     assert set(shown.config.mask_pattern) <= set(MASKS_OF[structure])
     again, updates = changed(shown)
-    assert set(updates) <= {"diagram", "form"}  # the form describes this very model; the picture no longer marks the change
+    # The form describes this very model; the picture no longer marks the change.
+    assert set(updates) <= {"diagram", "form"}
     assert sheet_without_number(again) == sheet_without_number(shown)
 
 
