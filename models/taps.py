@@ -32,6 +32,7 @@ class TapSpec:
 
 
 _RESIDUAL = ("B", "T", "D")
+_HEADS = ("B", "H", "T", "d_head")
 _SCORES = ("B", "H", "T", "S")
 _CHOSEN = ("B", "T", "n_experts_per_token")
 
@@ -39,23 +40,23 @@ _CHOSEN = ("B", "T", "n_experts_per_token")
 TAP_SPECS: dict[str, TapSpec] = {
     "embed": TapSpec(_RESIDUAL, "What enters the first layer: token embeddings, with positions added where they are."),
     "layers.{i}.resid_pre": TapSpec(_RESIDUAL, "The residual stream as layer i receives it."),
-    "layers.{i}.attn.q": TapSpec(("B", "H", "T", "d_head"), "Queries, after the rotation where there is one."),
+    "layers.{i}.attn.q": TapSpec(_HEADS, "Queries, after the rotation where there is one."),
     "layers.{i}.attn.k": TapSpec(("B", "K", "S", "d_head"), "Keys, after the rotation, those of the cache included."),
     "layers.{i}.attn.v": TapSpec(("B", "K", "S", "d_head"), "Values, those of the cache included."),
     "layers.{i}.attn.scores": TapSpec(_SCORES, "Scaled q·k plus position bias, masked entries at -inf."),
     "layers.{i}.attn.probs": TapSpec(_SCORES, "Attention probabilities; each row sums to one."),
-    "layers.{i}.attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of values, before o_proj."),
-    "layers.{i}.attn.global_q": TapSpec(("B", "H", "T", "d_head"), "Queries of Longformer's global tokens, for all tokens."),
+    "layers.{i}.attn.head_out": TapSpec(_HEADS, "Each head's weighted sum of values, before o_proj."),
+    "layers.{i}.attn.global_q": TapSpec(_HEADS, "Queries of Longformer's global tokens, for all tokens."),
     "layers.{i}.attn.global_k": TapSpec(("B", "H", "S", "d_head"), "The keys that its global tokens read."),
     "layers.{i}.attn.global_v": TapSpec(("B", "H", "S", "d_head"), "The values that its global tokens read."),
     "layers.{i}.attn.out": TapSpec(_RESIDUAL, "What attention computes, before a norm after it."),
     "layers.{i}.resid_mid": TapSpec(_RESIDUAL, "The residual stream between attention and feed-forward."),
-    "layers.{i}.cross_attn.q": TapSpec(("B", "H", "T", "d_head"), "Queries of the decoder to the encoder's memory."),
+    "layers.{i}.cross_attn.q": TapSpec(_HEADS, "Queries of the decoder to the encoder's memory."),
     "layers.{i}.cross_attn.k": TapSpec(("B", "K", "S", "d_head"), "Keys of the memory's tokens."),
     "layers.{i}.cross_attn.v": TapSpec(("B", "K", "S", "d_head"), "Values of the memory's tokens."),
     "layers.{i}.cross_attn.scores": TapSpec(_SCORES, "Scaled q·k, padding of the memory at -inf."),
     "layers.{i}.cross_attn.probs": TapSpec(_SCORES, "What share of the memory each decoded token reads."),
-    "layers.{i}.cross_attn.head_out": TapSpec(("B", "H", "T", "d_head"), "Each head's weighted sum of the memory's values."),
+    "layers.{i}.cross_attn.head_out": TapSpec(_HEADS, "Each head's weighted sum of the memory's values."),
     "layers.{i}.cross_attn.out": TapSpec(_RESIDUAL, "What cross-attention computes, before a norm after it."),
     "layers.{i}.resid_cross": TapSpec(_RESIDUAL, "The residual stream between cross-attention and feed-forward."),
     "layers.{i}.ffn.router_in": TapSpec(_RESIDUAL, "What the router of a mixture reads."),

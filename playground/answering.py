@@ -1,6 +1,6 @@
 """How a script of the page asks the server: JSON in, JSON out.
 
-Such functions bypass Gradio's queue, so each checks what it gets and takes one of the turns of `services` to compute.
+Such functions bypass Gradio's queue, so each checks what it gets and takes a `turn` to compute.
 """
 
 import functools

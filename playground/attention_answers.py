@@ -2,7 +2,7 @@
 
 import base64
 
-from playground import services
+from playground import model_facts
 from playground.answering import answering
 from playground.attention_openings import suited_text
 from playground.attention_subject import Looked, looked_at, most_tokens
@@ -30,7 +30,7 @@ def attention_opening(asked: dict, lang: str) -> dict:
         "words": {section: words_under(prefix, lang) for section, prefix in WORDS.items()},
         "passages": [{"title": one["title"], "text": one["text"]} for one in passages(lang)],
         "limits": {"text": TEXTS["att_text"], "part": LIMITS["att_part"][1]},
-        "trained": [{"name": name, "title": services.title(name)} for name in services.models_with_weights()],
+        "trained": [{"name": name, "title": model_facts.title(name)} for name in model_facts.models_with_weights()],
     }
 
 
@@ -50,7 +50,7 @@ def reading(looked: Looked, lang: str) -> dict:
     sentences with a way on."""
     config, inputs = looked.loaded.config, looked.inputs
     return {
-        "title": services.called(looked.known, lang),
+        "title": model_facts.called(looked.known, lang),
         "trained": looked.known.trained,
         "structure": config.structure,
         "takes_second": config.structure in ("encoder_decoder", "prefix_decoder") or config.n_segments > 1,

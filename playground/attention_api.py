@@ -4,7 +4,6 @@ import base64
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground import services
 from playground.answering import read_whole
 from playground.attention_answers import reading
 from playground.attention_subject import looked_at
@@ -12,6 +11,7 @@ from playground.i18n import language
 from playground.maps_answers import pass_of
 from playground.session import DEFAULT_MODEL
 from playground.tab import refusals
+from playground.turns import turn
 from playground.views.numbers import exact
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def attention(
             raise InputError("not_a_choice", field="format", value=format, allowed=", ".join(FORMATS))
         looked = looked_at({"design": model, "text": text, "second": second, "part": part, "picture": picture})
         read_whole("part", part, 0, looked.inputs.parts - 1)
-        with services.turn():
+        with turn():
             groups = [_only(group, layer, head) for group in pass_of(looked)]
             told = [_described(group, looked.inputs.sequences) for group in groups]
         as_file = format == "safetensors"

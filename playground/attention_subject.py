@@ -8,10 +8,11 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.inspection.groups import groups_of
 from models.tokenizers.interface import check_text
-from playground import services
+from playground import model_facts, services
 from playground.answering import read_whole
 from playground.attention_written import written_text
 from playground.session import LIMITS, TEXTS
+from playground.turns import turn
 
 if TYPE_CHECKING:
     import models
@@ -28,7 +29,7 @@ class Looked:
     cut: the text had more characters than are read. generated: it is that of Generate, of which the model has written
     `n_written` tokens, that there is room for or not. picture: the name of what a model of images is shown."""
 
-    known: services.InHand
+    known: model_facts.InHand
     loaded: "models.Loaded"
     inputs: "Inputs"
     own: bool
@@ -75,7 +76,7 @@ def looked_at(asked: dict) -> Looked:
         raise InputError("not_a_text", field="picture", value=picture)
     part = read_whole("part", asked.get("part", 0), *LIMITS["att_part"])
     written: tuple[int, ...] = ()
-    known = services.inhand(design)
+    known = model_facts.inhand(design)
     check_picture(known.config)
     generated = asked.get("from") == "generate"
     if known.config.image is None and not generated and not text.strip():
@@ -91,7 +92,7 @@ def looked_at(asked: dict) -> Looked:
         text = prompt_ids if loaded.config.structure == "decoder" else _text({"text": asked.get("prompt", "")}, "text")
     own = not generated and not second and not written and _writes_beside(loaded.config)
     if own:
-        with services.turn():
+        with turn():
             written = _own_words(loaded, text, most)
     given = second if second or not written else written
     inputs = inputs_of(loaded.config, loaded.tokenizer, text, given, most, part, picture)

@@ -5,10 +5,10 @@ import time
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground import services
 from playground.generation import SETTINGS, in_chunks, observe, read_settings
 from playground.session import DEFAULTS, as_text
 from playground.subject import read, take
+from playground.turns import turn
 
 if TYPE_CHECKING:
     import models
@@ -46,7 +46,7 @@ def _again(loaded: "models.Loaded", reading, sampling, most: int) -> tuple[int, 
     ids: list[int] = []
     begun = time.monotonic()
     steps = observe(loaded, reading, sampling, most)
-    for chunk, _ in in_chunks(steps, CHUNK_SECONDS, services.turn, threading.Event()):
+    for chunk, _ in in_chunks(steps, CHUNK_SECONDS, turn, threading.Event()):
         ids += [one.step.token_id for one in chunk]
         if time.monotonic() - begun > MAX_SECONDS:
             break

@@ -4,9 +4,9 @@ import re
 
 from models.errors import InputError
 from models.forerunners.recipe import RECIPES
-from playground import services
 from playground.answering import answering, read_whole
 from playground.session import TEXTS
+from playground.turns import turn
 
 MAX_LIST = 24  # entries of the list that target attention looks over
 COMMA = re.compile("[,，、]")
@@ -21,7 +21,7 @@ def before_translation(asked: dict, lang: str) -> dict:
     kind = _kind(asked)
     text = _text(asked, "before_text")
     translator = shipped(kind)
-    with services.turn():
+    with turn():
         found = translator.translate(text)
     return before_payload.translation(kind, translator, found, scores_of(kind))
 
@@ -35,7 +35,7 @@ def before_step(asked: dict, lang: str) -> dict:
     kind = _kind(asked)
     text = _text(asked, "before_text")
     translator = shipped(kind)
-    with services.turn():
+    with turn():
         found = translator.translate(text)
         step = read_whole("step", asked.get("step", 0), 0, 99)
         step = min(step, len(found.characters) - 1)
@@ -62,7 +62,7 @@ def before_target(asked: dict, lang: str) -> dict:
         raise InputError("before_empty_list")
     if len(entries) > MAX_LIST:
         raise InputError("before_long_list", n_entries=len(entries), limit=MAX_LIST)
-    with services.turn():
+    with turn():
         return before_payload.target(query, entries)
 
 

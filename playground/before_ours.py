@@ -5,8 +5,9 @@ import torch
 import models
 from models.inspection.inputs import inputs_of
 from models.prompts import prompt_for
-from playground import services
+from playground import model_facts, services
 from playground.i18n import say
+from playground.turns import turn
 from playground.whatif_payload import readable
 
 TRANSLATOR = "transformer-mini"
@@ -18,7 +19,7 @@ def compared(text: str, lang: str) -> dict:
     average of the heads first, to four digits."""
     loaded = services.hold(TRANSLATOR)
     prompt = prompt_for(loaded.config, loaded.tokenizer, text)
-    with services.turn():
+    with turn():
         steps = models.generate(loaded.model, prompt.ids, models.Sampling(temperature=0), LONGEST, prompt.stop_ids)
         written = tuple(step.token_id for step in steps)
         inputs = inputs_of(loaded.config, loaded.tokenizer, text, written)
@@ -27,7 +28,7 @@ def compared(text: str, lang: str) -> dict:
     layers = range(loaded.config.n_layers)
     # The row at a token is the look for the one after it.
     maps = [trace[f"decoder.layers.{layer}.cross_attn.probs"][0][:, : len(written)] for layer in layers]
-    title = services.title(TRANSLATOR)
+    title = model_facts.title(TRANSLATOR)
     return {
         "model": title,
         "about": say(lang, "before.view.about_ours", title=title),

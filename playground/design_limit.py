@@ -2,7 +2,7 @@
 
 from models.config import ModelConfig
 from models.errors import InputError
-from playground import services
+from playground import limits
 from playground.i18n import explain, say
 from playground.preset_lists import near_presets
 from playground.views.control_note import limit, limit_html
@@ -12,7 +12,7 @@ from playground.views.numbers import exact
 
 def limit_note(config: ModelConfig, lang: str) -> str:
     """HTML for the place under the button; empty for a design that runs here and writes text."""
-    error = services.refusal(config)
+    error = limits.refusal(config)
     if error is None:
         return "" if writes(config) else limit(say(lang, silent_key(config)))
     if error.code == "model_too_large":
@@ -22,7 +22,7 @@ def limit_note(config: ModelConfig, lang: str) -> str:
 
 def is_usable(config: ModelConfig) -> bool:
     """Whether this machine runs the design."""
-    return services.refusal(config) is None
+    return limits.refusal(config) is None
 
 
 def invalid_note(control: str | None, lang: str) -> str:
@@ -55,6 +55,6 @@ def way_out(base: str, config: ModelConfig, error: InputError, lang: str) -> str
     """Why a design cannot be taken in hand, and what can instead: a depth of this design, presets like its own."""
     names = say(lang, "build.limit.comma").join(near_presets(base))
     params = {"reason": explain(lang, error), "names": names}
-    if n_layers := services.deepest(config):
+    if n_layers := limits.deepest(config):
         return say(lang, "build.limit.shallower", n_layers=exact(n_layers), **params)
     return say(lang, "build.limit.smaller", **params)

@@ -6,7 +6,7 @@ import models
 from models.account import measure
 from models.config import ModelConfig
 from models.errors import InputError
-from playground import services
+from playground.turns import turn
 
 MAX_LAYERS = 1_000  # a layer takes milliseconds to build even without its weights
 
@@ -22,5 +22,5 @@ def counted(config: ModelConfig) -> dict[str, int]:
 
 @lru_cache(maxsize=64)
 def _counted(config: ModelConfig) -> dict[str, int]:
-    with services.turn():
+    with turn():
         return measure(models.build(config, device="meta"))

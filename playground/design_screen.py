@@ -148,9 +148,7 @@ def measured(shown: Shown, lang: str, counts: dict[str, int]) -> tuple[Shown, di
     return told, _replaced(shown, told)
 
 
-def refuse(
-    shown: Shown, lang: str, base: str, values: Values, error: InputError, cache: Cache
-) -> tuple[Shown, dict]:
+def refuse(shown: Shown, lang: str, base: str, values: Values, error: InputError, cache: Cache) -> tuple[Shown, dict]:
     """The screen of an impossible design: the reason beside its control, the last valid picture marked as such."""
     texts, beside = dict(shown.texts), shown.beside
     if shown.config:  # the figures of the last valid design go on following their own controls

@@ -1,13 +1,13 @@
 """What the scripts of the tab of experts ask of the server."""
 
 from models.errors import InputError
-from playground import services
 from playground.answering import answering
 from playground.expert_models import IN_HAND, in_hand, name_of, small_mixtures
 from playground.expert_sizes import CONTEXT, published_sizes
 from playground.i18n import words_under
 from playground.objective_passages import passages
 from playground.session import DEFAULTS
+from playground.turns import turn
 
 
 @answering
@@ -56,7 +56,7 @@ def experts_habits(asked: dict, lang: str) -> dict:
     of = asked.get("of")
     if isinstance(of, bool) or not isinstance(of, int) or not 0 <= of < len(run.layers):
         raise InputError("out_of_range", field="layer", value=of, low=0, high=len(run.layers) - 1)
-    with services.turn():
+    with turn():
         return expert_payload.habits_payload(run, of)
 
 

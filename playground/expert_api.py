@@ -4,9 +4,9 @@ import base64
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground import services
 from playground.i18n import language
 from playground.tab import refusals
+from playground.turns import turn
 from playground.views.numbers import exact
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def routing(
         asked = expert_look.asked_of({"model": model, "text": text, "target": target, **settings})
         run = expert_look.passed(asked)
         as_file = format == "safetensors"
-        with services.turn():
+        with turn():
             layers = [_told(run, place) for place in range(len(run.layers))]
             if not as_file:
                 _add_arrays(layers, run)

@@ -12,10 +12,10 @@ from models.inspection.routing import Rerouting, RoutedLayer, look, sparse_layer
 from models.objectives.marks import marks_of
 from models.objectives.span_corruption import span_corruption
 from models.tokenizers import Tokenizer
-from playground import services
 from playground.design_strings import as_text
 from playground.expert_models import ExpertModel, find, hold
 from playground.session import LIMITS, TEXTS
+from playground.turns import turn
 from playground.views.numbers import exact
 
 MOST_TOKENS = 256  # read at once
@@ -133,7 +133,7 @@ def _run(asked: Asked) -> Pass:
     longest = max(map(len, inputs.sequences.values()))
     if (scores := n_layers * longest * found.config.moe.n_experts) > MOST_SCORES:
         raise InputError("experts_too_many", scores=exact(scores), limit=exact(MOST_SCORES))
-    with services.turn():
+    with turn():
         layers = look(loaded.model, inputs.arguments, _again(asked, loaded.model) if asked.is_changed else None)
     return Pass(found, loaded.tokenizer, inputs, layers, corrupted)
 

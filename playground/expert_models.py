@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import models
 from models.config import ModelConfig
 from models.errors import InputError
-from playground import services
+from playground import limits, model_facts, services
 
 if TYPE_CHECKING:
     from models import Loaded
@@ -45,8 +45,8 @@ def in_hand(design: object, lang: str) -> ExpertModel | None:
     if not isinstance(design, str):
         return None
     try:
-        services.check_design(design)
-        found = replace(_listed(IN_HAND, design), title=services.called(services.inhand(design), lang))
+        limits.check_design(design)
+        found = replace(_listed(IN_HAND, design), title=model_facts.called(model_facts.inhand(design), lang))
     except InputError:
         return None
     return None if found.config.moe is None else found
@@ -55,13 +55,13 @@ def in_hand(design: object, lang: str) -> ExpertModel | None:
 def name_of(design: object, lang: str) -> str | None:
     """What the model in hand is called; None if there is none."""
     try:
-        return services.called(services.inhand(design), lang) if isinstance(design, str) else None
+        return model_facts.called(model_facts.inhand(design), lang) if isinstance(design, str) else None
     except InputError:
         return None
 
 
 def _listed(name: str, design: str) -> ExpertModel:
-    known = services.inhand(design)
+    known = model_facts.inhand(design)
     return ExpertModel(name, known.name, known.trained, design, known.config)
 
 
@@ -69,7 +69,7 @@ def find(design: object) -> ExpertModel:
     """The model of a design string; raises `InputError` where it is none, is too large here, or has no experts."""
     if not isinstance(design, str):
         raise InputError("not_a_text", field="model", value=design)
-    services.check_design(design)
+    limits.check_design(design)
     found = _listed(design, design)
     if found.config.moe is None:
         names = ", ".join(one.name for one in small_mixtures())
@@ -78,5 +78,5 @@ def find(design: object) -> ExpertModel:
 
 
 def hold(found: ExpertModel) -> "Loaded":
-    """That model, ready to run; take one of the turns of `services` to run it."""
+    """That model, ready to run; take a `turn` to run it."""
     return services.hold(found.design)

@@ -17,8 +17,8 @@ import models
 from models.errors import InputError
 from models.sampling_settings import Sampling
 from playground.prompt_reading import Reading
-from playground.services import GLANCE
 from playground.session import LIMITS
+from playground.turns import GLANCE
 from playground.views.numbers import exact
 
 STAGES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")

@@ -3,12 +3,12 @@
 import threading
 
 from models.tokenizers import Tokenizer
-from playground import services
 from playground.generation import Observed, in_chunks, observe, read_settings
 from playground.i18n import language
 from playground.session import DEFAULT_MODEL, DEFAULTS, LIMITS, as_text
 from playground.subject import read, take
 from playground.tab import refusals
+from playground.turns import turn
 
 CHUNK_SECONDS = 0.5
 BOUNDS = {name: LIMITS[name] for name in ("seed", "max_new_tokens")}  # the stages may go beyond the sliders
@@ -62,7 +62,7 @@ def generate_text(
         reading = read(subject, prompt, chat, most)
         tokens, finish = [], None
         for chunk, finish in in_chunks(  # noqa: B007 (the last one is the answer's)
-            observe(loaded, reading, sampling, most), CHUNK_SECONDS, services.turn, threading.Event()
+            observe(loaded, reading, sampling, most), CHUNK_SECONDS, turn, threading.Event()
         ):
             tokens += [_described(tokenizer, observed) for observed in chunk]
     return {

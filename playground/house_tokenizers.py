@@ -16,8 +16,8 @@ MASKING_TOKENIZER = "wordpiece-4k"
 
 
 def tokenizer_of(weights: str | None) -> Tokenizer | None:
-    """The tokenizer of trained weights, which stay where they are, by the name that `services.InHand` has for them; None for
-    random ones and for those of packages, which are opened as a whole."""
+    """The tokenizer of trained weights, which stay where they are, by the name that `InHand` has for them; None for random
+    ones and for those of packages, which are opened as a whole."""
     if is_here(weights):
         return shelf.get(weights).loaded.tokenizer
     return _shipped(weights) if weights and (ZOO / weights).is_dir() else None

@@ -4,9 +4,9 @@ import time
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground import services
 from playground.answering import answering, read_whole
 from playground.attention_subject import Looked, looked_at
+from playground.turns import turn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ def attention_maps(asked: dict, lang: str) -> dict:
     from playground import attention_payload
 
     looked = looked_at(asked)
-    with services.turn():
+    with turn():
         begun = time.perf_counter()
         groups = pass_of(looked)
         seconds = time.perf_counter() - begun
@@ -47,7 +47,7 @@ def attention_exact(asked: dict, lang: str) -> dict:
     if combine not in COMBINED:
         raise InputError("not_a_choice", field="combine", value=combine, allowed=", ".join(COMBINED))
     looked = looked_at(asked)
-    with services.turn():
+    with turn():
         groups = pass_of(looked)
         group, layer, head = pick(groups, asked.get("group"), asked.get("layer"), asked.get("head"))
         rows = _combined(group, layer, head, combine, asked.get("contribution") is True)

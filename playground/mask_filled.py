@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground import services
 from playground.answering import read_whole
 from playground.objective_models import hold_masked
+from playground.turns import turn
 from playground.views.numbers import exact
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def filled(text: object, model: object, top_k: object, second: object = "") -> d
         raise InputError("fill_mask_none")
     if len(ids) > loaded.config.max_seq_len:
         raise InputError("fill_mask_too_long", n_tokens=len(ids), max_seq_len=loaded.config.max_seq_len)
-    with services.turn(), torch.inference_mode():
+    with turn(), torch.inference_mode():
         heard = torch.tensor([segments]) if loaded.config.n_segments else None
         read = torch.tensor([ids])
         out = loaded.model(read, token_type_ids=heard, logits_at=read == mask_id)

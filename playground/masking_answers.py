@@ -1,7 +1,7 @@
 """What the script of the section "BERT, step by step" asks of the server."""
 
-from playground import services
 from playground.answering import answering
+from playground.turns import turn
 
 N_TOGETHER = 6  # likeliest tokens at each of two places
 N_FILLED = 5  # and at each [MASK] that a visitor wrote
@@ -14,7 +14,7 @@ def mask_steps(asked: dict, lang: str) -> dict:
     from playground.masking_request import masked_text, two_places
 
     listed, loaded, made = masked_text(asked)
-    with services.turn():
+    with turn():
         run = masking_pass.run(loaded.model, made)
     reply = masking_payload.steps(listed, loaded.tokenizer, asked["text"], made, run, lang)
     return {**reply, "two": two_places(asked.get("two"), made, loaded.tokenizer)}
@@ -28,7 +28,7 @@ def mask_looks(asked: dict, lang: str) -> dict:
     from playground.masking_request import masked_text
 
     _, loaded, made = masked_text(asked)
-    with services.turn():
+    with turn():
         drawn = [one.fate.drawn for one in made.thrown]
         found = looks(loaded.model, made.ids, made.segments, made.positions, made.marks.mask, drawn)
     return masking_payload.looks(loaded.tokenizer, made, found)
@@ -46,7 +46,7 @@ def mask_joint(asked: dict, lang: str) -> dict:
     places = two_places(asked.get("two"), made, loaded.tokenizer)
     if places is None:
         raise InputError("mask_two_alike")
-    with services.turn():
+    with turn():
         found = joint(loaded.model, made.ids, made.segments, places, made.marks.mask, N_TOGETHER)
     return masking_payload.joint(loaded.tokenizer, made, places, found)
 

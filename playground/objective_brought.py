@@ -9,7 +9,7 @@ from pathlib import Path
 from models.config import ModelConfig
 from models.errors import InputError
 from models.hub import is_hub_id
-from playground import services
+from playground import limits, services, turns
 from playground.house_tokenizers import MASKED_HEADS
 from playground.objective_models import MaskedModel, absent_models, find_masked, keep_brought, known_model
 
@@ -53,7 +53,7 @@ def bring(source: object) -> MaskedModel:
 def _turn_to_bring() -> Iterator[None]:
     """Waits as long as for a turn to compute: a download may take minutes, and each who waits holds one of the server's
     threads. Raises `InputError` "busy" after that."""
-    if not _one_at_a_time.acquire(timeout=services.PATIENCE):
+    if not _one_at_a_time.acquire(timeout=turns.PATIENCE):
         raise InputError("busy")
     try:
         yield
@@ -81,7 +81,7 @@ def _folder(name: str) -> Path:
 def _check_config(name: str, config: ModelConfig) -> None:
     if config.structure != "encoder" or config.image is not None:
         raise InputError("brought_no_masks", name=name)
-    services.check_size(config)
+    limits.check_size(config)
 
 
 def _check_head(name: str, config: ModelConfig) -> None:

@@ -10,7 +10,7 @@ from models.config import ModelConfig
 from models.errors import InputError
 from models.installed import INSTALLABLE, installed_config, installed_file, offered_models
 from models.tokenizers import Tokenizer
-from playground import house_tokenizers, services
+from playground import house_tokenizers, model_facts, services
 from playground.house_tokenizers import MASKED_HEADS
 from playground.trained_here import is_here
 
@@ -40,7 +40,7 @@ class MaskedModel:
 
     @property
     def is_shipped(self) -> bool:
-        return self.name in services.trained_models()
+        return self.name in model_facts.trained_models()
 
 
 _brought: dict[str, MaskedModel] = {}
@@ -49,12 +49,12 @@ _brought: dict[str, MaskedModel] = {}
 def masked_models() -> list[MaskedModel]:
     """Every trained one that is here, shipped or installed; without any, one with random weights, which says so. What a
     visitor brought is listed for nobody else: see `find_masked`."""
-    known = [(name, services.inhand(name)) for name in services.models_with_weights()]
+    known = [(name, model_facts.inhand(name)) for name in model_facts.models_with_weights()]
     masked = [(name, one) for name, one in known if one.config.head in MASKED_HEADS]
     found = [MaskedModel(name, one.name, True, one.config) for name, one in masked]
     if found:
         return found
-    one = services.inhand(BERT)
+    one = model_facts.inhand(BERT)
     return [MaskedModel(BERT, one.name, False, one.config)]
 
 
@@ -76,10 +76,12 @@ def known_model(name: object, lang: str = "en") -> MaskedModel | None:
 def _trained_here(name: str, lang: str) -> MaskedModel | None:
     """A visitor's own, as long as it is kept."""
     try:
-        one = services.inhand(name)
+        one = model_facts.inhand(name)
     except InputError:
         return None
-    return MaskedModel(name, services.called(one, lang), True, one.config) if one.config.head in MASKED_HEADS else None
+    return (
+        MaskedModel(name, model_facts.called(one, lang), True, one.config) if one.config.head in MASKED_HEADS else None
+    )
 
 
 def find_masked(name: object) -> MaskedModel:
@@ -90,12 +92,12 @@ def find_masked(name: object) -> MaskedModel:
     if found := known_model(name):
         return found
     if name in absent_models():
-        raise InputError("model_not_installed", name=services.title(name), command=INSTALLABLE[name].command)
+        raise InputError("model_not_installed", name=model_facts.title(name), command=INSTALLABLE[name].command)
     raise InputError("not_a_choice", field="model", value=name, allowed=", ".join(one.name for one in masked_models()))
 
 
 def hold_masked(name: object) -> "tuple[MaskedModel, models.Loaded]":
-    """That model, ready to run; take one of the turns of `services` to run it."""
+    """That model, ready to run; take a `turn` to run it."""
     found = find_masked(name)
     return found, services.hold(found.name) if found.folder is None else services.hold_folder(found.folder)
 

@@ -1,7 +1,7 @@
 """What the tab of objectives needs to begin: its words, the models that answer, passages to choose from."""
 
 from models.installed import INSTALLABLE
-from playground import services
+from playground import model_facts
 from playground.answering import answering
 from playground.i18n import words_under
 from playground.objective_brought import bring
@@ -23,7 +23,9 @@ def objective_opening(asked: dict, lang: str) -> dict:
     return {
         "words": {section: words_under(prefix, lang) for section, prefix in WORDS.items()},
         "models": [_listed(one) for one in masked_models()],
-        "absent": [{"title": services.title(name), "command": INSTALLABLE[name].command} for name in absent_models()],
+        "absent": [
+            {"title": model_facts.title(name), "command": INSTALLABLE[name].command} for name in absent_models()
+        ],
         "passages": passages(lang),
         "limits": {"text": TEXTS["obj_text"], "seed": LIMITS["obj_seed"][1]},
     }

@@ -1,10 +1,10 @@
 """The endpoint /next_sentence."""
 
-from playground import services
 from playground.i18n import language
 from playground.objective_models import BERT
 from playground.pair_judging import hold_judge, judge, typed_pair
 from playground.tab import refusals
+from playground.turns import turn
 
 
 def next_sentence(first: str, second: str, model: str = BERT, lang: str = "en") -> dict:
@@ -28,7 +28,7 @@ def next_sentence(first: str, second: str, model: str = BERT, lang: str = "en") 
     with refusals(language(lang)):
         found, loaded = hold_judge(model)
         pair = typed_pair(first, second, loaded.tokenizer)
-        with services.turn():
+        with turn():
             judged = judge(loaded, pair)
     return {
         "model": found.name,

@@ -58,7 +58,7 @@ def _ids(part: str, text: object, tokenizer: Tokenizer) -> tuple[int, ...]:
 
 
 def judge(loaded: "models.Loaded", pair: "Pair") -> Judged:
-    """Runs the model on a pair, cut to its context. Call it in one of the turns of `services`."""
+    """Runs the model on a pair, cut to its context. Call it in a `turn`."""
     from torch import Generator
 
     from models.objectives import marks_of

@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from models.tokenizers.interface import Tokenizer
-from playground import services
 from playground.objective_models import tokenizer_of
 from playground.pair_building import parts_of
 from playground.pair_documents import GROUPS, read, texts_of
 from playground.pair_judging import probabilities
+from playground.turns import turn
 
 if TYPE_CHECKING:
     import models
@@ -110,7 +110,7 @@ class Scoreboard:
         with self._lock:
             while len(self._judged) < end:
                 start = len(self._judged)
-                with services.turn():
+                with turn():
                     self._judged += probabilities(loaded, [one.pair for one in self.pairs[start : start + AT_ONCE]])
             return self._judged[:end]
 

@@ -5,7 +5,6 @@ from functools import cache
 
 from models.errors import InputError
 from models.tokenizers import Tokenizer
-from playground import services
 from playground.answering import answering, read_whole
 from playground.i18n import say
 from playground.objective_models import best_reader, find_masked, known_model, masked_models, tokenizer_of
@@ -14,6 +13,7 @@ from playground.pair_documents import COLLECTIONS, GROUPS, OWN, Document, docume
 from playground.pair_judging import hold_judge, judge, typed_pair
 from playground.pair_score import languages_of, scoreboard, summary
 from playground.session import LIMITS
+from playground.turns import turn
 
 
 @answering
@@ -57,7 +57,7 @@ def _file(model: str) -> str:
 def pairs_build(asked: dict, lang: str) -> dict:
     """The documents as sentences, how well the model reads them, and what was drawn for each pair."""
     found, loaded = hold_judge(asked.get("model"))
-    with services.turn():
+    with turn():
         documents, drawn = _drawn(asked, loaded)
         built = building(documents, drawn, loaded.tokenizer, asked["tokens"])
         return {**built, "reading": reading(documents, found.name, loaded.tokenizer)}
@@ -79,7 +79,7 @@ def reading(documents: list[Document], name: str, tokenizer: Tokenizer) -> dict:
 def pairs_judge(asked: dict, lang: str) -> dict:
     """What the model says of pair number `at` of those that `pairs_build` gives for the same request."""
     _, loaded = hold_judge(asked.get("model"))
-    with services.turn():
+    with turn():
         _, drawn = _drawn(asked, loaded)
         at = read_whole("at", asked.get("at"), 0, len(drawn) - 1)
         return asdict(judge(loaded, drawn[at].pair))
@@ -95,7 +95,7 @@ def pairs_ask(asked: dict, lang: str) -> dict:
     """What the model says of two typed texts."""
     _, loaded = hold_judge(asked.get("model"))
     pair = typed_pair(asked.get("first"), asked.get("second"), loaded.tokenizer)
-    with services.turn():
+    with turn():
         return asdict(judge(loaded, pair))
 
 

@@ -8,7 +8,7 @@ from functools import cache
 import models
 from models.errors import InputError
 from models.presets import Card, PresetInfo
-from playground import services
+from playground import limits, model_facts
 from playground.i18n import say
 from playground.views.numbers import short
 
@@ -67,7 +67,7 @@ def first_of(family: str) -> str:
 def runs_here(name: str) -> bool:
     """Whether this machine builds the preset."""
     try:
-        services.check_design(name)
+        limits.check_design(name)
     except InputError:
         return False
     return True
@@ -76,7 +76,7 @@ def runs_here(name: str) -> bool:
 def near_presets(name: str) -> list[str]:
     """Titles of presets to take instead of one that is too large: those of its family that run here, else the trained."""
     own = [info.title for info in _members(family_of(name)) if runs_here(info.name)]
-    return own or [services.title(trained) for trained in services.presets_with_weights()]
+    return own or [model_facts.title(trained) for trained in model_facts.presets_with_weights()]
 
 
 @cache
@@ -101,4 +101,4 @@ def _hollow(info: PresetInfo) -> str:
 
 
 def _star(members: tuple[PresetInfo, ...] | list[PresetInfo]) -> str:
-    return "★ " if {info.name for info in members} & set(services.presets_with_weights()) else ""
+    return "★ " if {info.name for info in members} & set(model_facts.presets_with_weights()) else ""

@@ -2,7 +2,7 @@
 
 from models.errors import InputError
 from models.tokenizers import Tokenizer
-from playground import services
+from playground import model_facts
 from playground.house_tokenizers import tokenizer_of
 from playground.i18n import say
 
@@ -41,7 +41,7 @@ def suited(prompt: str, way: str) -> str:
 def way_in_hand(design: str) -> str:
     """What the model of a design string does with a prompt; a decoder is known without torch, no model is loaded."""
     try:
-        known = services.inhand(design)
+        known = model_facts.inhand(design)
     except InputError:
         return "continue"
     tokenizer = tokenizer_of(known.weights)

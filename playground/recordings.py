@@ -12,7 +12,7 @@ from pathlib import Path
 
 import models
 from models.installed import INSTALLABLE, installed_file
-from playground import services, transcript
+from playground import limits, model_facts, transcript
 from playground.design_limit import silent_key, writes
 from playground.generation import SETTINGS, observe, read_settings
 from playground.house_tokenizers import tokenizer_of
@@ -33,7 +33,7 @@ def record(name: str) -> dict:
     loaded = models.load(name)
     settings = {"prompt": opening_prompt(way_in_hand(name)), **{name: DEFAULTS[name] for name in SETTINGS}}
     sampling, most = read_settings(settings)
-    readable = services.readable(loaded.config)
+    readable = limits.readable(loaded.config)
     reading = read_marked(loaded.config, loaded.tokenizer, settings["prompt"], readable, most)
     steps, finish = [], "length"
     for observed in observe(loaded, reading, sampling, most):
@@ -54,7 +54,7 @@ def record(name: str) -> dict:
 
 def first_screen(design: str) -> str:
     """What Generate opens with for the model in hand: where its recording is, or a sentence that there is none."""
-    model = services.inhand(design)
+    model = model_facts.inhand(design)
     if not writes(model.config):
         return payload.opening(transcript.note_only(silent_key(model.config), "generate.note.silent"))
     name = model.weights
@@ -71,7 +71,7 @@ def first_screen(design: str) -> str:
 def served(file_name: str) -> bytes | None:
     """The recording at `PLACE` under this name, as the browser reads it; None if there is none."""
     name = file_name.rpartition("-")[0]
-    if name not in services.trained_models() or not _file(name).is_file():
+    if name not in model_facts.trained_models() or not _file(name).is_file():
         return None
     return next((told(name) for told in (_told, _late) if _file_name(name, told) == file_name), None)
 
@@ -136,4 +136,4 @@ def main(names: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(name for name in services.trained_models() if writes(models.preset(name)))
+    main(name for name in model_facts.trained_models() if writes(models.preset(name)))

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from models.errors import InputError
-from playground import objective_brought, recordings, services, token_shelf
+from playground import limits, model_facts, objective_brought, recordings, services, token_shelf
 from playground.app_blocks import AppBlocks
 from playground.i18n import browser_words, explain, label, say
 from playground.middleware import layers
@@ -16,6 +16,7 @@ from playground.session import DEFAULTS, Problem, Session
 from playground.tab import UI, Page, Tab, TabParts, carrier, refusals
 from playground.tabs import attention, build, compare, experts, generate, objectives, tokenizers, train
 from playground.theme import theme
+from playground.turns import COMPUTING
 from playground.views import header
 from playground.views.numbers import exact
 
@@ -88,7 +89,7 @@ def _assemble() -> tuple[gr.Blocks, list[TabParts]]:
                 opening = openings[tab.id]
                 item.select(None, None, opening, js=f"() => lineage.opened({json.dumps(tab.id)})", **UI)
         _connect(app, page, parts, tabs, openings)
-    app.queue(max_size=128, default_concurrency_limit=services.COMPUTING)
+    app.queue(max_size=128, default_concurrency_limit=COMPUTING)
     return app, handed
 
 
@@ -99,7 +100,7 @@ def _header() -> tuple[Page, dict]:
         gr.HTML("<h1>Lineage</h1>", elem_id="wordmark")
         with gr.Row(elem_id="in-hand"):
             parts["picker"] = gr.Dropdown(
-                [(services.title(DEFAULTS["model"]), DEFAULTS["model"])],
+                [(model_facts.title(DEFAULTS["model"]), DEFAULTS["model"])],
                 value=DEFAULTS["model"],
                 label=label("shell.model.label"),
                 elem_id="model-picker",
@@ -156,8 +157,8 @@ def read_arrival(arrival: str) -> Session:
     if "long" in query:
         session = session.with_problem(Problem("not_carried", "prompt"))
     try:
-        services.check_design(session.model)
-        session = replace(session, model=services.named(session.model))
+        limits.check_design(session.model)
+        session = replace(session, model=model_facts.named(session.model))
     except InputError as error:
         session = session.with_problem(Problem("unusable", "model", DEFAULTS["model"], error), model=DEFAULTS["model"])
     return session
@@ -166,12 +167,12 @@ def read_arrival(arrival: str) -> Session:
 def show_model(lang: str, design: str):
     """The header's dropdown and facts for the model in hand."""
     with refusals(lang):
-        model = services.inhand(design)
-    names = services.models_with_weights()
-    choices = [(services.title(name), name) for name in names]
+        model = model_facts.inhand(design)
+    names = model_facts.models_with_weights()
+    choices = [(model_facts.title(name), name) for name in names]
     value = model.weights or design
     if value not in names:
-        choices.append((services.called(model, lang), design))
+        choices.append((model_facts.called(model, lang), design))
     return gr.Dropdown(choices=choices, value=value), header.facts(lang, model.params, model.origin_key, model.steps)
 
 
@@ -185,9 +186,9 @@ def _sentence(lang: str, problem: Problem) -> str:
 def _in_words(lang: str, field: str, used: object) -> object:
     """What is used in place of an address's value, as the page names it elsewhere."""
     if field in ("model", "design", "left", "right", "kv_model"):
-        return services.title(used)
+        return model_facts.title(used)
     if field in ("train_design", "train_experts", "train_race"):
-        return services.title(str(used).split("~")[0])
+        return model_facts.title(str(used).split("~")[0])
     if field == "tab":
         return say(lang, f"{used}.tab")
     if field == "lang":

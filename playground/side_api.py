@@ -1,12 +1,12 @@
 """The endpoint /objectives."""
 
 from models.errors import InputError
-from playground import services
 from playground.i18n import explain, language
 from playground.session import DEFAULTS
 from playground.side_examples import Side, examples_of, marked_tokenizer
 from playground.side_masks import sights, suited
 from playground.tab import refusals
+from playground.turns import turn
 
 NAMES = (
     "causal",
@@ -54,7 +54,7 @@ def objectives(
     lang = language(lang)
     with refusals(lang):
         wanted = NAMES if objectives is None else _names(objectives)
-        with services.turn():
+        with turn():
             shown = examples_of(text, seed)
             examples = [_listed(side, lang) for side in shown.sides if side.objective in wanted]
     return {"ids": shown.ids, "tokens": _tokens(shown.ids), "n_tokens": shown.n_tokens, "examples": examples}

@@ -1,9 +1,9 @@
 """What the script of the section "sides" asks of the server."""
 
-from playground import services
 from playground.answering import answering, told
 from playground.side_examples import MOST_TOKENS, Side, examples_of, marked_tokenizer
 from playground.side_masks import runs, sights, suited
+from playground.turns import turn
 
 
 @answering
@@ -11,7 +11,7 @@ def sides_make(asked: dict, lang: str) -> dict:
     """The text under every objective: ids, their spellings, and of each example what a picture of it needs."""
     from models.objectives import SUITS
 
-    with services.turn():
+    with turn():
         shown = examples_of(asked.get("text"), asked.get("seed"))
         sides = [{**_described(side, lang), "structure": SUITS[side.objective][0]} for side in shown.sides]
     tokenizer = marked_tokenizer()

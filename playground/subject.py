@@ -7,7 +7,7 @@ import models
 from models.config import ModelConfig
 from models.errors import InputError
 from models.tokenizers import Tokenizer
-from playground import services
+from playground import limits, model_facts, services
 from playground.i18n import LANGUAGES
 from playground.prompt_reading import Reading, read_marked, read_message
 from playground.session import as_flag
@@ -35,19 +35,19 @@ class Subject:
 
 def take(design: str, cancelled: threading.Event | None = None) -> "tuple[Subject, models.Loaded] | None":
     """The model of a design string, ready to run; None if `cancelled` is set before it is built. Raises `InputError`."""
-    known = services.inhand(design)
+    known = model_facts.inhand(design)
     if known.config.head != "lm":
         raise InputError("model_does_not_write", structure=known.config.structure, head=known.config.head)
     loaded = services.hold(design, cancelled)
     if loaded is None:
         return None
-    name = {lang: services.called(known, lang) for lang in LANGUAGES}
+    name = {lang: model_facts.called(known, lang) for lang in LANGUAGES}
     return subject_of(name, known.trained, known.config, loaded.tokenizer), loaded
 
 
 def subject_of(name: dict[str, str], trained: bool, config: ModelConfig, tokenizer: Tokenizer) -> Subject:
     """The `Subject` of a configuration."""
-    readable, instruction = services.readable(config), services.instruction(config)
+    readable, instruction = limits.readable(config), model_facts.instruction(config)
     return Subject(name, trained, config, readable, tokenizer, instruction)
 
 

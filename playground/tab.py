@@ -15,11 +15,11 @@ import gradio as gr
 
 from models.errors import InputError
 from playground.i18n import explain
-from playground.services import COMPUTING
 from playground.session import FIELDS
+from playground.turns import COMPUTING
 
 # Computing: of all handlers with these options at most so many run at once, the others wait in Gradio's queue. What
-# computes with a model takes one of the turns of `services` besides: it alone also knows the streams.
+# computes with a model takes a `turn` besides: turns alone also know the streams.
 CPU = {"concurrency_id": "cpu", "concurrency_limit": COMPUTING}
 # Light handlers: never wait behind computing, show no spinner, are no API endpoint.
 UI = {

@@ -7,7 +7,6 @@ from pathlib import Path
 from models.errors import InputError
 from models.tokenizers.catalogue import INSTALL_COMMAND, available, catalogue
 from models.tokenizers.opened import MAX_FILE_BYTES, open_file, open_hub
-from playground import services
 from playground.answering import answering, told
 from playground.i18n import words_under
 from playground.session import LIMITS
@@ -17,6 +16,7 @@ from playground.token_pieces import pieces
 from playground.token_shelf import Named, entries, find, licence_entry, own, read_names
 from playground.token_steps import encoding_steps, training_steps
 from playground.token_training import jobs, packed
+from playground.turns import turn
 from playground.views.numbers import exact, short_bytes
 from playground.views.token_columns import about, column_payload, comparison_payload, refused_column
 from playground.views.token_words import algorithm, title, title_of
@@ -77,7 +77,7 @@ def _column(name: str, text: str, size, lang: str) -> dict:
     try:
         named = find(name)
         called = title_of(named, lang)
-        with services.turn():
+        with turn():
             payload = column_payload(name, called, column(named.tokenizer, text, size), lang)
         return payload | {"about": about(*licence_entry(name), named.tokenizer, lang)}
     except InputError as error:
@@ -112,7 +112,7 @@ def bring(asked: dict, lang: str) -> dict:
         raise InputError("not_a_text", field="file", value=name)
     data = pieces.take(asked.get("sent"))
     name = name.replace("\\", "/").rsplit("/", 1)[-1]
-    with services.turn(), tempfile.TemporaryDirectory() as folder:
+    with turn(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         path.write_bytes(data)
         return kept(name[:MAX_TITLE], open_file(path, name), lang)
@@ -142,7 +142,7 @@ def described(named: Named, lang: str) -> dict:
 def steps(asked: dict, lang: str) -> dict:
     """Every step of a training on a small text, or, with a `tokenizer`, of how it cuts a word."""
     named = find(asked["tokenizer"]) if "tokenizer" in asked else None
-    with services.turn():
+    with turn():
         if named:
             return {**encoding_steps(named, asked.get("word")), "title": title_of(named, lang)}
         return training_steps(asked.get("algorithm"), asked.get("text"))
@@ -174,7 +174,7 @@ def stop(asked: dict, lang: str) -> dict:
 def download(asked: dict, lang: str) -> dict:
     """The files of a visitor's tokenizer, zipped, as base64."""
     named = find(asked.get("tokenizer"))
-    with services.turn():
+    with turn():
         return {"name": f"{named.title}.zip", "zip": base64.b64encode(packed(named.tokenizer)).decode()}
 
 
@@ -185,7 +185,7 @@ def survey(asked: dict, lang: str) -> dict:
     names = read_names(asked.get("tokenizers"))
     here = [name for name in SURVEY if name in entries() and available(entries()[name])]
     opened = [find(name) for name in dict.fromkeys([*here, *names])]
-    with services.turn():
+    with turn():
         found = [measured(named, SURVEYED) for named in opened]
     rows = [
         {
@@ -208,7 +208,7 @@ def survey(asked: dict, lang: str) -> dict:
 def kinds(asked: dict, lang: str) -> dict:
     """Tokens per character of the chosen tokenizers on every bundled passage: the chart's figures as a table."""
     opened = [find(name) for name in read_names(asked.get("tokenizers"))]
-    with services.turn():
+    with turn():
         found = [measured(named) for named in opened]
     return {
         "passages": [title for title, _ in passages(lang)],

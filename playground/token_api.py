@@ -4,12 +4,12 @@ from dataclasses import asdict
 
 from models.errors import InputError
 from models.tokenizers.round_trip import round_trip
-from playground import services
 from playground.i18n import language
 from playground.session import TOKENIZERS
 from playground.tab import refusals
 from playground.token_figures import column, read_text, size_of
 from playground.token_shelf import Named, find, licence_entry, read_names
+from playground.turns import turn
 from playground.views.token_words import comes_back, licence_of, source_of, title_of
 
 DEFAULT_TOKENIZERS = tuple(TOKENIZERS.split(","))
@@ -39,7 +39,7 @@ def tokenize(text: str, tokenizer: str = "byte-bpe-8k", lang: str = "en") -> dic
     with refusals(lang):
         checked = _listed(text)
         named = find(tokenizer)
-        with services.turn():
+        with turn():
             encoding = named.tokenizer.encode_with_offsets(checked)
             back = round_trip(named.tokenizer, checked)
     tool = named.tokenizer
@@ -82,7 +82,7 @@ def compare_tokenizers(text: str, tokenizers: list[str] | None = None, lang: str
         names = read_names(list(DEFAULT_TOKENIZERS) if tokenizers is None else tokenizers)
         found = [find(name) for name in names]
         size = size_of(checked)
-        with services.turn():
+        with turn():
             rows = [_row(named, checked, size, lang) for named in found]
     return {**asdict(size), "tokenizers": rows}
 

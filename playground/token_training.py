@@ -13,10 +13,10 @@ from pathlib import Path
 from models.errors import InputError
 from models.tokenizers.interface import Tokenizer
 from models.tokenizers.train import train_on_text
-from playground import services
 from playground.i18n import say
 from playground.session import LIMITS, TRAINED
 from playground.token_shelf import Named, own
+from playground.turns import turn
 from playground.views.numbers import exact
 
 MAX_JOBS = 16  # that are remembered, finished ones included
@@ -89,7 +89,7 @@ class Jobs:
 
 def _run(job: Job, algorithm: str, text: str, vocab_size: int) -> None:
     try:
-        with services.turn(job.stopped) as mine:
+        with turn(job.stopped) as mine:
             if not mine:
                 raise Stopped
             job.asked = time.monotonic()

@@ -7,7 +7,7 @@ import base64
 import secrets
 
 from models.errors import InputError
-from playground import services, train_files, train_recordings
+from playground import model_facts, train_files, train_recordings
 from playground.answering import answering
 from playground.design_strings import as_text
 from playground.i18n import explain, say, words_under
@@ -26,6 +26,7 @@ from playground.train_designs import (
 from playground.train_house import MAX_RACERS, MAX_SECONDS, Order, as_designs, house, read_order
 from playground.train_texts import BUNDLED, LEAST_CHARACTERS, MOST_BYTES, OWN, Text, bundled, is_english, read
 from playground.trained_here import shelf
+from playground.turns import turn
 from playground.views.numbers import exact, short, short_bytes
 from playground.views.train_payload import told
 from playground.views.train_words import design_words, race_words, unlike_words
@@ -63,7 +64,7 @@ def opening(asked: dict, lang: str) -> dict:
         "races": [[name, say(lang, f"train.race.{name}"), designs] for name, designs in RACES.items()],
         "mixtures": [[name, say(lang, f"train.mixture.{name}"), _mixture(name)] for name in MIXTURES],
         "balances": [[name, say(lang, f"train.balance.{name}")] for name in ("none", "aux", "bias")],
-        "small": [[small, services.title(parse_design(small).base)] for small in _small_ones()],
+        "small": [[small, model_facts.title(parse_design(small).base)] for small in _small_ones()],
         "recorded": {section: train_recordings.recorded(section, lang) for section in train_recordings.SECTIONS},
         "zoo": zoo_payload(groups(), lang),
     }
@@ -241,7 +242,7 @@ def piece(asked: dict, lang: str) -> dict:
 def download(asked: dict, lang: str) -> dict:
     """The files of a model that was trained here, zipped, as base64."""
     kept = shelf.get(as_text("model", asked.get("model")))
-    with services.turn():
+    with turn():
         data = train_files.packed(kept)
     return {"name": f"{kept.base}-{kept.steps or 0}.zip", "zip": base64.b64encode(data).decode()}
 
@@ -250,7 +251,7 @@ def download(asked: dict, lang: str) -> dict:
 def bring(asked: dict, lang: str) -> dict:
     """Puts the model of the zip file that was sent in pieces on the shelf."""
     data = pieces.take(asked.get("sent"))
-    with services.turn():
+    with turn():
         kept = train_files.brought(data)
     values = {"name": design_words(kept.base, kept.config, lang), "params": short(kept.params)}
     return {

@@ -9,7 +9,7 @@ from models.config import ModelConfig
 from models.config_groups import MixtureOfExperts
 from models.errors import InputError
 from models.nearest import nearest
-from playground import services
+from playground import limits
 from playground.design_strings import Design, design_string, parse_design
 from playground.views.numbers import short, short_bytes
 
@@ -128,7 +128,7 @@ def step_bytes(config: ModelConfig, row: int) -> int:
     """Memory of one step, roughly: what a pass keeps of every layer for its gradients, and the scores of the vocabulary."""
     rows = max(1, BATCH // row)
     n_layers = config.n_layers + (config.n_encoder_layers or 0) + config.mtp_depth
-    of_layers = services.working_bytes(config, row) * rows * n_layers
+    of_layers = limits.working_bytes(config, row) * rows * n_layers
     of_scores = 3 * 4 * rows * row * config.vocab_size * (1 + config.mtp_depth)
     return of_layers + of_scores
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import models
 from models.errors import InputError
-from playground import services
+from playground import limits
 from playground.trained_here import Here, shelf
 from playground.views.numbers import short, short_bytes
 
@@ -99,7 +99,7 @@ def _check_config(folder: Path) -> None:
     if values.get("format") != FORMAT:
         raise InputError("brought_foreign")
     config = own_config(values)
-    services.check_size(config)
+    limits.check_size(config)
     if (size := models.account(config).params) > MAX_PARAMS:
         raise InputError("model_too_large", size=short(size), limit=short(MAX_PARAMS))
 

@@ -1,6 +1,6 @@
 """Trainings of visitors: one for each, two at a time for the house, the others wait in a line; stopped when forsaken.
 
-Each training is a thread that computes in slices, one turn of `services` for each, so that other visitors still compute.
+Each training is a thread that computes in slices, a `turn` for each, so that other visitors still compute.
 """
 
 import secrets
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground import services
 from playground.session import LIMITS
 from playground.train_designs import Trainable, trainable, with_balance
 from playground.train_texts import Text
+from playground.turns import turn
 
 if TYPE_CHECKING:
     from playground.train_lane import Lane, Track
@@ -215,7 +215,7 @@ def learn(training: Training) -> str | None:
 
 
 def _in_turn(training: Training, compute: Callable[[], None]) -> None:
-    with services.turn(training.stopped, FOR_EVER) as mine:
+    with turn(training.stopped, FOR_EVER) as mine:
         if mine:
             compute()
 

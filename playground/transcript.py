@@ -10,7 +10,7 @@ from functools import lru_cache
 from models.errors import InputError
 from models.sampling_settings import Sampling
 from models.tokenizers import Tokenizer
-from playground import services
+from playground import model_facts
 from playground.design_limit import writes
 from playground.generation import SETTINGS, STAGES, Observed
 from playground.i18n import LANGUAGES, catalogue, explain, in_every_language, say
@@ -83,8 +83,8 @@ class Transcript:
         notes = [] if (way := way_note(reading)) is None else [(way, {})]
         notes += self._notes_on_prompt(reading)
         if not subject.trained:
-            offered = services.models_with_weights()
-            titles = [services.title(name) for name in offered if writes(services.inhand(name).config)]
+            offered = model_facts.models_with_weights()
+            titles = [model_facts.title(name) for name in offered if writes(model_facts.inhand(name).config)]
             notes.append(("random", {"trained": " / ".join(titles)}))
         known = subject.tokenizer.vocab_size
         if subject.vocab_size > known:

@@ -1,7 +1,7 @@
 """What the sections "weight" and "flash" of the tab of attention ask of the server."""
 
-from playground import services
 from playground.answering import answering
+from playground.turns import turn
 
 
 @answering
@@ -13,7 +13,7 @@ def weight_heads(asked: dict, lang: str) -> dict:
 
     looked = looked_at(asked)
     at = place(asked.get("at"), looked.loaded.config)
-    with services.turn():
+    with turn():
         reply = weight_payload.heads(looked.loaded, looked.inputs, at)
     return {"at": ".".join(map(str, at)), **reply}
 
@@ -23,7 +23,7 @@ def weight_sights(asked: dict, lang: str) -> dict:
     """The masks that choose by content, for every number of tokens that the page draws."""
     from playground import sight_payload
 
-    with services.turn():
+    with turn():
         return sight_payload.by_content()
 
 
@@ -37,7 +37,7 @@ def flash_latents(asked: dict, lang: str) -> dict:
     looked = looked_at(asked)
     example = latent_payload.example(looked, asked)
     at = place(asked.get("at") if example is looked else None, example.loaded.config)
-    with services.turn():
+    with turn():
         return latent_payload.latents(looked, example, at)
 
 

@@ -1,8 +1,9 @@
 """What the section "What if" of the tab of attention (static/attention_whatif.js) asks of the server."""
 
 from models.errors import InputError
-from playground import services
+from playground import limits
 from playground.answering import answering, read_whole, told
+from playground.turns import turn
 from playground.whatif_request import Asked, asked_of, changes_of, lettered
 
 N_SHOWN = 10  # likeliest tokens of either side
@@ -26,7 +27,7 @@ def whatif_changes(asked: dict, lang: str) -> dict:
         return {"without": told(error, lang)}
     model = found.looked.loaded.model
     changes = changes_of(asked, model.config)
-    with services.turn():
+    with turn():
         before = whatif_payload.at_place(run(model, found.arguments, Changes()), found)
         after = whatif_payload.at_place(run(model, found.arguments, changes), found) if changes else before
     return {
@@ -52,7 +53,7 @@ def whatif_heads(asked: dict, lang: str) -> dict:
     heads = all_heads(model.config)
     start = read_whole("from", asked.get("from", 0), 0, len(heads) - 1)
     part = heads[start : start + rows_at_once(found)]
-    with services.turn(), torch.inference_mode():
+    with turn(), torch.inference_mode():
         before = log_probabilities(model, found.arguments, found.place)[0]
         token = whatif_payload.token_asked(asked.get("token"), before)
         without = ablated(model, found.arguments, found.place, part, method)
@@ -76,8 +77,8 @@ def rows_at_once(found: Asked) -> int:
     config = found.looked.loaded.config
     n_tokens = sum(len(sequence) for sequence in found.looked.inputs.sequences.values())
     flops = 2 * n_tokens * max(1, found.looked.known.params)
-    memory = services.working_bytes(config, n_tokens)
-    return max(1, min(MAX_ROWS, int(MAX_FLOPS / flops), int(services.MAX_WORKING_BYTES / 2 / memory)))
+    memory = limits.working_bytes(config, n_tokens)
+    return max(1, min(MAX_ROWS, int(MAX_FLOPS / flops), int(limits.MAX_WORKING_BYTES / 2 / memory)))
 
 
 @answering
@@ -90,7 +91,7 @@ def whatif_lens(asked: dict, lang: str) -> dict:
     n_places = len(found.sequence)
     last = min(max(found.place + 1, LENS_PLACES), n_places)
     first = max(0, last - LENS_PLACES)
-    with services.turn():
+    with turn():
         lens = logit_lens(found.looked.loaded.model, found.arguments, LENS_TOKENS, slice(first, last))
     return {**whatif_payload.about(found, lang), "first": first, **whatif_payload.lens(lens, found)}
 

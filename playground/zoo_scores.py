@@ -6,7 +6,7 @@ from functools import cache
 
 import models
 from models.presets import ZOO
-from playground import services
+from playground import model_facts
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _figures(score: dict, objective: str) -> dict[str, float]:
 
 def scored() -> list[Scored]:
     """The models that have a history, the best of each group first, the largest group before the others."""
-    names = [name for name in services.trained_models() if (ZOO / name / "history.json").is_file()]
+    names = [name for name in model_facts.trained_models() if (ZOO / name / "history.json").is_file()]
     found = [_read(name, (ZOO / name / "history.json").stat().st_mtime_ns) for name in names]
     sizes = {one.group: sum(other.group == one.group for other in found) for one in found}
     return sorted(found, key=lambda one: (-sizes[one.group], one.group[:3], one.score["loss"]))

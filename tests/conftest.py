@@ -30,7 +30,7 @@ def chatting(monkeypatch):
     import models
     from models.tokenizers.byte_level import ByteLevelTokenizer, bytes_tokenizer
     from models.tokenizers.chatml import END, START
-    from playground import recordings, services
+    from playground import model_facts, recordings, services
     from playground.session import parse_design
 
     config = parse_design(CHATTING).config
@@ -39,9 +39,9 @@ def chatting(monkeypatch):
     tokenizer = ByteLevelTokenizer(engine, name="chat", algorithm="bytes", end_of_text=END)
     loaded = models.Loaded(models.build(config), tokenizer, config, "package")
     monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
-    monkeypatch.setattr(services, "installed_models", lambda: ["smollm2-135m-instruct"])
-    monkeypatch.setattr(services, "installed_config", lambda name: config)
-    monkeypatch.setattr(services, "named", lambda design: design)  # the name stands for a larger configuration
+    monkeypatch.setattr(model_facts, "installed_models", lambda: ["smollm2-135m-instruct"])
+    monkeypatch.setattr(model_facts, "installed_config", lambda name: config)
+    monkeypatch.setattr(model_facts, "named", lambda design: design)  # the name stands for a larger configuration
     monkeypatch.setattr(recordings, "_is_prepared", lambda name: False)
     monkeypatch.setattr(models, "load", lambda name: loaded)
     return CHATTING

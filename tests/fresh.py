@@ -9,4 +9,5 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def answer(code: str) -> str:
     """What it prints."""
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

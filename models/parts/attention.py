@@ -36,7 +36,8 @@ class Attention(WatchedAttention):
         super().__init__(index, d_head**-0.5 if scale is None else scale, position)
         self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
         widths = {"q_proj": n_heads * d_head, "k_proj": n_kv_heads * d_head, "v_proj": n_kv_heads * d_head}
-        self.qkv_proj = FusedLinear(d_model, widths, biased=[f"{name}_proj" for name in biases if name in ("q", "k", "v")])
+        biased = [f"{name}_proj" for name in biases if name in ("q", "k", "v")]
+        self.qkv_proj = FusedLinear(d_model, widths, biased=biased)
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
         self.q_norm = RMSNorm(d_head, qk_norm) if qk_norm is not None else None
         self.k_norm = RMSNorm(d_head, qk_norm) if qk_norm is not None else None

@@ -64,7 +64,8 @@ def per_head(n_heads: int) -> Packing:
 def shaped(shape: Sequence[int], own: Sequence[int]) -> Packing:
     """One tensor that the file has in the `shape` there, and that is `own` here."""
     return Packing(
-        pack=lambda tensors: tensors[0].reshape(tuple(shape)), unpack=lambda packed, widths: [packed.reshape(tuple(own))]
+        pack=lambda tensors: tensors[0].reshape(tuple(shape)),
+        unpack=lambda packed, widths: [packed.reshape(tuple(own))],
     )
 
 

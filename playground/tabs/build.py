@@ -7,7 +7,7 @@ import gradio as gr
 import models
 from models.account import BYTES
 from models.errors import InputError
-from playground import services
+from playground import limits, model_facts
 from playground.design_api import build_design
 from playground.design_controls import CHOICE_OF, FIELDS, FLAGS, GROUPS, OPTIONS, TUPLES, TYPED, elem_id, options_of
 from playground.design_form import control_of, values_of
@@ -277,15 +277,15 @@ def used(now: Shown, lang: str) -> tuple[str, str | None]:
     if now.refusal:
         return design_used(_to_mend(now.refusal, lang), None), None
     try:
-        services.check_design(now.texts["design"])
-        model = services.inhand(now.texts["design"])
+        limits.check_design(now.texts["design"])
+        model = model_facts.inhand(now.texts["design"])
     except InputError as error:
         return design_used(way_out(now.base, now.config, error, lang), None), None
     name = say(lang, "build.title.changed", base=model.name) if model.changed else model.name
     key = "trained" if model.trained else "random"
     sentence = say(lang, f"build.used.{key}", name=name, params=short(model.params))
     next_step = say(lang, "build.used.next" if writes(now.config) else silent_key(now.config))
-    return design_used(sentence, next_step), services.named(now.texts["design"])
+    return design_used(sentence, next_step), model_facts.named(now.texts["design"])
 
 
 def _to_mend(refusal: InputError, lang: str) -> str:

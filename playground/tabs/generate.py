@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from models.errors import InputError
-from playground import recordings, services
+from playground import model_facts, recordings
 from playground.design_limit import writes
 from playground.generation import SETTINGS, STAGES, Run, Runs, in_chunks, made_ready, observe, read_settings
 from playground.generation_api import generate_text
@@ -17,6 +17,7 @@ from playground.session_memory import forget_value
 from playground.subject import read, take
 from playground.tab import Page, Tab, TabParts
 from playground.transcript import Transcript, refused
+from playground.turns import turn
 from playground.views.generation import TEMPLATE
 
 SCRIPTS = (
@@ -34,7 +35,7 @@ GROUPS = {"shape": ("temperature", "repetition_penalty"), "cut": ("top_k", "top_
 SLIDER_STEPS = {"temperature": 0.05, "top_k": 1, "top_p": 0.01, "min_p": 0.01, "repetition_penalty": 0.05}
 
 CHUNK_SECONDS = 0.12
-# Every visitor's text streams at once; services.turn() shares the processor out among them, chunk by chunk.
+# Every visitor's text streams at once; turn() shares the processor out among them, chunk by chunk.
 STREAMS = {"concurrency_id": "generate", "concurrency_limit": 30, "api_visibility": "private"}
 # Gradio would refuse a number beyond a slider's ends in English, before the handler runs; `read_settings` checks all.
 AS_TYPED = {"preprocess": False}
@@ -184,7 +185,7 @@ def _told(design: str, prompt: str, chat: bool, settings: dict, run: Run) -> Ite
         transcript = Transcript(subject, reading, sampling, most)
         yield transcript.text
         steps = observe(loaded, reading, sampling, most, with_top=not transcript.all_kept)
-        for chunk, finish in in_chunks(steps, CHUNK_SECONDS, services.turn, run.cancelled):
+        for chunk, finish in in_chunks(steps, CHUNK_SECONDS, turn, run.cancelled):
             transcript.add(chunk)
             if finish:
                 transcript.end(finish)
@@ -205,8 +206,8 @@ def stop_run(request: gr.Request) -> None:
 def first_screen(design: str, request: gr.Request) -> tuple[str, dict, dict]:
     """What is shown before anything runs, and when another model is taken in hand; whether it can chat, and write."""
     runs.stop(request.session_hash, forget=True)
-    config = services.inhand(design).config
-    chats = services.instruction(config) is not None
+    config = model_facts.inhand(design).config
+    chats = model_facts.instruction(config) is not None
     shown = gr.update(visible=chats or "hidden")
     return recordings.first_screen(design), shown, gr.update(interactive=writes(config))
 

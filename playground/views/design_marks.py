@@ -14,7 +14,9 @@ BOX_FIELDS: dict[str, frozenset[str]] = {
     "class_token": frozenset({"image", "d_model"}),
     "tok_embed": frozenset({"vocab_size", "d_model", "tie_embeddings", "scale_embeddings"}),
     "segment_embed": frozenset({"n_segments", "d_model"}),
-    "position": frozenset({"position", "n_positions", "position_offset", "sinusoid_layout", "axial_shape", "axial_dims"}),
+    "position": frozenset(
+        {"position", "n_positions", "position_offset", "sinusoid_layout", "axial_shape", "axial_dims"}
+    ),
     "embed_norm": _NORM | {"embed_norm"},
     "layers": frozenset({"n_layers", "n_encoder_layers"}),
     "memory": frozenset({"structure", "n_encoder_layers"}),

@@ -35,7 +35,11 @@ def passage_chart(found: Sequence, lang: str) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         font_color="#888",
         margin={"l": 56, "r": 8, "t": 16, "b": 40},
-        yaxis={"title": say(lang, "tokenizers.chart.axis"), "rangemode": "tozero", "gridcolor": "rgba(128,128,128,0.25)"},
+        yaxis={
+            "title": say(lang, "tokenizers.chart.axis"),
+            "rangemode": "tozero",
+            "gridcolor": "rgba(128,128,128,0.25)",
+        },
         legend={"orientation": "h", "y": -0.15},
     )
     return figure

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from models.installed import INSTALLABLE
-from playground import recordings, services
+from playground import model_facts, recordings
 from tests.browser.generating import generate
 
 NAME = "smollm2-135m-instruct"
@@ -28,7 +28,7 @@ def test_the_switch_wraps_the_prompt_or_leaves_it(visit, chatting):
 
 
 def test_an_installed_model_is_chosen_in_the_header(visit, monkeypatch):
-    monkeypatch.setattr(services, "installed_models", lambda: [NAME])
+    monkeypatch.setattr(model_facts, "installed_models", lambda: [NAME])
     monkeypatch.setattr(recordings, "_is_prepared", lambda name: False)
     visitor = visit("lang=en")
     page = visitor.page

@@ -29,7 +29,15 @@ def random_values(rng: random.Random) -> dict:
         values[field] = rng.choice(CHOICES[field])
     values["attention"] = rng.choice((*CHOICES["attention"], "gqa"))
     values["block"] = rng.choice((*CHOICES["block"], "pre"))
-    flags = ("final_norm", "embed_norm", "qk_norm", "tie_embeddings", "scale_embeddings", "scale_logits", "scale_scores")
+    flags = (
+        "final_norm",
+        "embed_norm",
+        "qk_norm",
+        "tie_embeddings",
+        "scale_embeddings",
+        "scale_logits",
+        "scale_scores",
+    )
     for field in flags:
         values[field] = rng.random() < 0.5
     if values["attention"] in ("gqa", "mqa"):

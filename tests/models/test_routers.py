@@ -165,9 +165,11 @@ def test_layers_that_make_up_for_each_other_are_each_asked_for_balance(router, n
         ids = half.flatten().repeat(6)[: 6 * n_chosen].reshape(1, 6, n_chosen)
         probs = F.one_hot(half, E).sum(-2).float().expand(1, 6, E) / (E // 2) + F.one_hot(ids, E).sum(-2) * 1e-6
         layers.append(Routing(torch.full((1, 6, n_chosen), 1 / n_chosen), ids, probs, (probs + 1e-9).log()))
-    losses = router_losses(layers, MixtureOfExperts(n_experts=E, n_experts_per_token=n_chosen, d_expert=1, router=router))
+    mixture = MixtureOfExperts(n_experts=E, n_experts_per_token=n_chosen, d_expert=1, router=router)
+    losses = router_losses(layers, mixture)
     assert losses.balance.item() == pytest.approx(n_chosen, rel=1e-4)
-    assert losses.balance_by_layer.item() == pytest.approx(2 * 2 * n_chosen, rel=1e-4)  # two layers, each twice as uneven
+    # Two layers, each twice as uneven.
+    assert losses.balance_by_layer.item() == pytest.approx(2 * 2 * n_chosen, rel=1e-4)
 
 
 def test_sequence_loss_by_definition():

@@ -127,9 +127,7 @@ CASES = {
     "mixtral 3 of 6, window, wide heads": mixtral(
         num_local_experts=6, num_experts_per_tok=3, sliding_window=9, head_dim=18, tie_word_embeddings=True
     ),
-    "deepseek v2": deepseek_v2(
-        topk_method="group_limited_greedy", n_group=4, topk_group=2, routed_scaling_factor=4.0
-    ),
+    "deepseek v2": deepseek_v2(topk_method="group_limited_greedy", n_group=4, topk_group=2, routed_scaling_factor=4.0),
     "deepseek v2 lite, yarn": deepseek_v2(
         q_lora_rank=None, n_shared_experts=2, rope_parameters={**YARN, "mscale": 0.707, "mscale_all_dim": 0.707}
     ),

@@ -6,7 +6,7 @@ import torch
 import models
 from models.inspection.attention import attention_of
 from models.inspection.inputs import inputs_of
-from playground import services
+from playground import model_facts
 from tests.parity.agreement import difference
 from tests.parity.conftest import transformers
 
@@ -15,7 +15,7 @@ TOLERANCE = 1e-5
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", services.trained_models())
+@pytest.mark.parametrize("name", model_facts.trained_models())
 def test_shipped_models_look_where_transformers_looks(name, tmp_path):
     loaded = models.load(name)
     inputs = inputs_of(loaded.config, loaded.tokenizer, TEXT, "They were happy.")

@@ -130,7 +130,7 @@ def test_module_for_one_more_token(folder_of, tmp_path):
 
 
 def test_families_that_share_a_name():
-    """"chatglm" is two architectures, and "glm" too: their settings tell them apart."""
+    """Two architectures are called "chatglm", and two "glm": their settings tell them apart."""
     assert read("chatglm", num_layers=2).position == "rotary_2d"
     assert read("chatglm", num_layers=2, padded_vocab_size=64, ffn_hidden_size=32).rope_layout == "interleaved"
     assert read("glm").position == "rotary"

@@ -171,9 +171,7 @@ def test_deepseek_moe(normalised, tmp_path):
     sizes = {"hidden_size": 48, "moe_intermediate_size": 20, "num_experts_per_tok": 3, "num_attention_heads": 4}
     for layer in theirs.model.layers[1:]:
         if normalised:
-            mixture = Qwen3MoeSparseMoeBlock(
-                transformers.Qwen3MoeConfig(**sizes, num_experts=8, norm_topk_prob=True)
-            )
+            mixture = Qwen3MoeSparseMoeBlock(transformers.Qwen3MoeConfig(**sizes, num_experts=8, norm_topk_prob=True))
         else:
             mixture = DeepseekV2Moe(transformers.DeepseekV2Config(**sizes, n_routed_experts=8, n_shared_experts=2))
         layer.mlp = ResultOnly(mixture)

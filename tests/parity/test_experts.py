@@ -124,7 +124,9 @@ def test_block(name, shape):
 def test_switch_drops_what_overflows(capacity, n_experts):
     from transformers.models.switch_transformers.modeling_switch_transformers import SwitchTransformersSparseMLP
 
-    config = transformers.SwitchTransformersConfig(d_model=D, num_experts=n_experts, d_ff=WIDTH, expert_capacity=capacity)
+    config = transformers.SwitchTransformersConfig(
+        d_model=D, num_experts=n_experts, d_ff=WIDTH, expert_capacity=capacity
+    )
     theirs = randomise(SwitchTransformersSparseMLP(config))
     ours = SparseFeedForward(
         SwitchRouter(D, n_experts, capacity), Experts(n_experts, D, WIDTH, is_gated=False, activation="relu")

@@ -196,5 +196,7 @@ def test_decoding_with_a_cache(pair):
     first = ours(
         tokens[:, :prefix], position_ids=fed[..., :prefix], cache=cache, prefix_lengths=torch.tensor([prefix])
     ).logits
-    rest = [ours(tokens[:, t : t + 1], position_ids=fed[..., t : t + 1], cache=cache).logits for t in range(prefix, LENGTH)]
+    rest = [
+        ours(tokens[:, t : t + 1], position_ids=fed[..., t : t + 1], cache=cache).logits for t in range(prefix, LENGTH)
+    ]
     assert difference(torch.cat([first, *rest], dim=1)[0], expected) < TOLERANCE

@@ -15,7 +15,17 @@ from tests.parity.test_encoder_decoder_folders import marian, switch, t5
 from tests.parity.test_folders import rewrite, same
 from tests.parity.test_parity import gpt2
 
-DECODERS = ["llama yarn", "mistral window", "qwen2", "qwen3 moe", "mixtral", "deepseek v2", "deepseek v3", "glm", "bloom"]
+DECODERS = [
+    "llama yarn",
+    "mistral window",
+    "qwen2",
+    "qwen3 moe",
+    "mixtral",
+    "deepseek v2",
+    "deepseek v3",
+    "glm",
+    "bloom",
+]
 BERT = {
     "vocab_size": VOCABULARY,
     "hidden_size": 48,

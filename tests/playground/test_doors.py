@@ -7,7 +7,7 @@ import pytest
 
 import models
 from models.errors import MAX_QUOTED, InputError
-from playground import services
+from playground import limits
 from playground.design_api import build_design
 from playground.design_form import values_of
 from playground.design_screen import Cache, Shown, change, redraw
@@ -19,6 +19,7 @@ from playground.session import parse_design
 from playground.subject import take
 from playground.tabs import generate as tab
 from playground.transcript import Transcript
+from playground.turns import turn
 
 SHORT = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300"
 NO_TEXTS = [None, 5, ["gpt2"], {"a": 1}, True]
@@ -111,7 +112,7 @@ def test_typed_patterns_are_bounded():
 def test_of_a_prompt_no_more_is_read_than_the_machine_has_room_for():
     subject, loaded = take(f"{SHORT}~position=alibi~max_seq_len=1000000")
     reading = read_prompt(loaded.tokenizer, "word " * 20_000, subject.readable, 512)
-    assert len(reading.ids) + 512 <= services.MAX_READ
+    assert len(reading.ids) + 512 <= limits.MAX_READ
     sampling, most = tab.read_settings({**SETTINGS, "max_new_tokens": 512})
     transcript = Transcript(subject, reading, sampling, most)
     assert "at most 4\u202f096 are read here" in transcript.text.encode().decode("unicode_escape")
@@ -131,8 +132,8 @@ def test_a_run_stays_forgotten():
 def test_stop_does_not_wait_for_a_turn():
     cancelled = threading.Event()
     cancelled.set()
-    with services.turn(), services.turn():
-        assert list(in_chunks(iter(()), 1.0, services.turn, cancelled)) == [([], "cancelled")]
+    with turn(), turn():
+        assert list(in_chunks(iter(()), 1.0, turn, cancelled)) == [([], "cancelled")]
 
 
 @pytest.mark.parametrize("value", NO_TEXTS)

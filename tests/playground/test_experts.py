@@ -17,7 +17,7 @@ from models.inspection.router_costs import ROUTES
 from models.objectives import MARKS
 from models.parts.routers import ROUTERS
 from models.tokenizers.extended import with_special_tokens
-from playground import expert_answers, expert_look, services
+from playground import expert_answers, expert_look, model_facts, services
 from playground.expert_api import routing
 from playground.expert_models import IN_HAND, small_mixtures
 from playground.session import DEFAULTS, design_string
@@ -53,7 +53,7 @@ def floats(text: str, width: int) -> np.ndarray:
 
 def test_the_first_screen_has_experts_although_the_model_in_hand_has_none():
     told = ask("experts_models", hand=DEFAULTS["model"])
-    assert told["without"] == services.title(DEFAULTS["model"])
+    assert told["without"] == model_facts.title(DEFAULTS["model"])
     assert [one["name"] for one in told["models"]] == [one.name for one in small_mixtures()]
     assert sorted(told["models"], key=lambda one: not one["trained"]) == told["models"]
     shipped = [one["title"] for one in ask("experts_models", hand="deepseek-v3-mini")["models"]]
@@ -66,7 +66,7 @@ def test_the_first_screen_has_experts_although_the_model_in_hand_has_none():
 
 def test_what_is_sent_is_what_the_routers_did():
     reply = ask("experts_look")
-    config = services.inhand(design()).config
+    config = model_facts.inhand(design()).config
     loaded = services.hold(design())
     ids = torch.tensor([loaded.tokenizer.encode(TEXT)])
     with torch.inference_mode():

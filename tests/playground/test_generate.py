@@ -17,9 +17,9 @@ from playground import services
 from playground.generation import Runs, in_chunks, observe
 from playground.i18n import LANGUAGES
 from playground.prompt_reading import read_prompt
-from playground.services import GLANCE
 from playground.shell import build_app
 from playground.tabs import generate as tab
+from playground.turns import GLANCE
 from playground.views import generation as payload
 from tests.playground.runs import NASTY, TINY, VISITOR, WIDE, begin, begun, final, ids, lines, notes, run, steps
 

@@ -8,7 +8,7 @@ import models
 from models import hub
 from models.errors import InputError
 from models.tokenizers.catalogue import load_named
-from playground import objective_brought, objective_models, objective_opening, services
+from playground import model_facts, objective_brought, objective_models, objective_opening, services, turns
 from playground.masking import READ_AT_ONCE, masking
 from playground.masking_api import fill_mask
 from playground.objective_brought import bring
@@ -36,8 +36,8 @@ def test_a_shipped_model_is_listed_and_only_masked_ones_are():
 
 
 def test_without_weights_a_random_model_answers_and_has_a_mask(monkeypatch):
-    monkeypatch.setattr(services, "models_with_weights", list)
-    monkeypatch.setattr(services, "trained_models", tuple)
+    monkeypatch.setattr(model_facts, "models_with_weights", list)
+    monkeypatch.setattr(model_facts, "trained_models", tuple)
     monkeypatch.setattr(services, "_shelf", services.Shelf(services.MAX_CACHED_BYTES))
     listed, loaded = objective_models.hold_masked("bert-mini")
     assert not listed.trained
@@ -132,7 +132,7 @@ class TestHub:
 
 
 def test_who_brings_a_model_while_another_is_fetched_waits_no_longer_than_for_a_turn(tmp_path, monkeypatch):
-    monkeypatch.setattr(services, "PATIENCE", 0.01)
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
     with objective_brought._one_at_a_time:
         assert refused(str(tmp_path)).code == "busy"
 
@@ -158,7 +158,7 @@ def refused(source) -> InputError:
 
 class TestAbsent:
     def test_a_model_that_is_not_installed_tells_how(self, monkeypatch):
-        monkeypatch.setattr(services, "installed_models", list)
+        monkeypatch.setattr(model_facts, "installed_models", list)
         monkeypatch.setattr(objective_models, "offered_models", lambda: ["smollm2-135m-instruct", "bert-minilm"])
         assert objective_models.absent_models() == ["bert-minilm"]
         opening = json.loads(objective_opening.objective_opening("{}"))

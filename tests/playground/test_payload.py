@@ -25,9 +25,8 @@ def test_codes_keep_the_best_exactly_and_the_probability_of_the_rest():
     logits = np.random.default_rng(0).normal(0, 4, 4096).astype(np.float32)
     message = payload.encode_codes(logits)
     scale = payload.code_scale()
-    read = message["peak"] + message["shift"] - np.array(scale["distances"])[
-        [ord(code) - scale["first"] for code in message["codes"]]
-    ]
+    steps = [ord(code) - scale["first"] for code in message["codes"]]
+    read = message["peak"] + message["shift"] - np.array(scale["distances"])[steps]
     for token_id, distance in message["exact"]:
         read[token_id] = message["peak"] - distance
     wanted, found = np.exp(logits - logits.max()), np.exp(read - logits.max())

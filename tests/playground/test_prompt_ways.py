@@ -10,7 +10,7 @@ from models.objectives import MARKS, marks_of
 from models.prompts import WAYS, way_of, with_blanks_filled
 from models.tokenizers import bytes_tokenizer
 from models.tokenizers.extended import with_special_tokens
-from playground import prompt_ways, services
+from playground import model_facts, prompt_ways, services
 from playground.generation import observe, read_settings
 from playground.generation_api import generate_text
 from playground.prompt_reading import read_marked
@@ -38,8 +38,8 @@ def little(name: str) -> models.Loaded:
 def in_hand(request, monkeypatch):
     """One of them as the model in hand, whatever the design string says."""
     loaded = little(request.param)
-    known = replace(services.inhand(request.param), config=loaded.config, trained=True, weights=request.param)
-    monkeypatch.setattr(services, "inhand", lambda design: known)
+    known = replace(model_facts.inhand(request.param), config=loaded.config, trained=True, weights=request.param)
+    monkeypatch.setattr(model_facts, "inhand", lambda design: known)
     monkeypatch.setattr(services, "hold", lambda design, cancelled=None: loaded)
     monkeypatch.setattr(prompt_ways, "tokenizer_of", lambda weights: loaded.tokenizer)
     return request.param, loaded

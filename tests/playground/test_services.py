@@ -10,8 +10,8 @@ import torch
 import models
 from models.errors import InputError
 from models.weights import zoo as weights_zoo
-from playground import services
-from playground.session import LIMITS
+from playground import limits, model_facts, services, turns
+from playground.session import design_string
 from playground.subject import take
 
 TINY = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8"
@@ -68,7 +68,7 @@ def slow_build(monkeypatch):
 
 
 def test_who_waits_for_a_model_holds_no_turn(fresh, slow_build, monkeypatch):
-    monkeypatch.setattr(services, "PATIENCE", 1)
+    monkeypatch.setattr(turns, "PATIENCE", 1)
     begun, ready = slow_build
     taken = []
     visitors = [threading.Thread(target=lambda: taken.append(take(TINY, threading.Event()))) for _ in range(3)]
@@ -77,7 +77,7 @@ def test_who_waits_for_a_model_holds_no_turn(fresh, slow_build, monkeypatch):
     assert begun.wait(30)
     while [building.threads for building in fresh._shelf._building.values()] != [3]:
         time.sleep(0.01)
-    with services.turn() as mine:
+    with turns.turn() as mine:
         assert mine
     ready.set()
     for visitor in visitors:
@@ -162,39 +162,10 @@ def test_a_vocabulary_without_room_for_bytes_is_refused(fresh):
 
 
 def test_too_many_layers_are_refused_however_small(fresh):
-    assert fresh.check_design(f"{TINY}~n_layers={services.MAX_LAYERS}") is None
+    assert limits.check_design(f"{TINY}~n_layers={limits.MAX_LAYERS}") is None
     with pytest.raises(InputError) as refused:
-        fresh.hold(f"{TINY}~n_layers={services.MAX_LAYERS + 1}")
+        fresh.hold(f"{TINY}~n_layers={limits.MAX_LAYERS + 1}")
     assert refused.value.code == "model_too_deep"
-
-
-@pytest.mark.parametrize(
-    "change",
-    ["n_heads=500~d_head=200", "d_ff=1000000", "d_model=300000~vocab_size=257~d_ff=1", "n_heads=4000~d_head=1"],
-)
-def test_few_parameters_that_need_much_memory_are_refused(change):
-    heads = "attention=mha~n_heads=1~n_kv_heads=~d_head=1"
-    base = f"llama-mini~n_layers=1~d_model=16~d_ff=16~position=alibi~max_seq_len=5000~{heads}"
-    config = services.parse_design(f"{base}~{change}").config
-    assert models.account(config).params < services.MAX_PARAMS
-    with pytest.raises(InputError) as refused:
-        services.check_size(config)
-    assert refused.value.code == "model_too_wide"
-
-
-def test_the_tokens_read_are_bounded_by_the_machine():
-    preset = models.preset
-    assert services.readable(preset("llama-mini")) == preset("llama-mini").max_seq_len
-    long = preset("llama-mini").replace(max_seq_len=1_000_000)
-    assert services.readable(long) == services.MAX_READ
-    biased = preset("gpt2").replace(position="alibi", max_seq_len=1_000_000)
-    services.check_size(biased)
-    assert services.SHORTEST_READ <= services.readable(biased) < services.MAX_READ
-    assert services.working_bytes(biased, services.readable(biased)) <= services.MAX_WORKING_BYTES
-
-
-def test_what_is_read_leaves_room_for_the_longest_text():
-    assert 2 * LIMITS["max_new_tokens"][1] <= services.SHORTEST_READ
 
 
 def test_the_shelf_holds_a_number_of_models():
@@ -213,69 +184,18 @@ def test_the_shelf_remembers_only_what_is_being_built():
     assert shelf._building == {}
 
 
-def test_counts_of_strangers_designs_are_not_kept_for_ever():
-    assert services._count.cache_info().maxsize
-
-
-def test_who_no_longer_wants_a_turn_does_not_wait_for_it():
-    cancelled = threading.Event()
-    with services.turn(), services.turn():
-        threading.Timer(0.05, cancelled.set).start()
-        begun = time.monotonic()
-        with services.turn(cancelled) as mine:
-            assert not mine
-        assert time.monotonic() - begun < 5
-    with services.turn(threading.Event()) as mine:  # what was not taken was not given back
-        assert mine
-        assert services._turns.acquire(blocking=False)
-        assert not services._turns.acquire(blocking=False)
-        services._turns.release()
-
-
-def test_a_turn_is_given_back_after_an_error():
-    for _ in range(services.COMPUTING + 1):
-        with pytest.raises(KeyError), services.turn():
-            raise KeyError
-
-
-def test_no_turn_within_patience_says_busy(monkeypatch):
-    monkeypatch.setattr(services, "PATIENCE", 0.01)
-    with services.turn(), services.turn(), pytest.raises(InputError) as refused, services.turn():
-        pytest.fail("a third turn was given")
-    assert refused.value.code == "busy"
-
-
-class TestInHand:
-    """What the header says, without building anything."""
-
-    def test_a_preset_without_weights(self):
-        model = services.inhand("gpt3-175b")
-        assert (model.trained, model.changed, model.origin_key) == (False, False, "random")
-        assert model.params == models.preset_info("gpt3-175b").params
-
-    def test_a_changed_preset(self):
-        model = services.inhand(TINY)
-        assert (model.trained, model.changed, model.name) == (False, True, "LLaMA mini")
-
-    def test_a_design_that_arrives_at_a_shipped_model(self, a_zoo):
-        design = services.design_string("gpt2", models.preset("llama-mini"))
-        model = services.inhand(design)
-        assert (model.trained, model.changed, model.origin_key) == (True, False, "zoo")
-        assert model.name == models.preset_info("llama-mini").title
-
-
 @pytest.fixture
 def a_zoo(tmp_path, monkeypatch):
     """A zoo whose llama-mini has random weights and a tokenizer of bytes: enough to load."""
     model = models.build(models.preset("llama-mini"), seed=3)
     models.save(model, models.tokenizers.bytes_tokenizer(), tmp_path / "llama-mini")
-    monkeypatch.setattr(services, "trained_models", lambda: ["llama-mini"])
-    monkeypatch.setattr(services.models, "load", lambda name: models.weights.load(tmp_path / name))
+    monkeypatch.setattr(model_facts, "trained_models", lambda: ["llama-mini"])
+    monkeypatch.setattr(models, "load", lambda name: models.weights.load(tmp_path / name))
     return tmp_path
 
 
 def test_a_shipped_models_configuration_gets_its_weights(fresh, a_zoo):
-    design = services.design_string("gpt2", models.preset("llama-mini"))
+    design = design_string("gpt2", models.preset("llama-mini"))
     loaded = fresh.hold(design)
     trained = models.weights.load(a_zoo / "llama-mini").model.tok_embed.weight
     assert torch.equal(loaded.model.tok_embed.weight, trained)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from models.errors import InputError
-from playground import services, train_house
+from playground import model_facts, train_house
 from playground.train_api import train
 from playground.train_house import House, Training, read_order
 from playground.train_texts import read
@@ -116,7 +116,7 @@ class TestHouse:
         news = ended(ask("begin", **order(tokens=400_000))["training"])
         assert news["why"] == "time"
         assert news["lanes"][0]["step"] == 1
-        assert services.inhand(news["lanes"][0]["model"]).steps == 1
+        assert model_facts.inhand(news["lanes"][0]["model"]).steps == 1
 
     def test_a_training_is_paused_continued_and_stopped(self):
         training = ask("begin", **order(tokens=400_000))["training"]

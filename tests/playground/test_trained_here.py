@@ -12,7 +12,7 @@ import torch
 import models
 from models.errors import InputError
 from models.tokenizers.catalogue import load_named
-from playground import generation_api, objective_models, services, train_files, trained_here
+from playground import generation_api, model_facts, objective_models, services, train_files, trained_here
 from playground.design_strings import design_string, parse_design
 from playground.objective_opening import objective_known
 from playground.session import DEFAULT_MODEL, Session
@@ -47,9 +47,9 @@ class TestInHand:
 
     def test_it_is_held_described_and_writes(self, trained):
         name = trained["model"]
-        model = services.inhand(name)
+        model = model_facts.inhand(name)
         assert (model.trained, model.origin_key, model.steps, model.weights) == (True, "here", trained["steps"], name)
-        assert services.named(name) == name
+        assert model_facts.named(name) == name
         text = generation_api.generate_text("Uncle", model=name, max_new_tokens=4)
         assert len(text["tokens"]) == 4
         picker, facts = show_model("en", name)
@@ -66,9 +66,9 @@ class TestInHand:
     def test_it_is_not_called_like_the_shipped_one(self):
         config = models.preset(DEFAULT_MODEL)
         loaded = models.Loaded(models.build(config, seed=1), models.load(DEFAULT_MODEL).tokenizer, config, "here")
-        known = services.inhand(trained_here.shelf.keep(DEFAULT_MODEL, loaded, 5, 5_120).name)
-        assert services.called(known, "en") == f"{services.title(DEFAULT_MODEL)}, trained here"
-        assert services.called(known, "zh") != services.called(services.inhand(DEFAULT_MODEL), "zh")
+        known = model_facts.inhand(trained_here.shelf.keep(DEFAULT_MODEL, loaded, 5, 5_120).name)
+        assert model_facts.called(known, "en") == f"{model_facts.title(DEFAULT_MODEL)}, trained here"
+        assert model_facts.called(known, "zh") != model_facts.called(model_facts.inhand(DEFAULT_MODEL), "zh")
 
     def test_one_that_fills_masks_answers_in_objectives(self, trained):
         config = models.preset("bert-mini").replace(n_layers=1)
@@ -134,7 +134,7 @@ class TestFiles:
     def test_there_and_back(self, trained, files):
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(files)
         answer = ask("bring", sent=sent(zipped(files)))
-        model = services.inhand(answer["model"])
+        model = model_facts.inhand(answer["model"])
         assert (model.origin_key, model.steps, model.name) == ("brought", trained["steps"], "LLaMA mini")
         before, after = services.hold(trained["model"]), services.hold(answer["model"])
         for one, other in zip(before.model.parameters(), after.model.parameters(), strict=True):

@@ -10,7 +10,7 @@ from models.errors import InputError
 from models.objectives import SUITS
 from models.tokenizers.catalogue import load_named
 from models.training.in_memory import in_memory, split
-from playground import services, train_lane, zoo_scores
+from playground import model_facts, services, train_lane, zoo_scores
 from playground.design_strings import design_string, parse_design
 from playground.i18n import LANGUAGES, say
 from playground.train_designs import balances, small_form, trainable, with_balance
@@ -206,7 +206,7 @@ class TestLearning:
         assert lane.track.points[-1][1] < lane.track.points[1][1] - 0.1
         assert len({text for _, _, text in lane.track.samples}) == 2
         lane.keep()
-        assert services.inhand(lane.track.model).steps == 8
+        assert model_facts.inhand(lane.track.model).steps == 8
 
     def test_a_loss_that_grows_beyond_all_numbers_ends_the_training_and_is_told(self, monkeypatch):
         monkeypatch.setattr(train_lane, "recipe_of", lambda *order: replace(recipe_of(*order), peak_lr=1e30))
