@@ -26,4 +26,7 @@ def _without(layout: dict, unseen: set[int]) -> dict:
     """The tree of components without those."""
     if "children" not in layout:
         return layout
-    return {**layout, "children": [_without(child, unseen) for child in layout["children"] if child["id"] not in unseen]}
+    return {
+        **layout,
+        "children": [_without(child, unseen) for child in layout["children"] if child["id"] not in unseen],
+    }
