@@ -98,6 +98,13 @@ setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a pa
   window.requestAnimationFrame = (callback) => (TIMER.test(callback) ? setTimeout(callback, 1000) : ask(callback));
 }
 
+/* ---- A list that the Tab key leaves is closed ---- */
+
+// Gradio's lists open at any key, a moment after it: also at the one that leaves them, and then they stay open.
+addEventListener("keydown", (event) => {
+  if (event.key === "Tab" && event.target.role === "combobox") event.stopPropagation();
+}, true);
+
 /* ---- The address: every choice is in it, written without the server ---- */
 
 lineage.state = {};

@@ -171,10 +171,12 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     places = [parts[name] for name in (*PLACES, "chart", "design", "form", "used", "generate")]
     changing = [shown, *places, parts["family"], parts["preset"], *controls.values()]
 
-    def answer(now: Shown, updates: dict) -> dict:
-        """The texts that changed, and the chart; what was said of "Use this model" is about an earlier design."""
+    def answer(before: Shown, now: Shown, updates: dict) -> dict:
+        """The texts that changed, and the chart; what was said of "Use this model" goes with the design it was about."""
         answered = {parts[place]: update for place, update in updates.items()}
-        return {shown: now, parts["used"]: "", parts["generate"]: gr.update(visible=False), **answered}
+        stays = not now.refusal and before.texts.get("design") == now.texts["design"]
+        unsaid = {} if stays else {parts["used"]: "", parts["generate"]: gr.update(visible=False)}
+        return {shown: now, **unsaid, **answered}
 
     def limited(values: dict, lang: str) -> dict:
         """The choices whose options depend on the structure, with those that it takes."""
@@ -188,12 +190,12 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
         with refusals(lang):
             now, updates = change(before, lang, start_from or DEFAULT_MODEL, values, Cache(*cache), seen)
         if now.refusal is not None:  # what was typed stays
-            return {**answer(now, updates), **limited(values, lang)}
+            return {**answer(before, now, updates), **limited(values, lang)}
         followed = {controls[name]: now.values[name] for name in FIELDS if values[name] != now.values[name]}
         same = before.values and not before.refusal and _structure(before.values) == _structure(now.values)
         options = {} if same else limited(now.values, lang)
         back = {parts["preset"]: now.base} if base != now.base else {}
-        return {**answer(now, updates), **followed, **options, **back}
+        return {**answer(before, now, updates), **followed, **options, **back}
 
     def started(before: Shown, lang: str, design: str, cache: Cache) -> dict:
         with refusals(lang):
@@ -203,14 +205,14 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
             base = wanted.base if card_of(wanted.base) else models.preset_info(wanted.base).name
             now, updates = redraw(before, lang, base, wanted.config, cache)
         filled = {controls[name]: now.values[name] for name in FIELDS}
-        return {**answer(now, updates), **filled, **limited(now.values, lang), **listed(base, lang)}
+        return {**answer(before, now, updates), **filled, **limited(now.values, lang), **listed(base, lang)}
 
     def carded(before: Shown, lang: str, name: str, cache: Cache) -> dict:
         if not before.values:
             before, _ = redraw(before, lang, DEFAULT_MODEL, models.preset(DEFAULT_MODEL), cache)
             before = replace(before, texts={"form": before.texts["form"]})
         now, updates = show_card(before, lang, name)
-        return {**answer(now, updates), **listed(name, lang)}
+        return {**answer(before, now, updates), **listed(name, lang)}
 
     def listed(name: str, lang: str) -> dict:
         """The lists that a design starts from, in the reader's language, at this model."""
@@ -221,9 +223,18 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     def start(before: Shown, lang: str, base: str | None, *cache) -> dict:
         return started(before, lang, base or before.base or DEFAULT_MODEL, Cache(*cache))  # the dropdown can be emptied
 
+    # A list says that there was input also when it has only been looked into: then the design stays as it is.
+
+    def pick(before: Shown, lang: str, base: str | None, *cache) -> dict:
+        if before.base and base in (None, before.card or before.base):
+            return {parts["preset"]: before.card or before.base}
+        return start(before, lang, base, *cache)
+
     def enter(before: Shown, lang: str, family: str | None, base: str | None, *cache) -> dict:
         if family == ALL:  # the design stays until a model is chosen
             return {parts["preset"]: gr.update(choices=preset_choices(ALL, lang), value=base)}
+        if before.base and family in (None, family_of(before.card or before.base)):
+            return listed(before.card or before.base, lang)
         return start(before, lang, first_of(family) if family else base, *cache)
 
     def opened(before: Shown, lang: str, design: str, *cache) -> dict:
@@ -258,7 +269,7 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     retyped.then(changed, typed, changing, js=keep, **quiet)
     entered = [shown, page.lang, parts["family"], parts["preset"], *cache]
     parts["family"].input(enter, entered, changing, trigger_mode="always_last", **quiet)
-    parts["preset"].input(start, asked, changing, trigger_mode="always_last", **quiet)
+    parts["preset"].input(pick, asked, changing, trigger_mode="always_last", **quiet)
     parts["reset"].click(start, asked, changing, **quiet)
     page.on_tab(opened, [shown, page.lang, parts["design"], *cache], changing, show_progress_on=[parts["form"]])
     parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], **page.UI)

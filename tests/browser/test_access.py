@@ -76,6 +76,7 @@ def test_the_keyboard_reaches_every_control(reader, view):
         if None not in missed:
             break  # else the view was drawn anew under way, and what is there now has no numbers
     assert missed == [], view
+    assert reader.page.locator("[role=combobox][aria-expanded=true]:not(:focus)").count() == 0, "a list was left open"
 
 
 def walked(page) -> list[str | None]:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from models import preset_info
 from playground.preset_lists import family_choices, first_of
-from tests.browser.screens import open_design
+from tests.browser.screens import ANSWERED, AWAIT, open_design
 
 DIAGRAM = "#build-diagram svg.stack"
 
@@ -265,6 +265,26 @@ def test_the_structure_hides_and_shows(build):
     expect(visitor.page.locator("#build-changes")).to_contain_text("Follows from the structure")
     expect(note(visitor, "limit")).to_contain_text("does not write on")
     assert visitor.errors == []
+
+
+@pytest.mark.parametrize("way", ["keys", "pointer"])
+def test_lists_that_are_only_looked_into_change_nothing(build, way):
+    """Gradio announces an input whenever a list is left, and leaves one open that the Tab key has left."""
+    visitor = build("llama3-8b~n_layers=7")
+    page = visitor.page
+    expect(press_use(visitor)).to_contain_text("builds at most")
+    page.locator("#build-family input").focus()
+    for name in ("preset", "structure", "head"):
+        with page.expect_request("**/queue/join*"):  # of the list that is left
+            page.keyboard.press("Tab") if way == "keys" else page.locator(f"#build-{name} input").click()
+        page.locator(f"#build-{name} input").focus()
+    page.evaluate(AWAIT)
+    number(visitor, "context").fill("64")
+    page.wait_for_selector(ANSWERED, state="attached")
+    assert page.locator("[role=combobox][aria-expanded=true]").count() == 0
+    assert page.evaluate("lineage.state.design") == "llama3-8b~n_layers=7"
+    expect(number(visitor, "n-layers")).to_have_value("7")
+    expect(page.locator("#build-used")).to_contain_text("builds at most")
 
 
 def test_experts_open_with_their_numbers(build):
