@@ -61,8 +61,12 @@ lineage.theme = lineage.remember("localStorage", "theme") || "auto";
     media: { value: query },
   });
   const show = () => {
-    for (const place of [document.documentElement, document.body]) place?.classList.toggle("dark", chosen.matches);
+    const page = document.documentElement;
+    page.classList.add("at-once"); // that thousands of parts fade from one colour into another takes half a second
+    for (const place of [page, document.body]) place?.classList.toggle("dark", chosen.matches);
     chosen.dispatchEvent(new Event("change"));
+    page.getBoundingClientRect(); // the new colours are taken on here
+    page.classList.remove("at-once");
   };
   system.addEventListener("change", show);
   window.matchMedia = (text) => (text === query ? chosen : ask(text));
