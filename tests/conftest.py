@@ -2,23 +2,11 @@
 runs them in one, for a debugger)."""
 
 import os
-import tempfile
 
 import pytest
 
 # One thread a process, so that the two do not fight over the cores. Read when torch is imported, hence before anything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="session")
-def smollm2():
-    """The real pretrained model, where its package is installed. Turning its file into numbers takes seconds."""
-    import models
-
-    # Not under pytest's folders, of which it keeps three runs: the conversion is half a gigabyte.
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setenv("LINEAGE_CACHE", folder)
-        return models.load("smollm2-135m-instruct")
 
 
 CHATTING = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300~max_seq_len=300"

@@ -1,4 +1,4 @@
-"""Models that an installed package brings, loaded from its file: a small one in the package's place, and the real one."""
+"""A model that an installed package brings, loaded from its file: a small one stands in the package's place."""
 
 import sys
 from importlib.util import find_spec
@@ -8,11 +8,9 @@ import torch
 
 import models
 from models import installed
-from models.tokenizers import chatml
 from models.weights.layouts.llama import rows
 from models.weights.tensors import pack
-from tests.models.gguf_files import CFG, as_stored, assert_same, gguf, metadata, tokenizer_metadata, write
-from tests.models.spelled import spelled
+from tests.models.gguf_files import CFG, as_stored, assert_same, metadata, tokenizer_metadata, write
 
 NAME = "smollm2-135m-instruct"
 
@@ -48,29 +46,3 @@ class TestInstalled:
             assert NAME not in installed.installed_models()
         (package / installed.INSTALLABLE[NAME].file).unlink()
         assert NAME not in installed.installed_models()
-
-
-@pytest.mark.skipif(
-    NAME not in installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}"
-)
-class TestRealModel:
-    def test_is_the_preset(self, smollm2):
-        assert smollm2.config == installed.installed_config(NAME)
-        assert sum(p.numel() for p in smollm2.model.parameters()) == models.preset_info("smollm2-135m").params
-
-    def test_chats_as_its_template_says(self, smollm2):
-        template = gguf.GGUFReader(installed.installed_file(NAME)).fields["tokenizer.chat_template"].contents()
-        system = installed.INSTALLABLE[NAME].system
-        assert system in template
-        jinja2 = pytest.importorskip("jinja2", reason="compares with the file's own template, rendered by jinja2")
-        expected = jinja2.Template(template).render(
-            messages=[{"role": "user", "content": "Who are you?"}], add_generation_prompt=True
-        )
-        ids = chatml.chat_ids(smollm2.tokenizer, [("system", system), ("user", "Who are you?")])
-        assert spelled(smollm2.tokenizer, ids) == expected
-
-    def test_knows_something(self, smollm2):
-        prompt = chatml.chat_ids(smollm2.tokenizer, [("user", "What is the capital of France?")])
-        end = {smollm2.tokenizer.eos_id}
-        steps = models.generate(smollm2.model, prompt, models.Sampling(temperature=0), max_new_tokens=24, stop_ids=end)
-        assert "Paris" in smollm2.tokenizer.decode(step.token_id for step in steps)

@@ -6,12 +6,10 @@ import pytest
 import torch
 
 import models
-from models import installed
 from models.weights.layouts.llama import LLAMA
 from tests.models.gguf_files import as_read, as_stored, gguf, llama3_factors, metadata, write
-from tests.models.test_installed import NAME
 from tests.parity.agreement import TOLERANCE, difference, ids
-from tests.parity.conftest import randomise, transformers
+from tests.parity.conftest import randomise
 from tests.parity.test_parity import llama, llama3_scaling
 
 WIDE = {"hidden_size": 96, "intermediate_size": 128}  # rows of whole blocks of 32
@@ -82,24 +80,3 @@ def test_logits(case, kind, saved):
     assert difference(loaded.model(ids(2, 50)).logits, theirs(ids(2, 50)).logits) < TOLERANCE
     if kind != "F32":  # and rounding was real: the comparison above is not with the weights before it
         assert difference(exact, theirs(ids(2, 50)).logits) > 10 * TOLERANCE
-
-
-@pytest.mark.skipif(
-    NAME not in installed.installed_models(), reason=f"the real model: {installed.INSTALLABLE[NAME].command}"
-)
-@torch.no_grad()
-def test_smollm2(smollm2):
-    config = transformers.LlamaConfig(**LLAMA.write_config(smollm2.config))
-    theirs = transformers.LlamaForCausalLM(config).eval()
-    reader = gguf.GGUFReader(installed.installed_file(NAME))
-    numbers = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
-    fill(theirs, numbers, smollm2.config)
-    for text in (
-        "The capital of France is Paris, and the capital of Italy is",
-        "def add(a, b):\n    return a + 12\n" * 8,
-    ):
-        tokens = torch.tensor([smollm2.tokenizer.encode(text)])
-        ours, expected = smollm2.model(tokens).logits, theirs(tokens).logits
-        # Logits reach 40 here, so that this is the sixth digit.
-        assert difference(ours, expected) < 5 * TOLERANCE
-        assert torch.equal(ours.argmax(-1), expected.argmax(-1))
