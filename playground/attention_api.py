@@ -7,10 +7,9 @@ from models.errors import InputError
 from playground.answering import read_whole
 from playground.attention_answers import reading
 from playground.attention_subject import looked_at
-from playground.i18n import language
 from playground.maps_answers import pass_of
 from playground.session import DEFAULT_MODEL
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.turns import turn
 from playground.views.numbers import exact
 
@@ -57,7 +56,7 @@ def attention(
         file: with format="safetensors" such a file in base64, with the tensors NAME.probs, NAME.visible (what the mask
             left) and NAME.value_norms: safetensors.torch.load(base64.b64decode(answer["file"]))
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         if format not in FORMATS:
             raise InputError("not_a_choice", field="format", value=format, allowed=", ".join(FORMATS))

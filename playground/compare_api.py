@@ -2,8 +2,7 @@
 
 from playground.comparison import Side, compare
 from playground.design_strings import as_text, design_string
-from playground.i18n import language
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.views.comparison_words import sentence_of
 
 FIGURES = ("params", "active_params", "memory_bf16", "kv_bytes_per_token", "kv_bytes", "flops_per_token")
@@ -24,7 +23,7 @@ def compare_designs(left: str = "gpt2", right: str = "llama3-8b", lang: str = "e
         fields: every differing field, dotted within a group ("moe.n_experts"), with both values, whether it only follows
             from other fields, and one sentence that explains it
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         found = compare(as_text("left", left), as_text("right", right))
     return {

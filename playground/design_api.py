@@ -5,8 +5,7 @@ from models.account import Figure
 from models.config import ModelConfig
 from models.errors import InputError
 from playground.design_strings import as_text, changed, design_string
-from playground.i18n import language
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 
 
 def build_design(
@@ -40,7 +39,7 @@ def build_design(
         figures: by name, value, unit ("params", "bytes" or "flops"), formula and worked
         diff: what differs from the preset: field, old and new value
     """
-    with refusals(language(lang)):
+    with refusals(asked_in(lang)):
         start = models.preset(as_text("preset", preset))
         config = with_overrides(start, {} if overrides is None else overrides)
         account = models.account(config, context=context, batch=batch, dtype=as_text("dtype", dtype), ranks=ranks)

@@ -4,8 +4,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from models.errors import InputError
-from playground.i18n import language
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.turns import turn
 from playground.views.numbers import exact
 
@@ -55,7 +54,7 @@ def routing(
         file: with format="safetensors" such a file in base64, with the tensors NAME.logits, NAME.expert_ids, NAME.weights
             and NAME.bias: safetensors.torch.load(base64.b64decode(answer["file"]))
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         from playground import expert_look, expert_payload
 

@@ -4,10 +4,9 @@ import threading
 
 from models.tokenizers import Tokenizer
 from playground.generation import Observed, in_chunks, observe, read_settings
-from playground.i18n import language
 from playground.session import DEFAULT_MODEL, DEFAULTS, LIMITS, as_text
 from playground.subject import read, take
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.turns import turn
 
 CHUNK_SECONDS = 0.5
@@ -51,7 +50,7 @@ def generate_text(
         prompt_tokens, read_tokens: how many tokens the prompt has, and how many of them were read
         model, seed: as given
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     settings |= {"repetition_penalty": repetition_penalty, "seed": seed, "max_new_tokens": max_new_tokens}
     with refusals(lang):

@@ -47,7 +47,7 @@ def _entries(table: dict, prefix: str = ""):
 
 
 def language(lang: object) -> str:
-    """`lang` where it is one of ours, else English: what callers of the API may write."""
+    """`lang` where it is one of ours, else English: a script of the page may have been changed by its reader."""
     return lang if lang in LANGUAGES else "en"
 
 

@@ -1,11 +1,10 @@
 """The endpoints /mask and /fill_mask."""
 
 from models.errors import InputError
-from playground.i18n import language
 from playground.mask_filled import filled
 from playground.objective_models import BERT
 from playground.session import DEFAULTS
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 
 
 def mask(
@@ -43,7 +42,7 @@ def mask(
         n_paid: how many positions pay loss
         notes: a sentence for each thing that is odd about the text
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         from playground import masking_payload
         from playground.masking_request import masked_text, text_places
@@ -87,6 +86,6 @@ def fill_mask(text: str, model: str = BERT, top_k: int = 5, second: str = "", la
             is predicted for itself, hearing nothing of what is chosen at the others
         follows: the probability that `second` follows `text`, where there is a second text and the model judges that
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         return filled(text, model, top_k, second)

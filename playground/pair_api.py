@@ -1,9 +1,8 @@
 """The endpoint /next_sentence."""
 
-from playground.i18n import language
 from playground.objective_models import BERT
 from playground.pair_judging import hold_judge, judge, typed_pair
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.turns import turn
 
 
@@ -25,7 +24,7 @@ def next_sentence(first: str, second: str, model: str = BERT, lang: str = "en") 
         cut: how many tokens of text did not fit into the model's context of `limit` tokens, and were left out: the longer
             text loses one at a time, at its front or its end
     """
-    with refusals(language(lang)):
+    with refusals(asked_in(lang)):
         found, loaded = hold_judge(model)
         pair = typed_pair(first, second, loaded.tokenizer)
         with turn():

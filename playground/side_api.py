@@ -1,11 +1,11 @@
 """The endpoint /objectives."""
 
 from models.errors import InputError
-from playground.i18n import explain, language
+from playground.i18n import explain
 from playground.session import DEFAULTS
 from playground.side_examples import Side, examples_of, marked_tokenizer
 from playground.side_masks import sights, suited
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.turns import turn
 
 NAMES = (
@@ -51,7 +51,7 @@ def objectives(
             attention: by kind ("self", or "encoder", "decoder" and "cross") rows of 0 and 1: what each place sees
             or, where the text is too short for an objective, `refused` with a sentence
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         wanted = NAMES if objectives is None else _names(objectives)
         with turn():

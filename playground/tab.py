@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import gradio as gr
 
 from models.errors import InputError
-from playground.i18n import explain
+from playground.i18n import LANGUAGES, explain
 from playground.session import FIELDS
 from playground.turns import COMPUTING
 
@@ -130,6 +130,14 @@ def refusals(lang: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise gr.Error(explain(lang, error), print_exception=False) from error
+
+
+def asked_in(lang: object) -> str:
+    """The language that an API's caller asks for; any that is none of ours is refused, in English."""
+    with refusals("en"):
+        if lang not in LANGUAGES:
+            raise InputError("not_a_choice", field="lang", value=lang, allowed=", ".join(LANGUAGES))
+    return lang
 
 
 def _listed(components) -> list:

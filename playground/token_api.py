@@ -4,9 +4,8 @@ from dataclasses import asdict
 
 from models.errors import InputError
 from models.tokenizers.round_trip import round_trip
-from playground.i18n import language
 from playground.session import TOKENIZERS
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.token_figures import column, read_text, size_of
 from playground.token_shelf import Named, find, licence_entry, read_names
 from playground.turns import turn
@@ -35,7 +34,7 @@ def tokenize(text: str, tokenizer: str = "byte-bpe-8k", lang: str = "en") -> dic
         exact: whether decoding gives the text back, and
         back: what it gives, with a sentence (`sentence`) that says what changed
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         checked = _listed(text)
         named = find(tokenizer)
@@ -76,7 +75,7 @@ def compare_tokenizers(text: str, tokenizers: list[str] | None = None, lang: str
             unknown and byte_fallback (shares of the tokens), seconds_per_mb (of this text, measured now), exact (whether
             decoding gives the text back; of a long text its beginning is tried), and a sentence that says what changed
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         checked = read_text(text)
         names = read_names(list(DEFAULT_TOKENIZERS) if tokenizers is None else tokenizers)

@@ -4,9 +4,9 @@ import secrets
 import time
 from collections.abc import Iterator
 
-from playground.i18n import explain, language
+from playground.i18n import explain
 from playground.session import TRAIN_SMALL
-from playground.tab import refusals
+from playground.tab import asked_in, refusals
 from playground.train_house import Training, house, read_order
 from playground.train_texts import read
 from playground.views.train_words import race_words
@@ -51,7 +51,7 @@ def train(
             name ("here:…") under which /generate writes with it. The server keeps the 16 models trained or brought there
             that were used last, of 60 million parameters in all, until it is started anew
     """
-    lang = language(lang)
+    lang = asked_in(lang)
     with refusals(lang):
         order = read_order(designs or [TRAIN_SMALL], read(text, own_text), tokens, seed, balance or None)
         training = house.begin(order, secrets.token_urlsafe(8))

@@ -43,8 +43,8 @@ def test_what_is_no_text_is_refused_by_name(value):
 
 
 @pytest.mark.parametrize("lang", [None, 5, ["zh"], {"a": 1}, "fr"])
-def test_an_unknown_language_is_answered_in_english(lang):
-    assert "must be a text" in refusal(build_design, None, lang=lang)
+def test_an_unknown_language_is_refused_in_english(lang):
+    assert refusal(build_design, "gpt2", lang=lang) == f"lang = {lang} is not known; allowed: en, zh."
 
 
 @pytest.mark.parametrize(
