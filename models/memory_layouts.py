@@ -6,11 +6,10 @@ timed, on the weights themselves, and the fastest is taken. Rows, as a weight is
 layout has to save a tenth.
 """
 
-import mmap
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import NamedTuple, Protocol
@@ -19,12 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import large_pages
+
 WORTH_LAYING_OUT = 16_384  # weights; a smaller matrix takes no time in any layout
 SAMPLE_BYTES = 32_000_000  # of one shape, to be timed: more than a processor keeps at hand of it
 SAVING = 0.9  # of the time that rows take; what is slower is not worth a second copy
 ROUNDS = 10
 WORTH_SPLITTING = 250_000  # weights; below, threads cost more than they save
-LARGE_PAGE = 1 << 21  # bytes
 
 
 class Layout(NamedTuple):
@@ -160,19 +160,9 @@ def times_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _columns(weight: Tensor) -> Tensor:
-    """The weight transposed, (d_in, d_out), on large pages where the system has them: finding small ones takes time."""
-    columns = _on_large_pages((weight.shape[1], weight.shape[0]), weight.dtype)
+    """The weight transposed, (d_in, d_out)."""
+    columns = large_pages.empty((weight.shape[1], weight.shape[0]), weight.dtype)
     return columns.copy_(weight.detach().t())
-
-
-def _on_large_pages(shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
-    n_bytes = shape[0] * shape[1] * dtype.itemsize
-    if n_bytes < LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return torch.empty(shape, dtype=dtype)
-    memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a system may be made without them
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=dtype).view(shape)
 
 
 def _times_columns(x: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
@@ -190,7 +180,9 @@ def _times_columns(x: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
 
 def _blocks(weight: Tensor) -> Tensor:
     """The weight in the blocks that oneDNN's products go through, chosen by it for this processor."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+    blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+    large_pages.move(torch.ops.mkldnn.data_ptr(blocks), torch.ops.mkldnn._nbytes(blocks))
+    return blocks
 
 
 def _has_blocks(weight: Tensor) -> bool:
