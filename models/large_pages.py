@@ -29,9 +29,10 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 def move(address: int, n_bytes: int) -> None:
     """Moves memory that is in use already: what is in it, and its address, stay as they are.
 
-    What shares the first and the last page comes along. A system that has no such pages, or none to spare, leaves it all.
+    What shares the first and the last page comes along; less than half a page is not worth that. A system that has no
+    such pages, or none to spare, leaves it all.
     """
-    if n_bytes < LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+    if n_bytes < LARGE_PAGE // 2 or not hasattr(mmap, "MADV_HUGEPAGE"):
         return
     begin = address // LARGE_PAGE * LARGE_PAGE
     length = -(-(address + n_bytes - begin) // LARGE_PAGE) * LARGE_PAGE
