@@ -102,12 +102,25 @@ setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a pa
   window.requestAnimationFrame = (callback) => (TIMER.test(callback) ? setTimeout(callback, 1000) : ask(callback));
 }
 
-/* ---- A list that the Tab key leaves is closed ---- */
+/* ---- A list that the keyboard leaves is closed, and the next stop is the next control ---- */
 
 // Gradio's lists open at any key, a moment after it: also at the one that leaves them, and then they stay open.
-addEventListener("keydown", (event) => {
-  if (event.key === "Tab" && event.target.role === "combobox") event.stopPropagation();
-}, true);
+{
+  const LEAVING = new Set(["Tab", "Shift", "Control", "Alt", "Meta"]);
+  addEventListener("keydown", (event) => {
+    if (event.target.role !== "combobox" || !LEAVING.has(event.key)) return;
+    event.stopPropagation();
+    // A long list scrolls, so that browsers stop at it, too; it goes when it is reached, and the focus with it.
+    document.getElementById(event.target.getAttribute("aria-controls"))?.setAttribute("tabindex", "-1");
+  }, true);
+  addEventListener("focusout", ({ target }) => {
+    const close = () => {
+      const isLeft = target !== document.activeElement && target.ariaExpanded === "true";
+      if (isLeft) target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    };
+    if (target.role === "combobox") setTimeout(close, 100);
+  });
+}
 
 /* ---- The address: every choice is in it, written without the server ---- */
 

@@ -275,13 +275,18 @@ def test_lists_that_are_only_looked_into_change_nothing(build, way):
     expect(press_use(visitor)).to_contain_text("builds at most")
     page.locator("#build-family input").focus()
     for name in ("preset", "structure", "head"):
+        control = page.locator(f"#build-{name} input")
         with page.expect_request("**/queue/join*"):  # of the list that is left
-            page.keyboard.press("Tab") if way == "keys" else page.locator(f"#build-{name} input").click()
-        page.locator(f"#build-{name} input").focus()
+            page.keyboard.press("Tab") if way == "keys" else control.click()
+        if name == "structure":  # buttons stand between the two
+            control.focus()
+        expect(control).to_be_focused()
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Tab")
     page.evaluate(AWAIT)
     number(visitor, "context").fill("64")
     page.wait_for_selector(ANSWERED, state="attached")
-    assert page.locator("[role=combobox][aria-expanded=true]").count() == 0
+    expect(page.locator("[role=combobox][aria-expanded=true]")).to_have_count(0)
     assert page.evaluate("lineage.state.design") == "llama3-8b~n_layers=7"
     expect(number(visitor, "n-layers")).to_have_value("7")
     expect(page.locator("#build-used")).to_contain_text("builds at most")
