@@ -4,10 +4,11 @@ from pathlib import Path
 
 import models
 from models.installed import INSTALLABLE
-from models.objectives.span_corruption import DENSITY
+from models.objectives import blank_infilling, span_corruption
 from models.training.corpora import HELD_OUT_FRACTION
 from models.training.recipe import CorpusShare, Recipe, load_recipe, recipes
 from models.training.samples import sample
+from models.training.trainer import table_times
 from models.weights.files import WEIGHTS
 
 INTRODUCTION = """# {title}
@@ -57,10 +58,22 @@ time on {processor}, beside other work on the same machine.
 """
 
 OPTIMIZERS = """Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas
-{betas[0]} and {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}, reached after
+{betas[0]} and {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}{table}, reached after
 {warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed
 {seed}. {positions}The loss curve is in `history.json`.{changes}
 """
+
+TABLE = ", {times:.1f} times that for the table of tokens, whose logits are divided by as much"
+
+LEFT_OUT = {
+    "span_corruption": "; of the tokens of short rows {short:.0%} are left out, of others {usual:.0%}",
+    "blank_infilling": (
+        "; from {long:.0%} of the rows one long blank is left out, from the rest short ones: {short:.0%} of the tokens of "
+        "short rows, {usual:.0%} of others"
+    ),
+}
+
+USUAL = {"span_corruption": span_corruption.DENSITY, "blank_infilling": blank_infilling.DENSITY}
 
 POSITIONS = {
     "random": "",
@@ -149,7 +162,7 @@ def write_card(
     is_paired = "pairs" in history["validation"]["all"]
     parts = (
         _introduction(recipe, history, written, out),
-        _training(recipe, history),
+        training_of(recipe, history),
         _texts(recipe, shares, history),
         _pairs_validation(shares, history) if is_paired else _validation(shares, history),
         *([_experts(history)] if "routing" in history else []),
@@ -190,7 +203,9 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _training(recipe: Recipe, history: dict) -> str:
+def training_of(recipe: Recipe, history: dict) -> str:
+    """What a card says of the training."""
+    times = table_times(models.preset(recipe.preset))
     values = vars(recipe) | {
         "tokens": history["tokens"],
         "steps": recipe.steps,
@@ -199,13 +214,16 @@ def _training(recipe: Recipe, history: dict) -> str:
         "warmup_steps": recipe.warmup_steps,
         "lengths": recipe.sequence_length,
         "positions": POSITIONS[recipe.first_positions],
+        "table": TABLE.format(times=times) if times != 1.0 else "",
     }
     if recipe.short_length is not None:
         values["lengths"] = (
             f"{recipe.short_length} for {recipe.short_fraction:.0%} of them, then {recipe.sequence_length}"
         )
     if recipe.short_density is not None:
-        values["lengths"] += f"; {recipe.short_density:.0%} of the short ones left out, {DENSITY:.0%} of the others"
+        values["lengths"] += LEFT_OUT[recipe.objective].format(
+            short=recipe.short_density, usual=USUAL[recipe.objective], long=blank_infilling.LONG_SHARE
+        )
     budgets = history["budgets"]
     changes = "".join(
         CHANGE.format(before=before["tokens"], **after) for before, after in zip(budgets, budgets[1:], strict=False)

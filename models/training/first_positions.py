@@ -54,7 +54,7 @@ def begin_nearby(model: nn.Module) -> None:
     """Let each head begin by looking at one neighbour, and e times less at every place further away from that.
 
     Where nothing ahead may be seen, the heads look one, two, three places back. A bucket of several distances gets their
-    mean.
+    mean; there the places ahead share the bucket of the own place, at which heads so begin by looking hardly at all.
     """
     for position in _modules(model, RelativeBias):
         n_buckets, n_heads = position.weight.shape

@@ -76,16 +76,20 @@ def is_layer_matrix(name: str, parameter: Tensor) -> bool:
 
 
 def by_length_of_steps(parameters: list[Tensor], model: nn.Module) -> list[dict]:
-    """The groups of AdamW's parameters; `times` multiplies the learning rate of one.
+    """The groups of AdamW's parameters; `times` multiplies the learning rate of one."""
+    if (times := table_times(model.config)) == 1.0:
+        return [{"params": parameters}]
+    table = [p for p in parameters if p is model.weight]
+    return [{"params": [p for p in parameters if p is not model.weight]}, {"params": table, "times": times}]
+
+
+def table_times(cfg: ModelConfig) -> float:
+    """How many times the others' the learning rate of the token table is.
 
     AdamW's steps are as long whatever a weight does. Where logits are divided by √d_model (T5 before v1.1), the table that
     they are read with begins √d_model larger (`models.build`), and steps so many times longer, so that logits learn as fast.
     """
-    cfg = model.config
-    if not (cfg.scale_logits and cfg.tie_embeddings):
-        return [{"params": parameters}]
-    table = [p for p in parameters if p is model.weight]
-    return [{"params": [p for p in parameters if p is not model.weight]}, {"params": table, "times": cfg.d_model**0.5}]
+    return cfg.d_model**0.5 if cfg.scale_logits and cfg.tie_embeddings else 1.0
 
 
 def parameters_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:

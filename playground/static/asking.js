@@ -93,8 +93,8 @@ const Asking = (() => {
   function onModel(place, act) {
     let waiting = null;
     addEventListener("lineage:model", ({ detail }) => {
-      if (place.checkVisibility()) act(detail);
-      else waiting = detail;
+      waiting = place.checkVisibility() ? null : detail; // one that waited until the place is scrolled to is no longer in hand
+      if (waiting === null) act(detail);
     });
     new IntersectionObserver((entries) => {
       if (waiting === null || !entries.some(({ isIntersecting }) => isIntersecting)) return;

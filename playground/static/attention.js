@@ -10,6 +10,7 @@
 const Attention = (() => {
   const { element, fill } = lineage;
   const SECTIONS = ["maps", "weight", "flash", "whatif", "before"];
+  const TAKE_HEAD = ["weight", "flash"]; // sections that show the head that the maps have shown
   const PAUSE = 300; // milliseconds after the last key
   const GLANCE = 800; // milliseconds between two looks at a text that is still being written
   const TEXTS = ["text", "second"];
@@ -49,6 +50,8 @@ const Attention = (() => {
     };
     const show = (name) => {
       lineage.write("att_section", name);
+      // The head that the maps opened with goes along, and into the address: no other section finds it by itself.
+      if (shared.opened && TAKE_HEAD.includes(name)) lineage.write("att_head", shared.head);
       for (const [of, panel] of panels) panel.hidden = of !== name;
       const usesText = sections.get(name).usesText !== false;
       controls.hidden = !usesText;
@@ -66,7 +69,7 @@ const Attention = (() => {
     let latest = 0;
     const read = async () => {
       const mine = ++latest;
-      const asked = shared.request();
+      const asked = shared.wanted();
       shared.asked = JSON.stringify(asked);
       place.setAttribute("aria-busy", "true");
       let refused = true;
@@ -79,7 +82,11 @@ const Attention = (() => {
       place.removeAttribute("aria-busy");
       way.replaceChildren(...(refused ? otherModels(shared) : []));
       place.dataset.model = shared.design;
-      if (reading && reading.text !== asked.text) fields.put(reading.text);
+      if (reading) {
+        if (reading.text !== asked.text && shared.text === asked.text) fields.put(reading.text); // else something was typed
+        shared.requested = { ...asked, text: reading.text };
+        shared.asked = JSON.stringify(shared.requested);
+      }
       shared.reading = reading;
       shared.version += 1;
       place.classList.toggle("att-unread", !reading);
@@ -113,7 +120,7 @@ const Attention = (() => {
       if (reading || lineage.state.att_from !== "generate" || !place.checkVisibility()) return;
       const { name, usesText } = open();
       if (!usesText || (name !== "maps" && Generate.written()?.running)) return;
-      if (shared.asked === JSON.stringify(shared.request())) return;
+      if (shared.asked === JSON.stringify(shared.wanted())) return;
       reading = true; // a slow server is asked again only once it has answered
       try {
         await shared.read();
@@ -123,15 +130,16 @@ const Attention = (() => {
     }, GLANCE);
   }
 
-  /** What sections may ask and know; `request()` is what the server needs to read the same text with the same model. */
+  /** What sections may ask and know; `request()` is what the server needs to read again what `reading` tells of, `wanted()` what
+      it needs to read what there is now: while somebody types, or Generate writes, these are not the same. */
   function sharedState(opening, ask, attempt) {
     const texts = new Map(TEXTS.map((name) => [name, Asking.keptText(`att_${name}`)]));
     return {
-      ask, attempt, opening, words: opening.words, version: 0, reading: null, asked: "",
+      ask, attempt, opening, words: opening.words, version: 0, reading: null, requested: null, asked: "",
       design: lineage.state.model,
       /** The head that is shown large, "group.layer.head": the one that was chosen, else the one that the maps open with. */
-      get head() { return lineage.state.att_head || this.opened; },
-      opened: "self.0.0",
+      get head() { return lineage.state.att_head || this.opened || "self.0.0"; },
+      opened: null, // known once the maps have been drawn
       get lang() { return lineage.lang; },
       get text() { return texts.get("text"); },
       get second() { return texts.get("second"); },
@@ -140,7 +148,8 @@ const Attention = (() => {
         texts.set(name, value);
         return Asking.keepText(`att_${name}`, value);
       },
-      request() {
+      request() { return this.requested; },
+      wanted() {
         const { state } = lineage;
         const asked = { design: this.design, text: this.text, second: this.second, part: Number(state.att_part), picture: state.att_picture };
         return state.att_from === "generate" ? { ...asked, ...generated(this.design) } : asked;

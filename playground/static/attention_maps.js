@@ -57,7 +57,8 @@ const AttentionMaps = (() => {
       view.unpack = () => AttentionNumbers.read(reply);
       const groups = await view.unpack();
       if (mine !== latest) return true;
-      Object.assign(view, { groups, reading, request, sequences: reading.sequences, seconds: reply.seconds });
+      // A pointer does not leave a map that is taken away from under it.
+      Object.assign(view, { groups, reading, request, sequences: reading.sequences, seconds: reply.seconds, hovered: null });
       shared.opened = AttentionLabels.clearest(groups);
       summary.textContent = said(view);
       view.draw();

@@ -174,7 +174,8 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     def answer(before: Shown, now: Shown, updates: dict) -> dict:
         """The texts that changed, and the chart; what was said of "Use this model" goes with the design it was about."""
         answered = {parts[place]: update for place, update in updates.items()}
-        stays = not now.refusal and before.texts.get("design") == now.texts["design"]
+        is_valid = not before.refusal and not now.refusal
+        stays = is_valid and before.texts.get("design") == now.texts["design"]
         unsaid = {} if stays else {parts["used"]: "", parts["generate"]: gr.update(visible=False)}
         return {shown: now, **unsaid, **answered}
 

@@ -1,6 +1,7 @@
 """The maps of attention in a real browser: known values become the right picture, and quickly."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -303,4 +304,47 @@ def test_a_picture_is_chosen(visit):
     page.locator("#att-picture button[value=stripes]").click()
     page.wait_for_function("before => document.querySelector('.maps-cell canvas').toDataURL() !== before", arg=before)
     visitor.wait_for_address("att_picture=stripes")
+    assert visitor.errors == []
+
+
+def test_what_is_typed_while_a_model_reads_stays(arrive):
+    """A model that does something else with a text gets another one to open with, in a box that nobody has touched."""
+    visitor = open_maps(arrive().open)
+    page, held = visitor.page, []
+
+    def hold(route) -> None:
+        is_first = "attention_read" in (route.request.post_data or "") and not held
+        held.append(route) if is_first else route.continue_()
+
+    # The answer for the model that is taken is on its way when the visitor types.
+    page.route(re.compile("component_server"), hold)
+    with page.expect_request(lambda request: "attention_read" in (request.post_data or "")):
+        visitor.put("model", "t5-mini")
+    page.wait_for_function("() => true")  # the route is told of a request after the page is
+    reply = held[0].fetch()
+    assert "<extra_id_0>" in reply.text()
+    page.locator("#att-text").fill("Tom sang.")
+    held[0].fulfill(response=reply)
+    page.wait_for_function("AttentionMaps.shown().request?.text === 'Tom sang.'")
+    expect(page.locator("#att-text")).to_have_value("Tom sang.")
+    assert visitor.errors == []
+
+
+def test_the_head_that_the_maps_open_with_goes_along_and_one_that_is_gone_does_not(visit):
+    visitor = open_maps(visit, "&model=llama-mini")
+    page = visitor.page
+    opened = page.evaluate("AttentionMaps.shown().shared.head")
+    assert opened != "self.0.0"
+    assert "att_head" not in page.url
+    page.locator(".maps-cell").first.dispatch_event("pointerover", {"pointerType": "mouse"})
+    assert page.evaluate("AttentionMaps.shown().hovered.layer") == 0
+    before = page.evaluate("window.before = AttentionMaps.shown().groups, before.length")
+    assert before == 1
+    page.locator("#att-text").fill("Tom sang and Tom went home.")
+    page.wait_for_function("AttentionMaps.shown().groups !== before")
+    assert page.evaluate("AttentionMaps.shown().hovered") is None  # it is a head on the text before
+    opened = page.evaluate("AttentionMaps.shown().shared.head")
+    page.locator("#atts-switch button[value=weight]").click()
+    visitor.wait_for_address(f"att_head={opened}")
+    page.wait_for_selector(".weight-said:not(:empty)")
     assert visitor.errors == []

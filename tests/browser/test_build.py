@@ -222,6 +222,7 @@ def test_a_design_that_cannot_be_used_looks_so_and_says_why(build):
     number(visitor, "d-model").fill("768")
     expect(visitor.page.locator("#build-use")).to_have_attribute("aria-disabled", "false")
     expect(visitor.page.locator("#build-use")).to_have_accessible_description("")
+    expect(visitor.page.locator("#build-used")).not_to_contain_text("first")  # it has been corrected
 
 
 def test_the_banner_leads_to_the_field_at_fault(build):

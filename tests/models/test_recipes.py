@@ -1,5 +1,6 @@
 """Recipes and mixtures: what they may say, and that the shipped ones are comparable and trainable."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -8,6 +9,8 @@ import pytest
 import models
 from models.errors import InputError
 from models.objectives import MARKS, marks_of
+from models.presets import ZOO
+from models.training.card import training_of
 from models.training.recipe import RECIPES, load_recipe, recipes
 from models.training.run import StopRequest, train
 from tests.models.little_training import CONFIG, MIXTURE, RECIPE, story_folder
@@ -184,3 +187,18 @@ def test_models_that_fill_in_blanks_are_trained_and_answer_in_their_card(
     card = (tmp_path / "out/CARD.md").read_text()
     assert f"“{prompt}”".replace("<", r"\<") in card
     assert "What the model writes for the blanks" in card
+
+
+def test_shipped_cards_say_how_their_recipes_train():
+    for folder in sorted(ZOO.iterdir()):
+        history = json.loads((folder / "history.json").read_text())
+        told = training_of(load_recipe(folder.name), history)
+        assert " ".join(told.split()) in " ".join((folder / "CARD.md").read_text().split()), folder.name
+
+
+def test_a_card_says_what_sets_a_training_apart():
+    glm, switch, gpt = ((ZOO / f"{name}-mini/CARD.md").read_text() for name in ("glm", "switch", "gpt2"))
+    assert "from 50% of the rows one long blank is left out" in glm
+    assert "0.003, 11.3 times that for the table of tokens" in switch  # √128, see models.training.trainer.table_times
+    assert "left out" not in gpt
+    assert "times that" not in gpt

@@ -219,6 +219,14 @@ def test_heads_may_begin_at_neighbours(preset, stack, neighbours):
         )
 
 
+def test_a_head_that_sees_back_alone_hardly_begins_at_its_own_place():
+    """The places ahead, far away all of them, share the bucket of the own place: t5-mini and switch-mini began so."""
+    model = models.build(models.preset("t5-mini"))
+    begin_positions(model, "near")
+    own, neighbour = model.decoder.position.weight[:2, 0].tolist()  # of the head that looks one place back
+    assert neighbour == 0 > own + 7
+
+
 def test_positions_begin_only_as_they_can():
     with pytest.raises(InputError, match="random or near"):
         begin_positions(models.build(models.preset("t5-mini").replace(n_layers=1, n_encoder_layers=1)), "sinusoidal")
