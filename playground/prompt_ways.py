@@ -10,8 +10,8 @@ EXAMPLES = {
     "continue": ("once", "park", "dragon", "talk"),
     "continue_chinese": ("chinese_once", "chinese_mother", "chinese_rabbit", "chinese_evening"),
     "spans": ("spans_little", "spans_king", "spans_end"),
-    "blank": ("blank_word", "blank_middle", "blank_end"),
-    "translation": ("happy", "station", "cats", "traditional"),
+    "blank": ("blank_word", "blank_short", "blank_end"),
+    "translation": ("station", "music", "school", "traditional"),
 }
 """Names under `generate.example`, by way (see `models.prompts.way_of`; a text is continued in one of two languages); the
 first is what a model of that way opens with."""

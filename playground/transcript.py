@@ -102,6 +102,9 @@ class Transcript:
             notes.append(("clipped", {"limit": exact(MAX_PROMPT)}))
         if reading.n_dropped:
             notes.append(("dropped", {"count": exact(reading.n_dropped)}))
+        n_blanks = sum(reading.text.count(mark) for mark in BLANK_MARKS)
+        if reading.way == "blank" and n_blanks > 1:
+            notes.append(("more_blanks", {"count": exact(n_blanks)}))
         if reading.from_nothing:
             notes.append(("from_nothing", {"token": self.subject.tokenizer.token(reading.ids[0])}))
         if reading.is_cut:

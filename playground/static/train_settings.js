@@ -13,7 +13,8 @@ const TrainSettings = (() => {
     let shown = {};
 
     function draw(about, settings, ways) {
-      const fresh = { ...settings, designs: about.map(({ design }) => design), balance: ways.at(-1) ?? settings.balance };
+      const balanced = ways.length ? ways : [settings.balance];
+      const fresh = { ...settings, designs: about.map(({ design }) => design), balance: balanced.at(-1), balanced };
       if (JSON.stringify([fresh, ways]) === box.dataset.shown) return;
       box.dataset.shown = JSON.stringify([fresh, ways]);
       shown = fresh;
@@ -22,7 +23,7 @@ const TrainSettings = (() => {
         [words.text, texts[settings.text] ?? settings.text],
         [words.settings_tokens, grouped(settings.tokens)],
         [words.seed, String(settings.seed)],
-        ...(shown.balance ? [[words.balance, (ways.length ? ways : [shown.balance]).map((way) => balances[way]).join(" → ")]] : []),
+        ...(shown.balance ? [[words.balance, balanced.map((way) => balances[way]).join(" → ")]] : []),
       ];
       list.replaceChildren(...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
     }
@@ -31,7 +32,8 @@ const TrainSettings = (() => {
     function compare(fields) {
       const designs = fields.designs.includes(undefined) || fields.designs.join("|") === shown.designs.join("|") ? [] : [words.design];
       const names = { text: words.text, tokens: words.settings_tokens, seed: words.seed, balance: words.balance };
-      const others = Object.keys(names).filter((name) => fields[name] !== undefined && fields[name] !== shown[name]);
+      const says = (name) => (name === "balance" ? shown.balanced.includes(fields.balance) : fields[name] === shown[name]);
+      const others = Object.keys(names).filter((name) => fields[name] !== undefined && !says(name));
       const told = [...designs, ...others.map((name) => names[name])];
       note.textContent = told.length ? fill(words.edited, { fields: told.join(words.comma) }) : "";
     }

@@ -45,6 +45,13 @@ def in_hand(request, monkeypatch):
     return request.param, loaded
 
 
+def test_that_only_the_first_of_several_blanks_is_filled_in_is_said(in_hand):
+    name, _ = in_hand
+    start, *_ = final(run(prompt="Once [MASK] dog [MASK] cat", design=name, max_new_tokens=2))
+    is_said = any("has 2 blanks. Only the first" in note["en"] for note in start["notes"])
+    assert is_said == (name == "glm-mini")
+
+
 WAY = {"t5-mini": "spans", "glm-mini": "blank", "transformer-mini": "translation"}
 PROMPTS = {"t5-mini": "Once <extra_id_0> dog", "glm-mini": "Once [MASK] dog", "transformer-mini": "Good day."}
 
