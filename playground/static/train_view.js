@@ -110,9 +110,10 @@ const TrainView = (() => {
       const head = element("tr", {}, element("th", { scope: "col" }, words.head_design), ...heads.map((name) => element("th", { scope: "col", class: "number" }, words[`head_${name}`])));
       const rows = about.map((design, index) => {
         const lane = lanes[index];
-        const held = lane ? heldOf(lane).at(-1)?.[2] : null;
+        const [place, , held] = (lane && heldOf(lane).at(-1)) ?? [null, null, null];
+        const measured = held === null || place === lane.tokens ? loss(held) : fill(words.held_at, { loss: loss(held), tokens: grouped(place) });
         const bits = lane?.bytes_per_token && held ? (held / Math.LN2 / lane.bytes_per_token).toFixed(3) : "–";
-        const losses = lane?.diverged ? [words.diverged, words.diverged, "–"] : [loss(lane && trainedLoss(lane)), loss(held), bits];
+        const losses = lane?.diverged ? [words.diverged, words.diverged, "–"] : [loss(lane && trainedLoss(lane)), measured, bits];
         const cells = [grouped(design.params), grouped(design.active), lane ? grouped(lane.tokens) : "–", ...losses, lane ? grouped(Math.round(lane.speed)) : "–"];
         return element("tr", {}, element("th", { scope: "row" }, design.title), ...cells.map((cell) => element("td", { class: "number" }, cell)));
       });

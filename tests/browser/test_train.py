@@ -149,7 +149,7 @@ def test_experts_are_balanced_while_they_learn(visit):
     visitor = opened(visit, f"train_section=experts&train_experts={SPARSE}&train_tokens=400000")
     here = section(visitor)
     expect(here.locator(".train-layers figure")).to_have_count(3)  # recorded
-    expect(here.locator(".train-edited")).to_contain_text("Design, Tokens to read, Experts are balanced by")
+    expect(here.locator(".train-edited")).to_contain_text("trained with: Design, Tokens to read.")
     expect(here.locator(".train-settings dd").last).to_have_text("nothing → a bias on the choice")
     here.get_by_role("button", name="Train", exact=True).click()
     expect(here.locator(".train-layers figcaption")).to_have_text(  # the first has no experts
