@@ -187,12 +187,15 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     def changed(before: Shown, seen: int, lang: str, base: str | None, *typed) -> dict:
         # The list of presets can be emptied, and may show a card, from which no design starts.
         start_from = before.base if not base or is_card(base) else base
-        cache, values = typed[: len(CACHE)], dict(zip(FIELDS, typed[len(CACHE) :], strict=True))
+        cache, given = typed[: len(CACHE)], dict(zip(FIELDS, typed[len(CACHE) :], strict=True))
+        # A list whose options change takes any words; those that are no head leave it as it was.
+        is_head = given["head"] in OPTIONS["head"] or not before.values
+        values = given if is_head else {**given, "head": before.values["head"]}
         with refusals(lang):
             now, updates = change(before, lang, start_from or DEFAULT_MODEL, values, Cache(*cache), seen)
         if now.refusal is not None:  # what was typed stays
             return {**answer(before, now, updates), **limited(values, lang)}
-        followed = {controls[name]: now.values[name] for name in FIELDS if values[name] != now.values[name]}
+        followed = {controls[name]: now.values[name] for name in FIELDS if given[name] != now.values[name]}
         same = before.values and not before.refusal and _structure(before.values) == _structure(now.values)
         options = {} if same else limited(now.values, lang)
         back = {parts["preset"]: now.base} if base != now.base else {}

@@ -292,6 +292,18 @@ def test_lists_that_are_only_looked_into_change_nothing(build, way):
     expect(page.locator("#build-used")).to_contain_text("builds at most")
 
 
+def test_words_that_are_no_head_leave_it_as_it_was(build):
+    visitor = build("gpt2~n_layers=5")
+    head = visitor.page.locator("#build-head input")
+    expect(head).to_have_value("next token (lm)")
+    for words in ("next token (lm)xyz", ""):
+        head.fill(words)
+        head.press("Tab")
+        expect(head).to_have_value("next token (lm)")
+    assert visitor.page.evaluate("lineage.state.design") == "gpt2~n_layers=5"
+    assert visitor.page.locator("#build-title .stale").count() == 0
+
+
 def test_experts_open_with_their_numbers(build):
     visitor = build()
     unfold(visitor, "Experts")
