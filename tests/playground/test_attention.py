@@ -217,7 +217,7 @@ def test_refusals_are_sentences(asked, told):
     [
         ("llama-mini-zh", "小兔子"),
         ("t5-mini", "Once upon a time, there was a little <extra"),
-        ("transformer-mini", "I am"),
+        ("transformer-mini", "Where is"),
     ],
 )
 def test_an_untouched_text_suits_the_model(design, begins):
