@@ -98,7 +98,8 @@ def _told(name: str) -> bytes:
     *earlier, last = recorded["steps"]
     lines += [payload.step(**{key: step[key] for key in step if key not in payload.CODED}) for step in earlier]
     lines.append(payload.step(**last))
-    lines.append(transcript.end(recorded["finish"], subject))
+    whole = transcript.filled(reading, subject.tokenizer, [step["token_id"] for step in recorded["steps"]])
+    lines.append(transcript.end(recorded["finish"], subject, whole))
     return "".join(lines).encode("utf-8")
 
 

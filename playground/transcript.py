@@ -61,18 +61,7 @@ class Transcript:
         """The end: "length", "stop", "context" or "cancelled"; before it the logits that were held back."""
         if self._newest:
             self.text += payload.line("logits", first=self._count - len(self._newest), steps=list(self._newest))
-        self.text += end(finish, self.subject, self._filled())
-
-    def _filled(self) -> str | None:
-        """The prompt with what was written in place of its blanks, where it has any."""
-        reading, tokenizer = self._reading, self.subject.tokenizer
-        if reading.way not in ("spans", "blank"):
-            return None
-        from models.objectives import marks_of
-        from models.prompts import with_blanks_filled
-
-        ids = with_blanks_filled(reading.way, marks_of(tokenizer), reading.ids, self._written)
-        return None if ids is None else in_characters(tokenizer, ids)[:MAX_FILLED]
+        self.text += end(finish, self.subject, filled(self._reading, self.subject.tokenizer, self._written))
 
     def fail(self, error: InputError) -> None:
         """The run broke off for a reason that the visitor is told."""
@@ -166,12 +155,23 @@ def way_note(reading: Reading) -> str | None:
     return f"way_{reading.way}" if has_blank else f"way_{reading.way}_none"
 
 
-def end(finish: str, subject: Subject, filled: str | None = None) -> str:
-    """The last line of a run; filled: the prompt with what was written in place of its blanks."""
+def filled(reading: Reading, tokenizer: Tokenizer, written: list[int]) -> str | None:
+    """The prompt with what was written, as ids, in place of its blanks, where it has any."""
+    if reading.way not in ("spans", "blank"):
+        return None
+    from models.objectives import marks_of
+    from models.prompts import with_blanks_filled
+
+    ids = with_blanks_filled(reading.way, marks_of(tokenizer), reading.ids, written)
+    return None if ids is None else in_characters(tokenizer, ids)[:MAX_FILLED]
+
+
+def end(finish: str, subject: Subject, whole: str | None) -> str:
+    """The last line of a run; whole: the prompt with its blanks `filled`."""
     key = "generate.view.stopped" if finish == "cancelled" else f"generate.end.{finish}"
     sentence = in_every_language(key, context=exact(subject.max_seq_len))
-    if filled is not None:
-        inserted = in_every_language("generate.end.filled", text=filled)
+    if whole is not None:
+        inserted = in_every_language("generate.end.filled", text=whole)
         sentence = {lang: f"{sentence[lang]} {inserted[lang]}" for lang in LANGUAGES}
     return payload.line("end", finish=finish, sentence=sentence)
 

@@ -50,6 +50,15 @@ def test_a_shipped_model_opens_with_its_recording(name):
 
 
 @pytest.mark.parametrize("name", WRITERS)
+def test_a_recording_ends_with_the_blanks_filled_in_where_there_were_any(name):
+    kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    told = opening(name)[-1]["sentence"]["en"].partition("With the blanks filled in")[2]
+    assert bool(told) == (way_in_hand(name) in ("spans", "blank"))
+    if way_in_hand(name) == "blank":
+        assert f"his{kept['text']} went to the park" in told
+
+
+@pytest.mark.parametrize("name", WRITERS)
 def test_most_logits_of_a_recording_come_later(name):
     """What the page opens with is a third of the whole; the rest is served at the address that it names."""
     kept = json.loads((recordings.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
