@@ -1,15 +1,18 @@
-"""How a weight lies in memory while a text is written.
+"""How a weight lies in memory while a text is written, and what multiplies by it.
 
 Writing a token multiplies a single row by every weight, so that the time is that of reading them. How near a product comes
 to the memory's speed depends on the processor, on the type of the numbers and on the shape. Therefore the layouts are
 timed, on the weights themselves, and the fastest is taken. Rows, as a weight is kept, need no second copy of it: another
 layout has to save a tenth.
+
+Rows of bf16 have two products: oneDNN's, which `F.linear` takes where oneDNN knows bf16, and PyTorch's own, which it takes
+where oneDNN is set aside; it reads a large weight twice as fast.
 """
 
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from typing import NamedTuple, Protocol
@@ -18,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import large_pages
+from models import large_pages, onednn
 
 WORTH_LAYING_OUT = 16_384  # weights; a smaller matrix takes no time in any layout
 SAMPLE_BYTES = 32_000_000  # of one shape, to be timed: more than a processor keeps at hand of it
@@ -28,11 +31,17 @@ WORTH_SPLITTING = 250_000  # weights; below, threads cost more than they save
 
 
 class Layout(NamedTuple):
-    """A way of keeping a weight (d_out, d_in): `lay` makes a copy, `multiply(x, laid, bias)` is `F.linear` with it."""
+    """A way of keeping a weight (d_out, d_in): `lay` makes a copy, `multiply(x, laid, bias)` is `F.linear` with it.
+
+    is_copy: whether it needs a second copy of the weight. without_onednn: whether a recording of `multiply` is to be
+    replayed with oneDNN set aside.
+    """
 
     lay: Callable[[Tensor], Tensor]
     multiply: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     can_take: Callable[[Tensor], bool]
+    is_copy: bool = True
+    without_onednn: bool = False
 
 
 class Products(Protocol):
@@ -73,7 +82,7 @@ class Noting:
 
 
 class LaidOut:
-    """Weights in the layouts in which a row is multiplied by them fastest; `tensors` are the copies."""
+    """Weights in the layouts in which a row is multiplied by them fastest; `tensors` are what is read instead of them."""
 
     def __init__(self, weights: Sequence[nn.Parameter]):
         self._layouts = {id(weight): layout for weight in weights if (layout := _fastest_for(weight, weights))}
@@ -86,6 +95,11 @@ class LaidOut:
         other._layouts, other.tensors = self._layouts, tensors
         other._copies = dict(zip(self._layouts, tensors, strict=True))
         return other
+
+    def in_recording(self) -> AbstractContextManager:
+        """What a recording of these products is to be replayed within."""
+        is_aside = any(layout.without_onednn for layout in self._layouts.values())
+        return onednn.set_aside() if is_aside else nullcontext()
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
         if layout := self._layouts.get(id(weight)):
@@ -128,7 +142,8 @@ def _fastest(weights: Sequence[Tensor]) -> str:
                 LAYOUTS[name].multiply(x, tensor, None)
             seconds[name] = min(seconds[name], clock() - begun)
     best = min(seconds, key=seconds.get)
-    return best if seconds[best] < SAVING * seconds["rows"] else "rows"
+    in_place = min((name for name in laid if not LAYOUTS[name].is_copy), key=seconds.get)
+    return best if seconds[best] < SAVING * seconds[in_place] else in_place
 
 
 def times_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -157,6 +172,13 @@ def times_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None:
         out = out + bias
     return out.view(*x.shape[:-1], d_out)
+
+
+def _times_rows_without_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if (several := _times_several(x, weight, bias)) is not None:
+        return several
+    with onednn.set_aside():
+        return F.linear(x, weight, bias)
 
 
 def _columns(weight: Tensor) -> Tensor:
@@ -221,8 +243,15 @@ def _is_small_float(weight: Tensor) -> bool:
     return weight.dtype in (torch.float32, torch.bfloat16)
 
 
+def _has_two_products(weight: Tensor) -> bool:
+    return weight.dtype == torch.bfloat16 and _has_blocks(weight)
+
+
 LAYOUTS: dict[str, Layout] = {
-    "rows": Layout(lambda weight: weight, times_rows, lambda weight: True),
+    "rows": Layout(lambda weight: weight, times_rows, lambda weight: True, is_copy=False),
+    "rows without oneDNN": Layout(
+        torch.Tensor.detach, _times_rows_without_onednn, _has_two_products, is_copy=False, without_onednn=True
+    ),
     "columns": Layout(_columns, _times_columns, _is_small_float),
     "blocks": Layout(_blocks, _times_blocks, _has_blocks),
 }

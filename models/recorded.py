@@ -67,7 +67,8 @@ class Replay:
         """(1, 1, V) after one more token (1, 1) at `positions` (1, 1), or (1, 2, 1) where they have two dimensions."""
         recorded = self._recorded()
         given = _given(self._model, self._cache, self._biases)
-        logits = recorded.step(token, positions, given + recorded.weights.tensors)
+        with recorded.weights.in_recording():
+            logits = recorded.step(token, positions, given + recorded.weights.tensors)
         self._cache.advance(1)
         return logits
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import models
-from models import memory_layouts
+from models import memory_layouts, onednn
 from models.config import ModelConfig
 from models.memory_layouts import LAYOUTS, LaidOut, Noting, in_force
 from models.parts.linear import project
@@ -59,7 +59,7 @@ def test_a_layout_multiplies_as_rows_do(name, dtype, d_out, d_in):
 def test_what_is_fastest_is_taken(monkeypatch):
     weights = [torch.randn(64, 64) for _ in range(3)]
     now = [0.0]
-    seconds = {"rows": 10.0, "columns": 8.0, "blocks": 9.5}
+    seconds = {"rows": 10.0, "rows without oneDNN": 11.0, "columns": 8.0, "blocks": 9.5}
     monkeypatch.setattr(memory_layouts.time, "thread_time", lambda: now[0])
     monkeypatch.setattr(memory_layouts.time, "perf_counter", lambda: now[0])
 
@@ -73,6 +73,8 @@ def test_what_is_fastest_is_taken(monkeypatch):
     assert memory_layouts._fastest(weights) == "columns"
     seconds["columns"] = 9.5  # not worth a second copy
     assert memory_layouts._fastest(weights) == "rows"
+    seconds["rows without oneDNN"] = 9.9  # no copy is needed
+    assert memory_layouts._fastest(weights) == "rows without oneDNN"
 
 
 def test_only_matrices_of_the_model_are_laid_out(take):
@@ -105,10 +107,30 @@ def test_a_text_is_the_same_in_every_layout(take, name, cfg):
         torch.testing.assert_close(one.logits, other.logits, rtol=1e-4, atol=1e-4)
 
 
-def test_half_precision_writes_near_what_full_precision_writes():
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_half_precision_writes_near_what_full_precision_writes(take, name):
+    take(name)
     model = models.build(GPT, seed=1)
     prompt, greedy = torch.arange(1, 9)[None], models.Sampling(temperature=0)
     full = list(models.generate(model, prompt, greedy, 8, keep_logits=True))
     half = list(models.generate(model.to(torch.bfloat16), prompt, greedy, 8, keep_logits=True))
     for one, other in zip(full[:2], half[:2], strict=True):
         torch.testing.assert_close(one.logits, other.logits, rtol=0.05, atol=0.05)
+
+
+def test_onednn_is_set_aside_until_the_last_has_left():
+    first, second = onednn.set_aside(), onednn.set_aside()
+    assert torch.backends.mkldnn.enabled
+    with first:
+        second.__enter__()
+        assert not torch.backends.mkldnn.enabled
+    assert not torch.backends.mkldnn.enabled
+    second.__exit__(None, None, None)
+    assert torch.backends.mkldnn.enabled
+
+
+def test_writing_in_half_precision_leaves_onednn_as_it_was(take):
+    take("rows without oneDNN")
+    model = models.build(GPT, seed=1).to(torch.bfloat16)
+    steps = models.generate(model, torch.arange(1, 9)[None], models.Sampling(temperature=0), 8)
+    assert [torch.backends.mkldnn.enabled for _ in steps] == [True] * 8
