@@ -11,7 +11,7 @@ where oneDNN is set aside; it reads a large weight twice as fast.
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
@@ -95,6 +95,12 @@ class LaidOut:
         other._layouts, other.tensors = self._layouts, tensors
         other._copies = dict(zip(self._layouts, tensors, strict=True))
         return other
+
+    def of_twins(self, twins: Mapping[int, nn.Parameter]) -> "LaidOut":
+        """The same for a copy of the model, whose parameters `twins` gives by the ids of these."""
+        other = object.__new__(LaidOut)
+        other._layouts = {id(twins[weight]): layout for weight, layout in self._layouts.items()}
+        return other.with_tensors(self.tensors)
 
     def in_recording(self) -> AbstractContextManager:
         """What a recording of these products is to be replayed within."""

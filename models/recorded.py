@@ -5,9 +5,10 @@ tracing), with what changes from token to token as its arguments, and replayed a
 recording holds the weights as they were: it is made anew when they change, which `parameter.data.mul_()` alone conceals.
 """
 
+import copy
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary, WeakSet
@@ -35,7 +36,7 @@ Writer = Transformer | EncoderDecoder
 class Recording:
     """A model's pass for one token, and its weights as they are laid out for it."""
 
-    step: torch.jit.ScriptModule
+    step: torch.jit.ScriptFunction
     weights: LaidOut
 
 
@@ -161,29 +162,31 @@ def _record(model: Writer) -> Recording:
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of compilers, which need a C++ toolchain on the visitor's machine.
         warnings.simplefilter("ignore")
-        one_token = _OneToken(model, weights, len(given))
-        traced = torch.jit.trace(one_token, (token, positions, given + weights.tensors), check_trace=False)
-        return Recording(torch.jit.freeze(traced.eval()), weights)
+        one_token = _one_token(model, weights, len(given))
+        return Recording(torch.jit.trace(one_token, (token, positions, given + weights.tensors), check_trace=False), weights)
 
 
-class _OneToken(nn.Module):
+def _one_token(model: Writer, weights: LaidOut, n_given: int) -> Callable[[Tensor, Tensor, list[Tensor]], Tensor]:
     """`read` and the head for one token that sees everything, with tensors for arguments as recordings need.
 
     The copies of `weights` are arguments too, after the first `n_given`: not every layout can be a recording's constant.
+    A function, of which the other weights are constants: of a module the tracer would first make a scripted twin, part by
+    part, which takes longer than the recording itself. Constants have no gradient.
     """
+    constants = {id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in model.parameters()}
+    shared = {id(thing): thing for thing in (model.config, *model.buffers())}
+    model = copy.deepcopy(model, memo=constants | shared)
+    weights = weights.of_twins(constants)
 
-    def __init__(self, model: Writer, weights: LaidOut, n_given: int):
-        super().__init__()
-        self.model = model
-        self._weights, self._n_given = weights, n_given
-
-    def forward(self, token: Tensor, positions: Tensor, given: list[Tensor]) -> Tensor:
-        given, laid_out = given[: self._n_given], given[self._n_given :]
-        cache = _GivenCache(given, self.model.config.n_layers)
-        biases = given[-1] if _stack(self.model).position.bias(range(1), range(1), token.device) is not None else None
+    def one_token(token: Tensor, positions: Tensor, given: list[Tensor]) -> Tensor:
+        given, laid_out = given[:n_given], given[n_given:]
+        cache = _GivenCache(given, model.config.n_layers)
+        biases = given[-1] if _stack(model).position.bias(range(1), range(1), token.device) is not None else None
         ctx = Context(views=(Visibility(biases),), cache=cache)
-        with in_force(self._weights.with_tensors(laid_out)):
-            return self.model.next_logits(self.model.read(token, positions, ctx, only_last=True))
+        with in_force(weights.with_tensors(laid_out)):
+            return model.next_logits(model.read(token, positions, ctx, only_last=True))
+
+    return one_token
 
 
 class _GivenCache:

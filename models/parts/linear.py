@@ -17,7 +17,10 @@ def project(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """x·Wᵀ + b, computed by `project`."""
+    """x·Wᵀ + b, computed by `project`. Its weights, like those of every part, are for `building` or a loader to fill."""
+
+    def reset_parameters(self) -> None:
+        pass
 
     def forward(self, x: Tensor) -> Tensor:
         return project(x, self.weight, self.bias)

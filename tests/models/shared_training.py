@@ -1,8 +1,11 @@
-"""What each of several processes of `test_processes` runs: two small trainings, whose losses the first one prints."""
+"""What `test_processes` starts: two processes that run two small trainings, whose losses the first one prints."""
 
 import json
+import multiprocessing
+import os
 import sys
 from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
@@ -12,6 +15,7 @@ from models.training.processes import Processes
 from models.training.trainer import Trainer
 from tests.models.little_training import CONFIG, RECIPE, story_data
 
+N_PROCESSES = 2
 STEPS, SAVED_AFTER = 5, 3
 MOE = replace(models.preset("deepseek-v3-mini").moe, d_expert=16, aux_loss_coef=0.0, bias_update_rate=0.05)
 CONFIGS = {"dense": CONFIG, "experts": CONFIG.replace(moe=MOE, n_layers=3, mtp_depth=1)}
@@ -28,7 +32,9 @@ def trainer_of(name: str, processes: Processes) -> Trainer:
     return Trainer(recipe, models.build(CONFIGS[name], seed=1), story_data(), processes)
 
 
-def main(folder: Path) -> None:
+def train(folder: Path, rank: int) -> None:
+    """What one process does; the variables are torchrun's, which also sets the others."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
     processes = InFp32.of_torchrun()
     found = {}
@@ -52,5 +58,25 @@ def main(folder: Path) -> None:
     processes.close()
 
 
+def main(folder: Path) -> int:
+    """The exit code: that of the first process that failed, or 0."""
+    # What takes seconds to import is imported once, before there are two.
+    import torch._dynamo
+    import torch.distributed.fsdp  # noqa: F401
+
+    forking = multiprocessing.get_context("fork")
+    running = [forking.Process(target=train, args=(folder, rank)) for rank in range(N_PROCESSES)]
+    for process in running:
+        process.start()
+    while running:
+        wait([process.sentinel for process in running])
+        if failed := [process.exitcode for process in running if process.exitcode]:
+            for process in running:
+                process.kill()
+            return abs(failed[0])
+        running = [process for process in running if process.is_alive()]
+    return 0
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from models.errors import InputError
 from models.training.processes import Processes, device_named
-from tests.models.shared_training import CONFIGS, SAVED_AFTER, InFp32, trainer_of
+from tests.models.shared_training import CONFIGS, N_PROCESSES, SAVED_AFTER, InFp32, trainer_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,26 +24,24 @@ def shared(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    variables = {"WORLD_SIZE": str(N_PROCESSES), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     command = [sys.executable, "-m", "tests.models.shared_training", str(folder)]
-    running = [
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=240) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    assert [process.returncode for process in running] == [0, 0], said
-    return json.loads(said[0][0]), folder
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            said = running.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)  # those that it has started, too
+            raise
+    assert running.returncode == 0, said
+    return json.loads(said[0]), folder
 
 
 @pytest.mark.parametrize("name", CONFIGS)
