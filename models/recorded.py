@@ -162,8 +162,8 @@ def _record(model: Writer) -> Recording:
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of compilers, which need a C++ toolchain on the visitor's machine.
         warnings.simplefilter("ignore")
-        one_token = _one_token(model, weights, len(given))
-        return Recording(torch.jit.trace(one_token, (token, positions, given + weights.tensors), check_trace=False), weights)
+        one_token, arguments = _one_token(model, weights, len(given)), (token, positions, given + weights.tensors)
+        return Recording(torch.jit.trace(one_token, arguments, check_trace=False), weights)
 
 
 def _one_token(model: Writer, weights: LaidOut, n_given: int) -> Callable[[Tensor, Tensor, list[Tensor]], Tensor]:

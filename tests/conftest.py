@@ -9,7 +9,7 @@ import pytest
 # One thread a process, so that the two do not fight over the cores. Read when torch is imported, hence before anything.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What is imported and collected stays to the end: looking for garbage in it takes a quarter of the time that collecting takes.
+# What is imported and collected stays to the end; looking for garbage in it takes a quarter of the time of collecting.
 THRESHOLDS = gc.get_threshold()
 gc.set_threshold(0)
 

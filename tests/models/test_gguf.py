@@ -225,7 +225,7 @@ class TestRefusals:
         def refuse(*arguments):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(gguf, "GGUFReader", refuse)
+        monkeypatch.setattr(gguf.GGUFReader, "__init__", refuse)
         assert str(refusal(path)) == f"{path} cannot be read: Permission denied."
 
     def test_without_the_package(self, path, monkeypatch):

@@ -30,17 +30,24 @@ def smollm2():
         return models.load(NAME)
 
 
+@pytest.fixture(scope="module")
+def file():
+    """What the referee's package reads of the file."""
+    return gguf.GGUFReader(installed.installed_file(NAME))
+
+
 def test_is_the_preset(smollm2):
     assert smollm2.config == installed.installed_config(NAME)
     assert sum(p.numel() for p in smollm2.model.parameters()) == models.preset_info("smollm2-135m").params
 
 
 @torch.no_grad()
-def test_logits(smollm2):
+def test_logits(smollm2, file):
     config = transformers.LlamaConfig(**LLAMA.write_config(smollm2.config))
-    theirs = transformers.LlamaForCausalLM(config).eval()
-    reader = gguf.GGUFReader(installed.installed_file(NAME))
-    numbers = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
+    with transformers.initialization.no_init_weights():  # all are filled
+        theirs = transformers.LlamaForCausalLM(config).eval()
+    theirs.tie_weights()
+    numbers = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in file.tensors}
     fill(theirs, numbers, smollm2.config)
     for text in (
         "The capital of France is Paris, and the capital of Italy is",
@@ -53,8 +60,8 @@ def test_logits(smollm2):
         assert torch.equal(ours.argmax(-1), expected.argmax(-1))
 
 
-def test_chats_as_its_template_says(smollm2):
-    template = gguf.GGUFReader(installed.installed_file(NAME)).fields["tokenizer.chat_template"].contents()
+def test_chats_as_its_template_says(smollm2, file):
+    template = file.fields["tokenizer.chat_template"].contents()
     system = installed.INSTALLABLE[NAME].system
     assert system in template
     jinja2 = pytest.importorskip("jinja2", reason="compares with the file's own template, rendered by jinja2")
