@@ -95,11 +95,18 @@ setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a pa
 /* ---- At rest the page draws nothing ---- */
 
 // Gradio's progress timers count in every frame what is shown as seconds, one for every output; that of its own start it
-// takes off the page without ending it. Once a second is enough for a clock.
+// takes off the page without ending it. Once a second is enough for a clock. Its loader swings on for seconds after it has
+// been taken off the page; ten steps a second bring its springs to rest as well.
 {
   const TIMER = /performance\.now\(\)\s*-.*\/\s*1e3/;
+  const SPRINGS = /\.tasks\.forEach\(/;
+  const LOADER = 'svg[viewBox="-1200 -1200 3000 3000"]';
   const ask = window.requestAnimationFrame.bind(window);
-  window.requestAnimationFrame = (callback) => (TIMER.test(callback) ? setTimeout(callback, 1000) : ask(callback));
+  window.requestAnimationFrame = (callback) => {
+    if (TIMER.test(callback)) return setTimeout(callback, 1000);
+    if (SPRINGS.test(callback) && !document.querySelector(LOADER)) return setTimeout(callback, 100);
+    return ask(callback);
+  };
 }
 
 /* ---- A list that the keyboard leaves is closed, and the next stop is the next control ---- */

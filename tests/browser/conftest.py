@@ -20,10 +20,14 @@ from playground.shell import launch
 
 # What a browser of one's own makes ready for its menus, in a process for each window.
 NEEDLESS = "PreloadTopChromeWebUI,WebUITabStrip,MediaRouter,Translate,OptimizationHints,HttpsUpgrades,PaintHolding"
+# Room for what a page makes, so that the browser seldom tidies up; pages do not live long here.
+ROOM = "--initial-heap-size=1024 --min-semi-space-size=64 --max-semi-space-size=64"
 FLAGS = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",
+    f"--js-flags={ROOM}",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -74,7 +78,7 @@ def address(chromium):
 
 
 class Visitor:
-    """Somebody with a page of the browser, who counts requests to other hosts (none is answered) and errors.
+    """Somebody with a page of the browser, who counts requests to other hosts (they all fail: no host is found) and errors.
 
     Errors of a page that is being left do not count: Gradio breaks off the requests under way and complains of that, or
     not, as the browser's hurry will have it; nobody sees it.
@@ -87,7 +91,7 @@ class Visitor:
         self.strangers: list[str] = []
         self.errors: list[str] = []
         self._leaving = False
-        self._heard = {"request": self._look, "pageerror": self._fail, "console": self._read}
+        self._heard = {"requestfailed": self._look, "pageerror": self._fail, "console": self._read}
         for event, listener in self._heard.items():
             page.on(event, listener)
 

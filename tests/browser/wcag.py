@@ -4,8 +4,16 @@ from functools import cache
 
 import pytest
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-COLOURS = ["color-contrast"]
+
+def only(*rules: str) -> dict:
+    """Asks for some of axe's rules."""
+    return {"runOnly": {"type": "rule", "values": list(rules)}}
+
+
+# What axe may be asked, as it takes it.
+ALL = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+COLOURS = only("color-contrast")
+ALL_BUT_COLOURS = {**ALL, "rules": {"color-contrast": {"enabled": False}}}
 
 # axe takes milliseconds to compare the colours of one text, and a view has many hundreds. Texts that look alike need to be
 # judged but once: of the same classes, colours and size of letters, on the same backgrounds all the way up.
@@ -54,16 +62,18 @@ def script() -> str:
     return axe.Axe().axe_script
 
 
-def violations(page, rules: list[str] | None = None, within: str | None = None) -> list[str]:
-    """What breaks WCAG 2.1 (A and AA), or one of axe's `rules`; in all of the page, or `within` a part (a selector)."""
+def violations(page, asked: dict = ALL, within: str | None = None) -> list[str]:
+    """What breaks WCAG 2.1 (A and AA), or those of its rules that are `asked`; in all of the page, or `within` a part (a
+    selector)."""
     options = {
-        "runOnly": {"type": "rule", "values": rules} if rules else RULES,
+        **asked,
         "resultTypes": ["violations"],
         "preload": False,  # of styles, for the rules about a screen's orientation alone
     }
     if not page.evaluate("'axe' in window"):
         page.evaluate(script())
-    page.evaluate(JUDGE)
+    if asked is not ALL_BUT_COLOURS:
+        page.evaluate(JUDGE)
     return page.evaluate(ASK, [within, options])
 
 
