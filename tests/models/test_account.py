@@ -17,6 +17,7 @@ from models.parameters import PARTS
 from models.presets import preset, presets
 from tests.models.random_configs import label, valid_configs
 from tests.models.small_structures import STRUCTURES
+from tests.rows import each_row
 
 COUNTS = tomllib.loads(Path(__file__).with_name("exact_counts.toml").read_text(encoding="utf-8"))
 UNITS = {"MiB": 2**20, "GiB": 2**30}
@@ -69,17 +70,17 @@ def test_active_parameters_leave_out_what_a_token_is_not_sent_to():
     assert account(dense).active_params == account(dense).params
 
 
-@pytest.mark.parametrize("cfg", valid_configs(60), ids=label)
+@each_row("cfg", valid_configs(60), ids=label)
 def test_parameters_of_any_decoder(cfg):
     assert_parts_are_those_of(build(cfg, device="meta"), cfg)
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+@each_row("name", STRUCTURES)
 def test_parameters_of_every_structure(name):
     assert_parts_are_those_of(build(STRUCTURES[name], device="meta"), STRUCTURES[name])
 
 
-@pytest.mark.parametrize("cfg", valid_configs(40, seed=5), ids=label)
+@each_row("cfg", valid_configs(40, seed=5), ids=label)
 def test_cache_bytes_are_those_that_the_model_allocates(cfg):
     figures = account(cfg, context=9, batch=3, dtype="fp32")
     assert figures.kv_bytes == build(cfg, device="meta").new_cache(3, 9).nbytes
@@ -105,7 +106,7 @@ def test_what_does_not_write_caches_nothing(name):
     assert account(preset(name)).kv_bytes == account(preset(name)).kv_bytes_per_token == 0
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "per_token", "context", "size"),
     [
         ("gpt2", 36_864, 1_024, "36.0 MiB"),
@@ -219,7 +220,7 @@ def test_formats_scale_cache_and_memory():
         assert by_dtype["bf16"].memory[dtype] == 8_030_261_248 * n_bytes
 
 
-@pytest.mark.parametrize("cfg", [*valid_configs(30, seed=7), *STRUCTURES.values()], ids=label)
+@each_row("cfg", [*valid_configs(30, seed=7), *STRUCTURES.values()], ids=label)
 def test_what_is_shown_is_what_is_computed(cfg):
     figures = account(cfg, context=6, batch=2, ranks=3)
     for shown in (*figures.parts, *figures.figures.values()):

@@ -8,6 +8,7 @@ from models.cache import KVCache, Store
 from models.config import ModelConfig
 from models.errors import InputError
 from tests.models.random_configs import VOCABULARY, tokens, wide
+from tests.rows import each_row
 
 EQUAL = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -35,8 +36,8 @@ def read(cache: KVCache, first: int, last: int) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("sizes", [[1] * 20, [3, 1, 1, 9, 1, 5], [20], [2, 18], [4, 4, 4, 4, 4]])
-@pytest.mark.parametrize("window", [1, 2, 4, 7, 20, 40])
+@each_row("sizes", [[1] * 20, [3, 1, 1, 9, 1, 5], [20], [2, 18], [4, 4, 4, 4, 4]])
+@each_row("window", [1, 2, 4, 7, 20, 40])
 def test_a_window_gives_what_its_tokens_see(window, sizes):
     cache = KVCache([Store((1, 1), (1, 1), window)], batch=1, capacity=20)
     assert cache.nbytes == 2 * 4 * min(window, 20)

@@ -10,6 +10,7 @@ import pytest
 from models.config import ImageInput, MixtureOfExperts, ModelConfig, RopeScaling
 from models.errors import InputError
 from tests.models.random_configs import valid_configs
+from tests.rows import each_row
 
 SIZES = {"vocab_size": 100, "max_seq_len": 32, "d_model": 48, "n_layers": 2, "n_heads": 6, "d_ff": 64}
 LLAMA3 = {"kind": "llama3", "factor": 8.0, "original_max_seq_len": 16}
@@ -40,7 +41,7 @@ def test_frozen():
         config().d_model = 3
 
 
-@pytest.mark.parametrize("cfg", [*valid_configs(30, seed=11), config(rope_scaling=RopeScaling(**LLAMA3))])
+@each_row("cfg", [*valid_configs(30, seed=11), config(rope_scaling=RopeScaling(**LLAMA3))])
 def test_written_down_and_read_again(cfg):
     assert ModelConfig.from_dict(json.loads(json.dumps(cfg.to_dict()))) == cfg
     assert hash(cfg.replace()) == hash(cfg)
@@ -65,7 +66,7 @@ def test_layers_follow_the_pattern():
     assert [cfg.layer(i).window for i in range(5)] == [None, 7, None, 7, None]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "field", "words"),
     [
         ({"d_model": 0}, "d_model", ["0", "1"]),

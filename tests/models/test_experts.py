@@ -9,6 +9,7 @@ from models.parts.experts import Experts
 from models.parts.feedforward import FEEDFORWARDS, GatedFeedForward, PlainFeedForward
 from models.parts.mixtures import SlotFeedForward, feed_forward
 from models.taps import capture, patch
+from tests.rows import each_row
 
 B, T, D, E, WIDTH = 2, 7, 16, 4, 12
 BASE = {"n_experts": E, "n_experts_per_token": 2, "d_expert": WIDTH}
@@ -81,10 +82,10 @@ def naive(layer: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     return out if layer.shared is None else out + layer.shared(x)
 
 
-@pytest.mark.parametrize("shape", [(B, T), (1, 1), (3, 1)])
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("ffn", ["gated", "plain"])
-@pytest.mark.parametrize("name", ["softmax", "topk_softmax", "noisy", "switch", "deepseek", "dense"])
+@each_row("shape", [(B, T), (1, 1), (3, 1)])
+@each_row("bias", [False, True])
+@each_row("ffn", ["gated", "plain"])
+@each_row("name", ["softmax", "topk_softmax", "noisy", "switch", "deepseek", "dense"])
 def test_grouped_is_naive(name, ffn, bias, shape):
     layer, x = built(name, ffn, bias), tokens(*shape)
     with torch.no_grad():
@@ -212,8 +213,8 @@ def test_half_precision(name):
     assert error.median() < 0.1 * expected.abs().max()
 
 
-@pytest.mark.parametrize("shape", [(B, T), (1, 1)])
-@pytest.mark.parametrize("name", MIXTURES)
+@each_row("shape", [(B, T), (1, 1)])
+@each_row("name", MIXTURES)
 def test_shapes_without_memory(name, shape):
     layer = built(name).to("meta")
     out = layer(torch.empty(*shape, D, device="meta"), Context())

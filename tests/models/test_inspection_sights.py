@@ -6,6 +6,7 @@ import torch
 from models.errors import InputError
 from models.inspection.sights import BOTH_WAYS, BY_CONTENT, Numbers, sight
 from models.parts.masks import MASKS
+from tests.rows import each_row
 
 N = 32
 
@@ -39,8 +40,8 @@ def test_bigbird_counts_by_blocks():
     assert pairs("bigbird", block_size=4, n_random=n_random) == 16 * seen
 
 
-@pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("causal", [True, False])
+@each_row("mask", MASKS)
+@each_row("causal", [True, False])
 def test_every_mask_lets_each_token_see_someone(mask, causal):
     seen = sight(mask, N, Numbers(causal=causal))
     assert seen.shape == (N, N)

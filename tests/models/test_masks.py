@@ -11,6 +11,7 @@ from models.config import LayerConfig, SparsePattern
 from models.parts import near
 from models.parts.masks import MASKS, Extent, Visibility, visibility
 from models.taps import Tap
+from tests.rows import each_row
 
 CPU = torch.device("cpu")
 N = 23  # tokens: no multiple of any size below
@@ -118,8 +119,8 @@ def drawn(seed: int, i: int, candidates: list[int], count: int) -> list[int]:
     return sorted(candidates, key=lambda j: lot(seed, i, j))[:count]
 
 
-@pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("mask", DEFINITIONS)
+@each_row("is_causal", [False, True])
+@each_row("mask", DEFINITIONS)
 def test_mask_is_its_definition(mask, is_causal):
     assert torch.equal(seen(mask, is_causal)[0], written_out(mask, is_causal))
 
@@ -168,8 +169,8 @@ def test_prefix_is_its_definition():
     assert visibility(layer_of("prefix", False), None, 0, N, None, None, CPU) == Visibility(is_causal=True)
 
 
-@pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("mask", MASKED)
+@each_row("is_causal", [False, True])
+@each_row("mask", MASKED)
 def test_every_token_sees_itself(mask, is_causal):
     assert seen(mask, is_causal)[0].diagonal().all()
 
@@ -190,9 +191,9 @@ def test_cached_rows_are_those_of_the_whole(mask):
             assert torch.equal(seen(mask, True, n_tokens, n_past)[0], whole[n_past:n_tokens, :n_tokens])
 
 
-@pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("mask", MASKED)
-@pytest.mark.parametrize("side", ["left", "right", "both"])
+@each_row("is_causal", [False, True])
+@each_row("mask", MASKED)
+@each_row("side", ["left", "right", "both"])
 def test_padding_hides_and_shifts_nothing(mask, is_causal, side):
     lengths = [N, 17, 5]
     padding = torch.zeros(3, N, dtype=torch.long)
@@ -211,9 +212,9 @@ def test_padding_hides_and_shifts_nothing(mask, is_causal, side):
             assert not batch[row, place, place]
 
 
-@pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("mask", MASKED)
-@pytest.mark.parametrize("like_transformers", [False, True])
+@each_row("is_causal", [False, True])
+@each_row("mask", MASKED)
+@each_row("like_transformers", [False, True])
 def test_shortcuts_are_taken_where_nothing_is_hidden(mask, is_causal, like_transformers):
     layer = layer_of(mask, is_causal)
     sparse = SparsePattern(**{**SPARSE.to_dict(), "dilation": 1, "like_transformers": like_transformers})
@@ -309,8 +310,8 @@ def test_near_keys_in_pieces_are_all_keys_at_once(mask, is_causal, n_past, padde
     assert not in_pieces or sorted(calls)[-2] < 60
 
 
-@pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("mask", MASKED)
+@each_row("is_causal", [False, True])
+@each_row("mask", MASKED)
 def test_nothing_out_of_reach_is_seen(mask, is_causal):
     view = visibility(layer_of(mask, is_causal), SPARSE, 0, N, None, None, CPU)
     if view.reach is not None:

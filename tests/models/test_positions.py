@@ -13,6 +13,7 @@ from models.parts.positions import POSITIONS, build_position
 from models.parts.rotary import Rotary2d, attention_factor, scale_frequencies, softmax_factor
 from models.weights import named_tensors
 from tests.models.random_configs import VOCABULARY, tokens, wide
+from tests.rows import each_row
 
 
 def config(**changes) -> ModelConfig:
@@ -156,9 +157,9 @@ class TestRotary:
             scaled(long).logits, wide(config(rope_theta=raised)).forward(long).logits, rtol=1e-4, atol=1e-4
         )
 
-    @pytest.mark.parametrize("kind", models.CHOICES["rope_scaling"])
-    @pytest.mark.parametrize("theta", [1.0, 1.5, 1e12])
-    @pytest.mark.parametrize("rotary_dim", [2, 6])
+    @each_row("kind", models.CHOICES["rope_scaling"])
+    @each_row("theta", [1.0, 1.5, 1e12])
+    @each_row("rotary_dim", [2, 6])
     def test_every_allowed_number_gives_finite_angles(self, kind, theta, rotary_dim):
         for factor, original in ((1.0, 1), (1e6, 1), (1.0, 100_000_000), (1e6, 100_000_000)):
             scaling = RopeScaling(kind=kind, factor=factor, original_max_seq_len=original)
@@ -206,7 +207,7 @@ def slopes_of_the_paper(n_heads: int) -> list[float]:
 
 
 class TestALiBi:
-    @pytest.mark.parametrize("n_heads", [*range(1, 21), 112])
+    @each_row("n_heads", [*range(1, 21), 112])
     def test_bias_is_slope_times_distance(self, n_heads):
         model = wide(config(position="alibi", d_model=n_heads * 3, n_heads=n_heads, n_layers=1))
         names = [f"layers.0.attn.{name}" for name in ("q", "k", "scores")]

@@ -11,6 +11,7 @@ from models.config import GROUPS, ModelConfig
 from models.diff import diff
 from models.errors import InputError
 from models.presets import FOLDER, NOT_PRESETS, cards, families, preset, preset_info, presets
+from tests.rows import each_row
 
 COUNTS = tomllib.loads(Path(__file__).with_name("exact_counts.toml").read_text(encoding="utf-8"))
 # Made by this project, so nobody published them.
@@ -71,7 +72,7 @@ def test_active_counts_are_those_of_sparse_models():
     assert all(info.active_params == info.params for info in dense)
 
 
-@pytest.mark.parametrize("name", presets())
+@each_row("name", presets())
 def test_a_file_spells_out_every_choice(name):
     written = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     cfg = preset(name)
@@ -83,7 +84,7 @@ def test_a_file_spells_out_every_choice(name):
     assert set(about["assumed"]) <= {field.name for field in fields(ModelConfig)}
 
 
-@pytest.mark.parametrize("name", presets())
+@each_row("name", presets())
 def test_published_figures_are_near_the_exact_ones(name):
     info = preset_info(name)
     assert (info.published_params is None) == (name in UNSTATED)
@@ -93,7 +94,7 @@ def test_published_figures_are_near_the_exact_ones(name):
         assert info.published_active == pytest.approx(info.active_params, rel=0.11)
 
 
-@pytest.mark.parametrize("name", presets())
+@each_row("name", presets())
 def test_preset_survives_a_round_trip(name):
     assert ModelConfig.from_dict(preset(name).to_dict()) == preset(name)
 

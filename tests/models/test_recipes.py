@@ -14,6 +14,7 @@ from models.training.card import training_of
 from models.training.recipe import RECIPES, load_recipe, recipes
 from models.training.run import StopRequest, train
 from tests.models.little_training import CONFIG, MIXTURE, RECIPE, story_folder
+from tests.rows import each_row
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def corpus(tmp_path):
     return story_folder(tmp_path)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "value"),
     [
         ("objective", "telepathy"),

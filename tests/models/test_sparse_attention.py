@@ -12,6 +12,7 @@ from models.parts.masks import Visibility, visibility
 from models.parts.no_position import NoPosition
 from models.parts.rotary import Rotary
 from models.taps import capture, patch
+from tests.rows import each_row
 
 CPU = torch.device("cpu")
 B, T, D, H, D_HEAD = 2, 19, 24, 3, 8
@@ -196,9 +197,9 @@ def test_global_attention_is_its_definition():
     torch.testing.assert_close(layer(x, ctx), out)  # and fused
 
 
-@pytest.mark.parametrize(("kind", "causal"), CAUSAL_OF)
-@pytest.mark.parametrize("padded", ["no", "left", "right"])
-@pytest.mark.parametrize("turning", [False, True])
+@each_row(("kind", "causal"), CAUSAL_OF)
+@each_row("padded", ["no", "left", "right"])
+@each_row("turning", [False, True])
 @torch.no_grad()
 def test_fused_is_explicit(kind, causal, padded, turning):
     position = Rotary(D_HEAD) if turning else None

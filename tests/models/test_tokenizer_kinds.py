@@ -9,8 +9,9 @@ from models.tokenizers import load
 from models.tokenizers.interface import UNKNOWN_TEXT
 from models.tokenizers.offsets import byte_spans, groups, placed
 from tests.models.tokenizer_texts import SMALL, TEXTS, check_encoding
+from tests.rows import each_row
 
-texts = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+texts = each_row("text", TEXTS.values(), ids=TEXTS)
 
 
 @pytest.fixture(scope="module", params=SMALL)

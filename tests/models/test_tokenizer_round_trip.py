@@ -7,6 +7,7 @@ import pytest
 from models.tokenizers import bytes_tokenizer
 from models.tokenizers.round_trip import Change, round_trip
 from tests.models.tokenizer_texts import SMALL, TEXTS
+from tests.rows import each_row
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -26,7 +27,7 @@ def applied(text: str, changes: list[Change]) -> str:
     return "".join([*parts, text[done:]])
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@each_row("text", TEXTS.values(), ids=TEXTS)
 def test_changes_give_what_was_decoded(tokenizer, text):
     result = round_trip(tokenizer, text)
     assert result.became == tokenizer.decode(tokenizer.encode(text))

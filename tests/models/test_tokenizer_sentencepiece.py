@@ -12,6 +12,7 @@ from models.tokenizers.interface import UNKNOWN_TEXT
 from models.tokenizers.model_proto import algorithm_of, fields
 from models.tokenizers.sentencepieces import read_sentencepiece
 from tests.models.tokenizer_texts import STORIES, TEXTS, check_encoding
+from tests.rows import each_row
 
 sentencepiece = pytest.importorskip("sentencepiece", reason="the package sentencepiece is not installed")
 
@@ -51,7 +52,7 @@ def tokenizer(model):
     return read_sentencepiece(data, "tokenizer.model", kind)
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@each_row("text", TEXTS.values(), ids=TEXTS)
 def test_ids_places_and_text_are_the_library_s(model, tokenizer, text):
     library = sentencepiece.SentencePieceProcessor(model_proto=model[1])
     ids = tokenizer.encode(text)

@@ -10,6 +10,7 @@ from models.errors import InputError
 from models.tokenizers import END_OF_TEXT
 from models.tokenizers.catalogue import STORY_MODELS
 from models.weights.zoo import ZOO
+from tests.rows import each_row
 
 HARD_TEXTS = [
     "",
@@ -36,7 +37,7 @@ def tokenizer(request, small):
     return small if request.param == "trained" else tokenizers.bytes_tokenizer()
 
 
-@pytest.mark.parametrize("text", HARD_TEXTS)
+@each_row("text", HARD_TEXTS)
 def test_text_comes_back_whole(tokenizer, text):
     ids = tokenizer.encode(text)
     assert tokenizer.decode(ids) == text

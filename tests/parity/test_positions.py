@@ -8,6 +8,7 @@ from models.parts.positions import AxialPosition, SinusoidalPosition
 from models.parts.rotary import Rotary, softmax_factor
 from models.parts.score_biases import ALiBi, RelativeBias
 from tests.parity.conftest import transformers
+from tests.rows import each_row
 
 PLACES = torch.tensor([[0, 1, 2, 15, 16, 63, 64, 65, 255, 1000, 4096, 32_767, 131_071]])
 CPU = torch.device("cpu")
@@ -121,7 +122,7 @@ def test_relative_bias(is_decoder):
         assert torch.equal(ours.bias(range(n_past, n_total), range(n_total), CPU), expected)
 
 
-@pytest.mark.parametrize("n_heads", [*range(1, 21), 112])
+@each_row("n_heads", [*range(1, 21), 112])
 def test_alibi(n_heads):
     """BLOOM adds slope · k, which after the softmax is the same as our −slope · (q − k) for keys before the query."""
     from transformers.models.bloom.modeling_bloom import build_alibi_tensor

@@ -22,6 +22,7 @@ from playground.i18n import LANGUAGES, catalogue, say
 from playground.session import design_string
 from playground.tabs.build import used
 from playground.views.numbers import NARROW, exact, percent, short, short_bytes, short_flops
+from tests.rows import each_row
 
 GPT2 = models.preset("gpt2")
 
@@ -42,7 +43,7 @@ def note(shown: Shown, control: str) -> str:
 # --- the form ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", models.presets())
+@each_row("name", models.presets())
 def test_the_form_holds_every_preset_without_loss(name):
     cfg = models.preset(name)
     assert config_of(values_of(cfg)) == cfg
@@ -66,7 +67,7 @@ def test_the_form_has_every_field_and_every_choice():
     assert {*FLAGS, *REALS, *TUPLES, *OPTIONS} <= set(FIELDS)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@each_row("name", FIELDS)
 def test_every_control_has_its_words(name):
     """A name, and one sentence: for a choice one and a source for every option."""
     words = catalogue()
@@ -117,8 +118,8 @@ def test_grouping_takes_the_nearest_divisor():
     assert config_of(follow({**mqa, "attention": "gqa"}, mqa)).n_kv_heads == 2
 
 
-@pytest.mark.parametrize("typed", [None, 12.5, -3, 0, 1e30, float("nan"), "12", 10**30])
-@pytest.mark.parametrize("field", ["d_model", "n_heads", "n_layers", "vocab_size", "max_seq_len", "d_ff", "d_head"])
+@each_row("typed", [None, 12.5, -3, 0, 1e30, float("nan"), "12", 10**30])
+@each_row("field", ["d_model", "n_heads", "n_layers", "vocab_size", "max_seq_len", "d_ff", "d_head"])
 def test_odd_numbers_are_refused_at_their_control(field, typed):
     with pytest.raises(InputError) as refusal:
         config_of({**values_of(GPT2), field: typed})

@@ -16,10 +16,11 @@ from playground.views.diagram_feedforward import CURVES, feedforward
 from playground.views.diagram_stack import describe, stack
 from playground.views.svg import Marks, width_of
 from tests.playground.diagrams import EVERY, GPT2, LLAMA, PLAIN, boxes, first_attention, joins, left, top, tree, words
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("name", EVERY)
+@each_row("lang", LANGUAGES)
+@each_row("name", EVERY)
 def test_every_design_is_a_well_formed_figure(name, lang):
     cfg = EVERY[name]
     html = diagram(cfg, GPT2, cfg, "GPT-2", lang)
@@ -35,7 +36,7 @@ def test_every_design_is_a_well_formed_figure(name, lang):
     assert "{" not in html
 
 
-@pytest.mark.parametrize("name", EVERY)
+@each_row("name", EVERY)
 def test_words_that_are_too_long_are_drawn_narrower(name):
     """No line of a box is set wider than the box, by the widths that the drawing itself counts with."""
     for svg in ElementTree.fromstring(diagram(EVERY[name], GPT2, GPT2, "GPT-2", "en")).iter("svg"):
@@ -179,9 +180,9 @@ def test_biases_differ_one_by_one():
     assert differing(GPT2, GPT2.replace(biases=("q", "k", "v", "o", "norm"))) == {"bias_ffn"}
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("block", CHOICES["block"])
-@pytest.mark.parametrize("position", [kind for kind in CHOICES["position"] if kind != "axial"])
+@each_row("lang", LANGUAGES)
+@each_row("block", CHOICES["block"])
+@each_row("position", [kind for kind in CHOICES["position"] if kind != "axial"])
 def test_every_combination_can_be_described(lang, position, block):
     cfg = LLAMA.replace(position=position, block=block)
     text = describe(cfg, lang)

@@ -20,6 +20,7 @@ from playground.subject import take
 from playground.tabs import generate as tab
 from playground.transcript import Transcript
 from playground.turns import turn
+from tests.rows import each_row
 
 SHORT = "llama-mini~n_layers=1~d_model=48~d_ff=64~d_head=8~vocab_size=300"
 NO_TEXTS = [None, 5, ["gpt2"], {"a": 1}, True]
@@ -47,7 +48,7 @@ def test_an_unknown_language_is_refused_in_english(lang):
     assert refusal(build_design, "gpt2", lang=lang) == f"lang = {lang} is not known; allowed: en, zh."
 
 
-@pytest.mark.parametrize(
+@each_row(
     "overrides",
     [
         {"self": 1},
@@ -71,7 +72,7 @@ def test_an_unknown_language_is_refused_in_english(lang):
     ],
     ids=lambda overrides: str(overrides)[:40],
 )
-@pytest.mark.parametrize("lang", LANGUAGES)
+@each_row("lang", LANGUAGES)
 def test_odd_overrides_are_refused(overrides, lang):
     refusal(build_design, "gpt2", overrides, lang=lang)
 

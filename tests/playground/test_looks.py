@@ -6,6 +6,7 @@ import pytest
 
 from playground.page_head import STATIC
 from playground.views.palette import KIND_COLORS, KINDS
+from tests.rows import each_row
 
 CSS = (STATIC / "lineage.css").read_text(encoding="utf-8")
 SELECTORS = {"light": ":root {", "dark": ":root.dark {"}
@@ -40,8 +41,8 @@ def test_charts_and_style_sheet_agree(scheme):
     assert of_css == KIND_COLORS[scheme]
 
 
-@pytest.mark.parametrize("scheme", SELECTORS)
-@pytest.mark.parametrize("ink", INKS)
+@each_row("scheme", SELECTORS)
+@each_row("ink", INKS)
 def test_text_is_legible(scheme, ink):
     colours = variables(scheme)
     for paper in ("paper", "paper-raised", "paper-sunk"):

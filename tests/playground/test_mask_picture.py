@@ -7,6 +7,7 @@ from models.combinations import MASKS_OF
 from models.config import CHOICES, LayerConfig, SparsePattern
 from playground.views.mask_picture import PATTERNS, TOKENS, Sketch, grid, mask_picture, sees, sketch_of
 from tests.playground.diagrams import BERT, EVERY_SPARSE, GPT2, tree
+from tests.rows import each_row
 
 BY_CONTENT = ("lsh", "kmeans")
 BOTH = [(mask, False) for mask in MASKS_OF["encoder"]] + [(mask, True) for mask in MASKS_OF["decoder"]]
@@ -20,8 +21,8 @@ def test_every_mask_has_a_picture():
     assert set(PATTERNS) == set(CHOICES["mask"])
 
 
-@pytest.mark.parametrize(("mask", "causal"), [pair for pair in BOTH if pair[0] not in BY_CONTENT])
-@pytest.mark.parametrize("seed", [0, 7])
+@each_row(("mask", "causal"), [pair for pair in BOTH if pair[0] not in BY_CONTENT])
+@each_row("seed", [0, 7])
 def test_a_picture_is_the_core_s_mask(mask, causal, seed):
     torch = pytest.importorskip("torch")
     from models.parts.masks import visibility

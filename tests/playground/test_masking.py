@@ -18,6 +18,7 @@ from playground.masking_api import fill_mask, mask
 from playground.objective_models import MaskedModel
 from playground.objective_passages import passages
 from playground.session import TEXTS, Session
+from tests.rows import each_row
 
 TEXT = passages("en")[0]["text"]
 TINY = {"n_layers": 2, "d_model": 48, "d_ff": 64, "n_heads": 4, "n_kv_heads": 4, "d_head": 12}
@@ -259,8 +260,8 @@ def test_what_looks_like_something_else_is_text(tiny, text):
     assert reply["kinds"].count("s") == reply["tokens"].count("[CLS]") + reply["tokens"].count("[SEP]") == n_marks
 
 
-@pytest.mark.parametrize("lang", i18n.LANGUAGES)
-@pytest.mark.parametrize(
+@each_row("lang", i18n.LANGUAGES)
+@each_row(
     "request_",
     [
         {"text": ""},
@@ -341,7 +342,7 @@ def test_fill_mask_gives_the_models_probabilities(tiny):
     assert (pair["follows"] is None) == (tiny.config.head == "mlm")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "call",
     [
         lambda: mask("", "tiny"),

@@ -11,6 +11,7 @@ from models.errors import InputError
 from playground import design_strings, shell
 from playground.design_strings import MAX_DESIGN
 from playground.session import DEFAULTS, FIELDS, LIMITS, MAX_PROMPT, TABS, Session, design_string, parse_design
+from tests.rows import each_row
 
 
 def there_and_back(session: Session) -> Session:
@@ -50,8 +51,8 @@ def test_unknown_parameters_are_ignored():
     assert Session.from_query({"__theme": "dark", "seed": "9"}) == Session(seed=9)
 
 
-@pytest.mark.parametrize("name", [name for name in LIMITS if name != "context"])
-@pytest.mark.parametrize("text", ["", "much", "nan", "inf", "1e999", "0x10", "--1", "9" * 5000])
+@each_row("name", [name for name in LIMITS if name != "context"])
+@each_row("text", ["", "much", "nan", "inf", "1e999", "0x10", "--1", "9" * 5000])
 def test_bad_numbers_fall_back(name, text):
     session = Session.from_query({name: text})
     low, high = LIMITS[name]
@@ -59,7 +60,7 @@ def test_bad_numbers_fall_back(name, text):
     assert [problem.field for problem in session.problems] == [name]
 
 
-@pytest.mark.parametrize(("name", "limits"), LIMITS.items())
+@each_row(("name", "limits"), LIMITS.items())
 def test_numbers_out_of_range_move_to_the_nearest(name, limits):
     low, high = limits
     for text, used in ((str(low - 1), low), (str(high + 1), high)):
@@ -123,7 +124,7 @@ def test_designs_go_there_and_back(base, changes):
     assert there_and_back(Session(design=text)).design == text
 
 
-@pytest.mark.parametrize("base", models.presets())
+@each_row("base", models.presets())
 def test_any_preset_can_be_described_from_any_other(base):
     """Also RoPE scaling, and fields that are None on one side."""
     config = models.preset(base)
@@ -197,10 +198,8 @@ def test_a_design_too_long_to_be_read_is_not_written(monkeypatch):
     assert refused.value.code == "design_too_long"
 
 
-@pytest.mark.parametrize(
-    "base", ["gpt2", "deepseek-v3", "clip-vit-b32", "reformer-enwik8", "switch-base-8", "vit-b16-224"]
-)
-@pytest.mark.parametrize("name", models.presets())
+@each_row("base", ["gpt2", "deepseek-v3", "clip-vit-b32", "reformer-enwik8", "switch-base-8", "vit-b16-224"])
+@each_row("name", models.presets())
 def test_groups_go_there_and_back(base, name):
     config = models.preset(name)
     assert parse_design(design_string(base, config)).config == config

@@ -22,6 +22,7 @@ from playground.token_pieces import Pieces
 from playground.token_shelf import Named, OwnTokenizers, find, read_names
 from playground.views.token_columns import column_payload
 from playground.views.token_words import ALGORITHMS, title, title_of
+from tests.rows import each_row
 
 FAMILY = "👨‍👩‍👧‍👦"
 
@@ -96,8 +97,8 @@ def test_the_payload_gives_the_places_back():
     assert payload["exact"]
 
 
-@pytest.mark.parametrize("name", TOKENIZERS.split(","))
-@pytest.mark.parametrize("text", [passage(name) for name in PASSAGES], ids=PASSAGES)
+@each_row("name", TOKENIZERS.split(","))
+@each_row("text", [passage(name) for name in PASSAGES], ids=PASSAGES)
 def test_spans_of_every_passage_lie_in_the_text(name, text):
     found = column(find(name).tokenizer, text, size_of(text))
     size, reached = len(text.encode()), 0
@@ -126,8 +127,8 @@ def test_odd_texts_are_compared(text, lang):
     assert all(found["back"] for found in reply["columns"])
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize(
+@each_row("lang", LANGUAGES)
+@each_row(
     "request_",
     [
         {},

@@ -15,6 +15,7 @@ from playground import token_training
 from playground.session import TRAINED
 from playground.token_passages import passage
 from playground.token_training import FORSAKEN, Job, Jobs, Stopped
+from tests.rows import each_row
 
 
 def ask(function: str, /, **request) -> dict:
@@ -43,7 +44,7 @@ def test_every_algorithm_trains_is_compared_and_downloaded(algorithm):
     assert {"tokenizer.json", "tokenizer.model"} & set(names)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wrong",
     [
         {"algorithm": "gzip"},
@@ -59,7 +60,7 @@ def test_every_algorithm_trains_is_compared_and_downloaded(algorithm):
     ],
     ids=lambda wrong: str(wrong)[:40],
 )
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@each_row("lang", ["en", "zh"])
 def test_what_cannot_be_trained_is_refused(wrong, lang):
     reply = ask("train", **{"algorithm": "byte-bpe", "vocab_size": 600, "text": "hello", **wrong}, lang=lang)
     assert reply["refused"][-1] in ".。"
