@@ -1,6 +1,7 @@
 """Random small configurations: every combination of choices, sensible or not, from one seed."""
 
 import random
+from functools import cache
 
 import torch
 
@@ -119,6 +120,12 @@ def wide(cfg: ModelConfig, seed: int = 0) -> models.Transformer:
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.copy_(0.3 * noise if parameter.dim() > 1 else parameter + 0.3 * noise)
     return model
+
+
+@cache
+def wide_to_read(cfg: ModelConfig) -> models.Transformer:
+    """The same model for all who ask, built once; nobody may change it."""
+    return wide(cfg)
 
 
 def tokens(batch: int, length: int, seed: int = 0) -> torch.Tensor:

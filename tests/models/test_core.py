@@ -18,7 +18,7 @@ from models.errors import MESSAGES, InputError
 from models.parts.masks import Visibility
 from models.taps import Tap
 from models.weights import assign, named_tensors
-from tests.models.random_configs import label, random_values, tokens, valid_configs, wide
+from tests.models.random_configs import label, random_values, tokens, valid_configs, wide, wide_to_read
 
 CONFIGS = valid_configs(48)
 ROTARY = ModelConfig(
@@ -78,7 +78,7 @@ def test_shapes_and_eval_mode(cfg):
 @torch.no_grad()
 def test_looking_does_not_change_what_is_seen(cfg):
     """The explicit attention of a captured pass equals the fused one, with and without padding and cache."""
-    model, ids = wide(cfg), tokens(2, 13)
+    model, ids = wide_to_read(cfg), tokens(2, 13)
     mask = torch.ones(2, 13, dtype=torch.long)
     mask[1, :4] = 0
     for attention_mask in (None, mask):
@@ -98,7 +98,7 @@ def test_looking_does_not_change_what_is_seen(cfg):
 @each_config
 @torch.no_grad()
 def test_batch_equals_single(cfg):
-    model, ids = wide(cfg), tokens(3, 10)
+    model, ids = wide_to_read(cfg), tokens(3, 10)
     together = model(ids).logits
     for row in range(3):
         torch.testing.assert_close(model(ids[row : row + 1]).logits[0], together[row], **EQUAL)
@@ -108,7 +108,7 @@ def test_batch_equals_single(cfg):
 @torch.no_grad()
 def test_cached_equals_uncached(cfg):
     length = cfg.rope_scaling.original_max_seq_len if stretches_with_length(cfg) else 17
-    model, ids = wide(cfg), tokens(2, length)
+    model, ids = wide_to_read(cfg), tokens(2, length)
     whole = model(ids).logits
     for sizes in ([length], [1] * length, [3, 1, 1, 2, length - 7]):
         cache = model.new_cache(batch=2, capacity=length)
@@ -121,7 +121,7 @@ def test_cached_equals_uncached(cfg):
 @torch.no_grad()
 def test_rewound_cache_reads_on_differently(cfg):
     """Forgetting the tail of a text and reading another gives what that other text gives."""
-    model, ids, other = wide(cfg), tokens(1, 12), tokens(1, 12, seed=5)
+    model, ids, other = wide_to_read(cfg), tokens(1, 12), tokens(1, 12, seed=5)
     cache = model.new_cache()
     model(ids, cache=cache)
     kept = 7
@@ -137,7 +137,7 @@ def test_rewound_cache_reads_on_differently(cfg):
 @each_config
 @torch.no_grad()
 def test_no_token_sees_the_future(cfg):
-    model, ids = wide(cfg), tokens(1, 14)
+    model, ids = wide_to_read(cfg), tokens(1, 14)
     changed = ids.clone()
     changed[0, 9:] = (changed[0, 9:] + 1) % cfg.vocab_size
     before, after = model(ids).logits, model(changed).logits
@@ -153,7 +153,7 @@ def test_no_token_sees_the_future(cfg):
 def test_padding_is_not_seen(cfg):
     """Whatever stands at padded places, the tokens' logits stay; on the right they equal those without padding."""
     length = cfg.rope_scaling.original_max_seq_len if stretches_with_length(cfg) else 12
-    model, ids = wide(cfg), tokens(2, length)
+    model, ids = wide_to_read(cfg), tokens(2, length)
     for padded in (slice(0, 5), slice(length - 4, length)):
         mask = torch.ones(2, length, dtype=torch.long)
         mask[1, padded] = 0
@@ -173,7 +173,7 @@ def test_left_padding_only_shifts(cfg):
     """With positions counted from the first token, a text padded on the left computes what it computes alone."""
     if counts_places(cfg):
         pytest.skip("the pattern itself counts places")
-    model, ids = wide(cfg), tokens(1, 9)
+    model, ids = wide_to_read(cfg), tokens(1, 9)
     padded = torch.cat([tokens(1, 4, seed=8), ids], dim=1)
     mask = torch.tensor([[0] * 4 + [1] * 9])
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -212,7 +212,7 @@ def test_on_the_meta_device(cfg):
     model = models.build(cfg, device="meta")
     assert all(parameter.is_meta for parameter in model.parameters())
     assert model(tokens(2, 6).to("meta")).logits.shape == (2, 6, cfg.vocab_size)
-    shapes = {name: parameter.shape for name, parameter in models.build(cfg).named_parameters()}
+    shapes = {name: parameter.shape for name, parameter in wide_to_read(cfg).named_parameters()}
     assert {name: parameter.shape for name, parameter in model.named_parameters()} == shapes
 
 
@@ -248,7 +248,7 @@ class TestAttend:
     @torch.no_grad()
     def test_rows_sum_to_one_and_hidden_keys_get_nothing(self, cfg):
         with models.capture("*.attn.probs", "*.attn.scores") as trace:
-            wide(cfg)(tokens(2, 12))
+            wide_to_read(cfg)(tokens(2, 12))
         place = torch.arange(12)
         for i in range(cfg.n_layers):
             layer = cfg.layer(i)
@@ -301,7 +301,7 @@ class TestGeneration:
 
     @pytest.mark.parametrize("cfg", CONFIGS[::2], ids=label)
     def test_equals_reading_anew(self, cfg):
-        model = wide(cfg)
+        model = wide_to_read(cfg)
         self.steps_match(model, tokens(1, 5))
         self.steps_match(model, tokens(1, 1, seed=4), n_new=cfg.max_seq_len - 1)
 
@@ -356,7 +356,7 @@ class TestMasks4D:
     @torch.no_grad()
     def test_causal_given_explicitly(self):
         for cfg in CAUSAL:
-            model, ids = wide(cfg), tokens(2, 10)
+            model, ids = wide_to_read(cfg), tokens(2, 10)
             visible = torch.ones(10, 10, dtype=torch.bool).tril().expand(2, 1, 10, 10)
             added = torch.zeros(2, 1, 10, 10).masked_fill(~visible, float("-inf"))
             torch.testing.assert_close(model(ids, visible).logits, model(ids).logits, **EQUAL)
@@ -365,7 +365,7 @@ class TestMasks4D:
     @torch.no_grad()
     def test_prefix_seen_both_ways(self):
         cfg = next(cfg for cfg in CONFIGS if cfg.mask_pattern == ("causal",))
-        model, ids = wide(cfg), tokens(1, 10)
+        model, ids = wide_to_read(cfg), tokens(1, 10)
         visible = torch.ones(10, 10, dtype=torch.bool).tril()
         visible[:, :6] = True
         with models.capture("layers.0.attn.probs") as trace:
