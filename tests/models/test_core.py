@@ -19,13 +19,15 @@ from models.parts.masks import Visibility
 from models.taps import Tap
 from models.weights import assign, named_tensors
 from tests.models.random_configs import label, random_values, tokens, valid_configs, wide, wide_to_read
+from tests.rows import each_row
 
 CONFIGS = valid_configs(48)
 ROTARY = ModelConfig(
     vocab_size=37, max_seq_len=24, d_model=16, n_layers=2, n_heads=4, n_kv_heads=2, attention="gqa", d_ff=20
 )
 CAUSAL = [cfg for cfg in CONFIGS if cfg.mask_pattern == ("causal",)]
-each_config = pytest.mark.parametrize("cfg", CONFIGS, ids=label)
+each_config = pytest.mark.parametrize("cfg", CONFIGS, ids=label)  # where running it costs something
+every_config = each_row("cfg", CONFIGS, ids=label)
 EQUAL = {"rtol": 2e-5, "atol": 2e-5}
 
 
@@ -65,7 +67,7 @@ def test_any_values_either_build_or_are_refused_in_a_full_sentence():
         assert error.params["field"].split(".")[0] in known
 
 
-@each_config
+@every_config
 def test_shapes_and_eval_mode(cfg):
     model = models.build(cfg)
     assert not model.training
@@ -95,7 +97,7 @@ def test_looking_does_not_change_what_is_seen(cfg):
         torch.testing.assert_close(explicit, fused, **EQUAL)
 
 
-@each_config
+@every_config
 @torch.no_grad()
 def test_batch_equals_single(cfg):
     model, ids = wide_to_read(cfg), tokens(3, 10)
@@ -117,7 +119,7 @@ def test_cached_equals_uncached(cfg):
         assert cache.length == length
 
 
-@each_config
+@every_config
 @torch.no_grad()
 def test_rewound_cache_reads_on_differently(cfg):
     """Forgetting the tail of a text and reading another gives what that other text gives."""
@@ -134,7 +136,7 @@ def test_rewound_cache_reads_on_differently(cfg):
     torch.testing.assert_close(model(other[:, kept:], cache=cache).logits, model(mixed).logits[:, kept:], **EQUAL)
 
 
-@each_config
+@every_config
 @torch.no_grad()
 def test_no_token_sees_the_future(cfg):
     model, ids = wide_to_read(cfg), tokens(1, 14)
@@ -167,12 +169,10 @@ def test_padding_is_not_seen(cfg):
     torch.testing.assert_close(a[0], model(ids[:1]).logits[0], **EQUAL)
 
 
-@each_config
+@each_row("cfg", [cfg for cfg in CONFIGS if not counts_places(cfg)], ids=label)
 @torch.no_grad()
 def test_left_padding_only_shifts(cfg):
     """With positions counted from the first token, a text padded on the left computes what it computes alone."""
-    if counts_places(cfg):
-        pytest.skip("the pattern itself counts places")
     model, ids = wide_to_read(cfg), tokens(1, 9)
     padded = torch.cat([tokens(1, 4, seed=8), ids], dim=1)
     mask = torch.tensor([[0] * 4 + [1] * 9])
@@ -181,7 +181,7 @@ def test_left_padding_only_shifts(cfg):
     torch.testing.assert_close(shifted, model(ids).logits, rtol=0, atol=3e-5)
 
 
-@each_config
+@every_config
 def test_every_parameter_gets_a_gradient(cfg):
     model = wide(cfg)
     # A window of one token leaves nothing to choose among; queries and keys then rightly have no gradient.
@@ -200,7 +200,7 @@ def test_every_parameter_gets_a_gradient(cfg):
             assert parameter.grad.abs().sum() > 0, name
 
 
-@each_config
+@every_config
 def test_same_seed_same_weights(cfg):
     a, b, c = models.build(cfg, seed=3), models.build(cfg, seed=3), models.build(cfg, seed=4)
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
@@ -216,12 +216,11 @@ def test_on_the_meta_device(cfg):
     assert {name: parameter.shape for name, parameter in model.named_parameters()} == shapes
 
 
-@each_config
+# Among experts, a rounded score may choose another.
+@each_row("cfg", [cfg for cfg in CONFIGS if cfg.moe is None], ids=label)
 @torch.no_grad()
 def test_bfloat16_stays_near(cfg):
     """The same weights rounded to bfloat16: of the logits' length, the error is a few roundings (2⁻⁸ each), not more."""
-    if cfg.moe is not None:
-        pytest.skip("a rounded score may choose another expert")
     model, ids = wide(cfg), tokens(2, cfg.max_seq_len)
     exact = model(ids).logits
     rounded = model.to(torch.bfloat16)(ids).logits

@@ -118,7 +118,7 @@ def test_no_key_is_unused():
     whole |= {f"generate.view.{name}" for name in transcript.REMOVED}
     # What a script puts on the page is looked up there, key by key.
     by_script = {"page.", "generate.view."}
-    prefixes = {prefix for prefix in prefixes if prefix in {key[: key.rfind(".") + 1] for key in KEYS}} - by_script
+    prefixes = (prefixes & {key[: key.rfind(".") + 1] for key in KEYS}) - by_script
     unused = [
         key
         for key in KEYS
