@@ -21,13 +21,13 @@ def each_row(names: str | tuple[str, ...], rows: Iterable, ids: Iterable | Calla
     def over_rows(test: Callable) -> Callable:
         @functools.wraps(test)
         def of_all(*given, **named):
-            for label, row in zip(ids, rows, strict=True):
+            for number, (label, row) in enumerate(zip(ids, rows, strict=True), 1):
                 try:
                     test(*given, **named, **dict(zip(names, row, strict=True)))
                 except pytest.skip.Exception as skipped:
                     raise AssertionError(f"{label} would skip all rows after it: {skipped}") from skipped
                 except BaseException as error:  # a failure of pytest's own is no Exception
-                    error.add_note(f"{', '.join(names)}: {label}")
+                    error.add_note(f"row {number}, {', '.join(names)}: {label}")
                     raise
 
         taken = inspect.signature(test)

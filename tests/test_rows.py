@@ -24,7 +24,7 @@ def test_all_rows_are_called_and_the_one_that_fails_is_named():
     with pytest.raises(AssertionError) as caught:
         check()
     assert called == [(1, "en"), (1, "zh"), (2, "en"), (2, "zh")]
-    assert caught.value.__notes__ == ["lang: 'zh'", "number: two"]
+    assert caught.value.__notes__ == ["row 2, lang: 'zh'", "row 2, number: two"]
 
 
 def test_an_error_that_pytest_expected_in_vain_names_its_row_too():
@@ -35,7 +35,7 @@ def test_an_error_that_pytest_expected_in_vain_names_its_row_too():
 
     with pytest.raises(pytest.fail.Exception) as caught:
         check()
-    assert caught.value.__notes__ == ["text: '1'"]
+    assert caught.value.__notes__ == ["row 2, text: '1'"]
 
 
 def test_no_row_may_skip_the_rest_and_no_table_may_be_empty():

@@ -279,7 +279,6 @@ def test_what_looks_like_something_else_is_text(tiny, text):
         {"fates": "7:burn"},
         {"part": -1},
     ],
-    ids=str,
 )
 def test_odd_requests_are_refused_in_a_sentence(tiny, request_, lang):
     for function in ("mask_steps", "mask_looks", "mask_joint"):
