@@ -19,6 +19,7 @@ from models.inspection.weights import layer_attention, taps
 from tests.models.random_configs import tokens, wide
 from tests.models.small_structures import STRUCTURES
 from tests.models.test_inspection_weights import CONFIGS, inspected
+from tests.rows import each_row
 
 SIZES = [(1, 1), (3, 5), (4, 4), (8, 2), (17, 17), (64, 64)]
 
@@ -38,9 +39,9 @@ def last(one: Problem, sizes: tuple[int, int], order: str):
     return list(steps(one, *sizes, order))[-1]
 
 
-@pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("causal", [True, False])
+@each_row("sizes", SIZES)
+@each_row("order", ORDERS)
+@each_row("causal", [True, False])
 def test_the_result_is_the_plain_one(sizes, order, causal):
     for dtype, close in ((torch.float64, 1e-12), (torch.float32, 1e-6)):
         one = problem(causal=causal, dtype=dtype)
@@ -53,9 +54,9 @@ def test_the_result_is_the_plain_one(sizes, order, causal):
         torch.testing.assert_close(found.maximum + found.sum.log(), scores.logsumexp(dim=-1))
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("causal", [True, False])
+@each_row("order", ORDERS)
+@each_row("sizes", SIZES)
+@each_row("causal", [True, False])
 def test_the_count_of_the_traffic_is_the_formula(order, sizes, causal):
     one = problem(causal=causal)
     lengths = (17, 17, 6, 5)

@@ -18,6 +18,7 @@ from models.inspection.silencing import (
     without_order,
 )
 from tests.models.small_structures import SMALL, STRUCTURES
+from tests.rows import each_row
 
 IDS = torch.tensor([[3, 11, 7, 30, 22, 9]])
 
@@ -148,7 +149,7 @@ def test_what_there_is_not_is_refused():
         assert refused.value.code == code
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
+@each_row("name", STRUCTURES)
 def test_every_structure_counts_the_heads_that_its_passes_have(name):
     model = models.build(STRUCTURES[name], seed=0)
     arguments = arguments_of(model.config)

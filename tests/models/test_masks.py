@@ -289,9 +289,9 @@ def test_masks_work_without_data(mask):
         assert view.mask is None or view.mask.shape[-2:] == (N, N)
 
 
-@pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("mask", ["sliding", "band", "dilated", "block_local", "longformer", "etc"])
-@pytest.mark.parametrize(("n_past", "padded"), [(0, False), (0, True), (90, False)])
+@each_row("is_causal", [False, True])
+@each_row("mask", ["sliding", "band", "dilated", "block_local", "longformer", "etc"])
+@each_row(("n_past", "padded"), [(0, False), (0, True), (90, False)])
 def test_near_keys_in_pieces_are_all_keys_at_once(mask, is_causal, n_past, padded, monkeypatch):
     monkeypatch.setattr(near, "SMALLEST_PIECE", 16)
     n_tokens, calls = 150, []

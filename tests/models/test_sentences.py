@@ -5,9 +5,10 @@ import time
 import pytest
 
 from models.objectives.sentences import sentences
+from tests.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("One dog. Two dogs!  Three?", ["One dog.", "Two dogs!", "Three?"]),

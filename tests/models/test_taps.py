@@ -9,6 +9,7 @@ import torch
 import models
 from models.errors import InputError
 from tests.models.random_configs import label, tokens, valid_configs, wide
+from tests.rows import each_row
 
 CONFIGS = valid_configs(12, seed=3)
 
@@ -265,7 +266,7 @@ class TestThreads:
 
 
 class TestPatch:
-    @pytest.mark.parametrize("pattern", [name for name in models.TAP_SPECS if "cross" not in name])
+    @each_row("pattern", [name for name in models.TAP_SPECS if "cross" not in name])
     @torch.no_grad()
     def test_every_tap_can_be_changed(self, pattern):
         """A change at any tap reaches the output (one at the scores and the probabilities too: no fused shortcut)."""

@@ -11,6 +11,7 @@ from models.tokenizers.catalogue import INSTALL_COMMAND, available, catalogue, l
 from models.tokenizers.published import PUBLISHED
 from tests.fresh import answer
 from tests.models.tokenizer_texts import SMALL, TEXTS, check_encoding
+from tests.rows import each_row
 
 SHIPPED = [entry for entry in catalogue() if entry.command is None]
 
@@ -53,7 +54,7 @@ def test_every_entry_says_where_it_is_from():
     assert users["deepseek"] == ("deepseek-v3",)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@each_row("name", PUBLISHED)
 def test_vocabularies_fit_the_presets_that_use_them(name):
     """A model has at least the rows that its tokenizer has ids for text."""
     entry = next(entry for entry in catalogue() if entry.name == name)

@@ -48,7 +48,7 @@ def test_nothing_is_lost_in_bytes():
         assert round_trip(bytes_tokenizer(), text).exact
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "text", "changes"),
     [
         ("WordPiece", "the DOG", [Change(4, 7, "DOG", "dog", "lower-cased")]),

@@ -11,6 +11,7 @@ from models.tokenizers.__main__ import common_characters, main
 from models.tokenizers.catalogue import SHIPPED, SIZES
 from models.tokenizers.sample import SOURCES, draw, read_sample
 from models.tokenizers.train import ALGORITHMS, train, train_into, train_on_text
+from tests.rows import each_row
 
 STORY = """Once upon a time there was a little dog. The little dog liked the little girl, and the girl liked the dog.
 从前有一个小女孩，她有一只小狗。小女孩很喜欢小狗，小狗也很喜欢小女孩。
@@ -46,8 +47,8 @@ def test_the_same_text_gives_the_same_files(algorithm, tmp_path):
     assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize(
+@each_row("algorithm", ALGORITHMS)
+@each_row(
     "text",
     [
         "a",

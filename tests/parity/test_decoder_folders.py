@@ -10,6 +10,7 @@ import models
 from tests.parity.agreement import TOLERANCE, agree_when_cached, agree_when_padded, difference, ids
 from tests.parity.conftest import randomise
 from tests.parity.decoders import CASES, SPARSE, label, padded
+from tests.rows import each_row
 
 
 @pytest.fixture(scope="module", params=CASES, ids=map(label, CASES))
@@ -55,7 +56,7 @@ def test_logits_and_attention(name, pair):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("side", ["left", "right"])
+@each_row("side", ["left", "right"])
 def test_padded_batch(pair, side):
     theirs, ours = pair
     tokens, mask = padded(side)

@@ -13,6 +13,7 @@ from tests.parity.agreement import TOLERANCE, difference, ids
 from tests.parity.conftest import randomise
 from tests.parity.decoders import CASES, deepseek_v3, glm, label, qwen2
 from tests.parity.test_folders import rewrite, same
+from tests.rows import each_row
 
 
 def saved(name, folder_of, **options):
@@ -137,7 +138,7 @@ def test_families_that_share_a_name():
     assert read("glm", block_position_encoding=True).position == "learned_2d"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("model_type", "settings", "named"),
     [
         ("llama", {"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}, "longrope"),

@@ -11,6 +11,7 @@ from models.parts.masks import visibility
 from models.parts.positions import build_position
 from tests.parity.conftest import randomise, transformers
 from tests.parity.test_positions import parameters
+from tests.rows import each_row
 
 D, H = 48, 3
 YARN = RopeScaling(kind="yarn", factor=40.0, original_max_seq_len=16, mscale=1.0, mscale_all_dim=1.0)
@@ -118,8 +119,8 @@ def use(monkeypatch, order: str) -> None:
     monkeypatch.setattr(MultiHeadLatentAttention, "_naive_is_cheaper", lambda self, n_new, n_total: is_naive)
 
 
-@pytest.mark.parametrize("order", ["naive", "absorbed"])
-@pytest.mark.parametrize("length", [1, 11, 90])
+@each_row("order", ["naive", "absorbed"])
+@each_row("length", [1, 11, 90])
 @torch.no_grad()
 def test_output(pair, order, length, monkeypatch):
     theirs, rotary, ours, cfg = pair
@@ -142,7 +143,7 @@ def test_padding(pair, order, monkeypatch):
     assert_same(found[mask.bool()], expected[mask.bool()])
 
 
-@pytest.mark.parametrize("order", ["naive", "absorbed", "by cost"])
+@each_row("order", ["naive", "absorbed", "by cost"])
 @torch.no_grad()
 def test_cached_decoding(pair, order, monkeypatch):
     theirs, rotary, ours, cfg = pair

@@ -8,6 +8,7 @@ import torch
 import models
 from tests.parity.agreement import TOLERANCE, VOCABULARY, agree_when_cached, agree_when_padded, difference, ids
 from tests.parity.conftest import randomise, transformers
+from tests.rows import each_row
 
 
 def gpt2(**changes):
@@ -105,8 +106,8 @@ def test_residual_stream(pair):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("numbering", ["by place", "by token"])
+@each_row("side", ["left", "right"])
+@each_row("numbering", ["by place", "by token"])
 def test_padded_batch(pair, side, numbering):
     """Rows of tokens agree, whether positions count places (a bare forward) or tokens (as `generate` counts them)."""
     theirs, ours = pair

@@ -56,9 +56,9 @@ def rotary_of_llama(scaling: RopeScaling | None, theta: float, width: int):
     return transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
 
 
-@pytest.mark.parametrize("width", [6, 64, 128])
-@pytest.mark.parametrize("theta", [100.0, 10_000.0, 500_000.0])
-@pytest.mark.parametrize("scaling", SCALINGS.values(), ids=list(SCALINGS))
+@each_row("width", [6, 64, 128])
+@each_row("theta", [100.0, 10_000.0, 500_000.0])
+@each_row("scaling", SCALINGS.values(), ids=list(SCALINGS))
 def test_rotary_angles(scaling, theta, width):
     for places in (PLACES, PLACES[:, :6], PLACES[:, :8]):
         cos, sin = rotary_of_llama(scaling, theta, width)(torch.zeros(1), places)

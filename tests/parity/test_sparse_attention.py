@@ -16,6 +16,7 @@ from models.parts.masks import visibility
 from models.parts.no_position import NoPosition
 from models.taps import Tap
 from tests.parity.conftest import randomise, transformers
+from tests.rows import each_row
 
 TOLERANCE = 2e-5
 CPU = torch.device("cpu")
@@ -184,9 +185,9 @@ REFORMER = {
 }
 
 
-@pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("n_hashes", [1, 2, 3])
-@pytest.mark.parametrize(("n_tokens", "lengths"), [(24, ()), (8, ()), (32, (32, 19)), (7, (7, 3))])
+@each_row("causal", [True, False])
+@each_row("n_hashes", [1, 2, 3])
+@each_row(("n_tokens", "lengths"), [(24, ()), (8, ()), (32, (32, 19)), (7, (7, 3))])
 @torch.no_grad()
 def test_reformers_hashing(causal, n_hashes, n_tokens, lengths):
     config = transformers.ReformerConfig(**REFORMER, attn_layers=["lsh"], num_hashes=n_hashes, is_decoder=causal)

@@ -21,6 +21,7 @@ from playground.attention_subject import MAX_WEIGHTS, most_tokens, n_maps
 from playground.generation_api import generate_text
 from playground.maps_answers import attention_exact, attention_maps
 from playground.session import DEFAULTS
+from tests.rows import each_row
 
 TEXT = DEFAULTS["att_text"]
 MIXTURE = "mixtral-mini~n_layers=2~d_model=48~d_ff=64~n_heads=4~n_kv_heads=2~d_head=12~moe.d_expert=32"
@@ -188,7 +189,7 @@ def test_a_pass_has_bounds(name):
     assert n_maps(config) * most**2 <= MAX_WEIGHTS
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("asked", "told"),
     [
         ({"design": "llama3-8b"}, "parameters"),

@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 import models
 from models.config import ModelConfig
 from models.sizes import StackSizes, stacks_of
@@ -12,6 +10,7 @@ from playground.views.diagram_experts import experts
 from playground.views.diagram_feedforward import feedforward
 from playground.views.diagram_stack import BOTH, stack
 from tests.playground.diagrams import EVERY, PLAIN, boxes, left
+from tests.rows import each_row
 
 LAYERED = ("attn", "cross_attn", "ffn", "norms")
 
@@ -76,7 +75,7 @@ def in_mixture(sizes: StackSizes) -> int:
     return n_experts * each + sum(once(svg, key) for key in ("router", "shared", "base"))
 
 
-@pytest.mark.parametrize("name", EVERY)
+@each_row("name", EVERY)
 def test_every_number_is_the_accounts(name):
     cfg = EVERY[name]
     account = models.account(cfg)

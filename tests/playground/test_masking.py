@@ -219,8 +219,8 @@ def test_two_places_are_those_asked_for_or_worth_it(tiny):
 # ---- what strangers may ask ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lang", i18n.LANGUAGES)
-@pytest.mark.parametrize(
+@each_row("lang", i18n.LANGUAGES)
+@each_row(
     ("text", "way"),
     [
         ("word", "passage"),

@@ -26,6 +26,7 @@ from playground.pair_documents import COLLECTIONS, FOLDER, GROUPS, documents_of,
 from playground.pair_judging import hold_judge, judge, typed_pair
 from playground.pair_score import HeldOut, Scoreboard, Share, held_out_pairs, languages_of, scoreboard, summary
 from playground.session import DEFAULTS, LIMITS, PAIRS_FROM
+from tests.rows import each_row
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 MODEL = masked_models()[0].name
@@ -135,8 +136,8 @@ class TestBuilding:
         assert 0 < judged["probability"] < 1
         assert len(judged["tokens"]) <= 64
 
-    @pytest.mark.parametrize("lang", LANGUAGES)
-    @pytest.mark.parametrize(
+    @each_row("lang", LANGUAGES)
+    @each_row(
         "wrong",
         [
             {"documents": "own", "text": "a\ud800b"},

@@ -12,6 +12,7 @@ from playground.train_house import House, Training, read_order
 from playground.train_texts import read
 from playground.views.train_payload import told
 from tests.playground.trainings import TINY, ask, ended, order
+from tests.rows import each_row
 
 SPARSE = (
     "mixtral-mini~max_seq_len=64~d_model=16~n_layers=2~n_heads=2~n_kv_heads=1~d_head=8~attention=mqa~vocab_size=300"
@@ -125,7 +126,7 @@ class TestHouse:
             self.state(train_house.house, train_house.house.get(training), state)
         assert ask("look", training=training)["why"] == "stopped"
 
-    @pytest.mark.parametrize(
+    @each_row(
         "wrong",
         [
             {"designs": []},

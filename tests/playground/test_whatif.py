@@ -10,6 +10,7 @@ from playground.attention_answers import attention_read
 from playground.session import DEFAULTS
 from playground.whatif_answers import ANSWERS, rows_at_once
 from playground.whatif_request import asked_of
+from tests.rows import each_row
 
 TEXT = DEFAULTS["att_text"]
 ASK = {function.__name__: function for function in ANSWERS}
@@ -142,7 +143,7 @@ def test_what_predicts_nothing_says_so():
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "asked",
     [
         {"off": "a99"},
