@@ -12,7 +12,7 @@ from tests.rows import each_row
 
 
 def gpt2(**changes):
-    sizes = {"vocab_size": VOCABULARY, "n_positions": 64, "n_embd": 48, "n_layer": 3, "n_head": 4}
+    sizes = {"vocab_size": VOCABULARY, "n_positions": 64, "n_embd": 48, "n_layer": 2, "n_head": 4}
     return transformers.GPT2LMHeadModel, transformers.GPT2Config(**{**sizes, **changes})
 
 
@@ -21,7 +21,7 @@ def llama(**changes):
         "vocab_size": VOCABULARY,
         "max_position_embeddings": 64,
         "hidden_size": 48,
-        "num_hidden_layers": 3,
+        "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 4,
         "intermediate_size": 112,
