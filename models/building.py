@@ -21,11 +21,8 @@ STRUCTURES: dict[str, type[nn.Module]] = {
 
 def allocate(cfg: ModelConfig, device: str = "cpu") -> nn.Module:
     """A model whose weights are memory that nobody has written yet, for a loader to fill; in eval mode."""
-    with torch.device("meta"):
-        model = STRUCTURES[cfg.structure](cfg)
-    if device != "meta":
-        model.to_empty(device=device)
-    return model.eval()
+    with torch.device(device):
+        return STRUCTURES[cfg.structure](cfg).eval()
 
 
 def build(cfg: ModelConfig, seed: int = 0, device: str = "cpu") -> nn.Module:

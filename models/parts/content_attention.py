@@ -167,7 +167,7 @@ class RoutingAttention(WatchedAttention):
         widths = dict.fromkeys(("q_proj", "k_proj", "v_proj"), n_heads * d_head)
         self.qkv_proj = FusedLinear(d_model, widths, biased=[f"{name}_proj" for name in biases if name in "qkv"])
         self.o_proj = Linear(n_heads * d_head, d_model, bias="o" in biases)
-        self.register_buffer("centroids", torch.randn(n_heads, n_clusters, d_head))
+        self.register_buffer("centroids", torch.empty(n_heads, n_clusters, d_head))
 
     def forward(self, x: Tensor, ctx: Context) -> Tensor:
         """x (B, T, D) gives (B, T, D); with a cache, T new tokens read the cached ones too."""

@@ -128,7 +128,8 @@ def assign(
     _check_fit({row.there: _shape_there(row, targets) for row in rows}, tensors)
     model.to(dtype)
     if next(model.parameters()).is_meta:
-        model.to_empty(device="cpu")
+        # As `to_empty` does, for which torch imports half a second's worth the first time.
+        model._apply(lambda weight: torch.empty(weight.shape, dtype=weight.dtype, device="cpu"))
     targets = named_tensors(model)
     for row in rows:
         destinations = [targets[name] for name in row.here]
@@ -153,7 +154,7 @@ def pack(model: nn.Module, rows: Iterable[Row], dtype: torch.dtype) -> dict[str,
 
 
 def _shape_there(row: Row, targets: Mapping[str, Tensor]) -> tuple[int, ...]:
-    return tuple(row.packing.pack([torch.empty_like(targets[name], device="meta") for name in row.here]).shape)
+    return tuple(row.packing.pack([torch.empty(targets[name].shape, device="meta") for name in row.here]).shape)
 
 
 def _check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor]) -> None:

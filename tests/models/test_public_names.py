@@ -23,7 +23,7 @@ found["torch after a step"] = "torch" in sys.modules
 model = models.load("llama-mini").model
 models.build(models.preset("gpt2-mini"))
 found["written"] = len(list(models.generate(model, [1, 2, 3], max_new_tokens=2)))
-found["compiler after writing"] = "torch._dynamo" in sys.modules
+found["after writing"] = [name for name in ("torch._dynamo", "sympy") if name in sys.modules]
 
 found["same names"] = {}
 for first in ("generate", "account", "diff", "sampling", "weights.zoo", "training.run", "tokenizers"):
@@ -53,9 +53,10 @@ def test_what_is_said_of_a_design_needs_no_torch(found):
 
 
 def test_loading_and_generating_leaves_torchs_compiler_out(found):
-    """Its import takes seconds; torch brings it when weights are drawn, or tensors joined, on the meta device."""
+    """Its import takes seconds; torch brings it when weights are drawn, or tensors joined, on the meta device. A model that
+    leaves this device by `to_empty` brings sympy, which takes half a second."""
     assert found["written"] == 2
-    assert not found["compiler after writing"]
+    assert found["after writing"] == []
 
 
 def test_functions_keep_their_names_over_modules(found):
