@@ -59,23 +59,21 @@ def train(folder: Path, rank: int) -> None:
 
 
 def main(folder: Path) -> int:
-    """The exit code: that of the first process that failed, or 0."""
+    """The exit code: 0 if all processes ended well."""
     # What takes seconds to import is imported once, before there are two.
     import torch._dynamo
     import torch.distributed.fsdp  # noqa: F401
 
     forking = multiprocessing.get_context("fork")
-    running = [forking.Process(target=train, args=(folder, rank)) for rank in range(N_PROCESSES)]
-    for process in running:
+    processes = [forking.Process(target=train, args=(folder, rank)) for rank in range(N_PROCESSES)]
+    for process in processes:
         process.start()
-    while running:
+    while running := [process for process in processes if process.is_alive()]:
         wait([process.sentinel for process in running])
-        if failed := [process.exitcode for process in running if process.exitcode]:
+        if any(process.exitcode for process in processes):  # the others would wait for the one that failed
             for process in running:
                 process.kill()
-            return abs(failed[0])
-        running = [process for process in running if process.is_alive()]
-    return 0
+    return max(abs(process.exitcode) for process in processes)
 
 
 if __name__ == "__main__":
