@@ -9,6 +9,7 @@ import asyncio
 import mimetypes
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import brotli
 import gradio
@@ -173,34 +174,45 @@ def _compressed_file(file: Path) -> tuple[list, bytes]:
 
 
 class PageHead:
-    """Puts `head` at the top of the page's <head>, where it runs before Gradio reads the browser's language."""
+    """Puts `head` at the top of the page's <head>, where it runs before Gradio reads the browser's language.
+
+    Gradio makes the page anew for every visitor, though all get the same: only the address that it is served under is in
+    it. So it is made once for each address. What names another page of Gradio's, or a state that it has saved, is left to it.
+    """
+
+    MAX_PAGES = 16  # a visitor may call the server by any name
+    GRADIOS = {b"page", b"deep_link"}  # parameters that it reads itself
 
     def __init__(self, app, head: str):
         self.app = app
         self.head = head.encode()
-        self.compressed: dict[bytes, bytes] = {}
+        self.pages: dict[tuple, tuple[list, bytes, bytes]] = {}  # by address: headers, the page, and it compressed
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] == "/":
             # Gradio asks itself for this once it has started, and gives up after 3 seconds: no page need be made for it.
             return await _answer(send, 200, [(b"content-type", b"text/html; charset=utf-8")], b"")
-        if not _is_get(scope) or scope["path"] != "/":
+        if not _is_get(scope) or scope["path"] != "/" or self.GRADIOS & parse_qs(scope.get("query_string", b"")).keys():
             return await self.app(scope, receive, send)
-        status, headers, page = await _collect(self.app, scope, receive)
-        if status != 200:
-            return await _answer(send, status, headers, page)
-        page = page.replace(b"<head>", b"<head>" + self.head, 1)
+        address = _address(scope)
+        if address not in self.pages:
+            status, headers, page = await _collect(self.app, scope, receive)
+            if status != 200:
+                return await _answer(send, status, headers, page)
+            if len(self.pages) >= self.MAX_PAGES:
+                self.pages.clear()
+            page = page.replace(b"<head>", b"<head>" + self.head, 1)
+            self.pages[address] = headers, page, brotli.compress(page, quality=7)
+        headers, page, compressed = self.pages[address]
         if _takes_brotli(scope):
-            headers = [*headers, *BROTLI]
-            page = self._compress(page)
+            return await _answer(send, 200, [*headers, *BROTLI], compressed)
         await _answer(send, 200, headers, page)
 
-    def _compress(self, page: bytes) -> bytes:
-        if page not in self.compressed:
-            if len(self.compressed) > 16:  # one page for each host name that visitors use
-                self.compressed.clear()
-            self.compressed[page] = brotli.compress(page, quality=7)
-        return self.compressed[page]
+
+def _address(scope: dict) -> tuple:
+    """What of a request tells under which address the page is served, behind a proxy or not."""
+    names = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
+    return scope.get("scheme"), scope.get("root_path"), *(_header(scope, name) for name in names)
 
 
 async def _collect(app: Callable, scope: dict, receive: Callable) -> tuple[int, list, bytes]:

@@ -32,7 +32,7 @@ async def reads_and_answers(scope, receive, send):
     await send({"type": "http.response.body", "body": page})
 
 
-def ask(app, path="/", method="GET", headers=(), body=(b"",)):
+def ask(app, path="/", method="GET", headers=(), body=(b"",), query=b""):
     """One request through an ASGI app: status, headers, body."""
     chunks = [{"type": "http.request", "body": part, "more_body": i + 1 < len(body)} for i, part in enumerate(body)]
     sent = []
@@ -43,7 +43,7 @@ def ask(app, path="/", method="GET", headers=(), body=(b"",)):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
+    scope = {"type": "http", "method": method, "path": path, "headers": list(headers), "query_string": query}
     # In a thread of its own: the browser tests of the same run leave an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, app(scope, receive, send)).result()
@@ -107,6 +107,29 @@ def test_the_head_gets_what_must_run_first(headers):
     page = brotli.decompress(body) if headers else body
     assert page.startswith(b"<html><head><script>1</script><title>")
     assert int(answered[b"content-length"]) == len(body)
+
+
+def test_the_page_is_made_once_for_each_address():
+    made = []
+
+    async def counts(scope, receive, send):
+        made.append(dict(scope["headers"]).get(b"host"))
+        await reads_and_answers(scope, receive, send)
+
+    app = PageHead(counts, "<script>1</script>")
+    first, again = (ask(app, headers=[(b"host", b"one"), *BROTLI]) for _ in range(2))
+    assert first == again
+    assert ask(app, headers=[(b"host", b"one")])[2] == brotli.decompress(first[2])
+    ask(app, headers=[(b"host", b"two")])
+    assert made == [b"one", b"two"]
+    ask(app, headers=[(b"host", b"two"), (b"x-forwarded-proto", b"https")])
+    assert len(made) == 3
+    assert (
+        b"<script>" not in ask(app, headers=[(b"host", b"two")], query=b"lang=en&deep_link=x")[2]
+    )  # a page of its own
+    for number in range(50):
+        ask(app, headers=[(b"host", b"%d" % number)])
+    assert len(app.pages) <= PageHead.MAX_PAGES
 
 
 def test_asking_whether_the_page_is_there_makes_no_page():
