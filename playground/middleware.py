@@ -177,7 +177,7 @@ class PageHead:
     """Puts `head` at the top of the page's <head>, where it runs before Gradio reads the browser's language.
 
     Gradio makes the page anew for every visitor, though all get the same: only the address that it is served under is in
-    it. So it is made once for each address. What names another page of Gradio's, or a state that it has saved, is left to it.
+    it. So it is made once for each address. What names a page of Gradio's or a state that it has saved is left to it.
     """
 
     MAX_PAGES = 16  # a visitor may call the server by any name
