@@ -181,7 +181,7 @@ class PageHead:
     """
 
     MAX_PAGES = 16  # a visitor may call the server by any name
-    GRADIOS = {b"page", b"deep_link"}  # parameters that it reads itself
+    GRADIOS = {"page", "deep_link"}  # parameters that it reads itself
 
     def __init__(self, app, head: str):
         self.app = app
@@ -192,7 +192,8 @@ class PageHead:
         if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] == "/":
             # Gradio asks itself for this once it has started, and gives up after 3 seconds: no page need be made for it.
             return await _answer(send, 200, [(b"content-type", b"text/html; charset=utf-8")], b"")
-        if not _is_get(scope) or scope["path"] != "/" or self.GRADIOS & parse_qs(scope.get("query_string", b"")).keys():
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        if not _is_get(scope) or scope["path"] != "/" or self.GRADIOS & query.keys():
             return await self.app(scope, receive, send)
         address = _address(scope)
         if address not in self.pages:

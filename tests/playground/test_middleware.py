@@ -119,7 +119,8 @@ def test_the_page_is_made_once_for_each_address():
     app = PageHead(counts, "<script>1</script>")
     first, again = (ask(app, headers=[(b"host", b"one"), *BROTLI]) for _ in range(2))
     assert first == again
-    assert ask(app, headers=[(b"host", b"one")])[2] == brotli.decompress(first[2])
+    typed = b"prompt=%E4%BB%8E%E5%89%8D&page_size=1" + b"\xff"
+    assert ask(app, headers=[(b"host", b"one")], query=typed)[2] == brotli.decompress(first[2])
     ask(app, headers=[(b"host", b"two")])
     assert made == [b"one", b"two"]
     ask(app, headers=[(b"host", b"two"), (b"x-forwarded-proto", b"https")])
