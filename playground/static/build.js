@@ -148,6 +148,12 @@ const Build = (() => {
     if (controls) new MutationObserver(fill).observe(controls, { childList: true, subtree: true });
   }
 
+  // What is typed or ticked; a list says by itself what was chosen from it.
+  addEventListener("input", ({ target }) => {
+    if (target.role === "combobox" || !target.closest("#build-controls, #build-cache")) return;
+    setTimeout(() => document.getElementById("build-typed").click()); // the control takes the entry in meanwhile
+  });
+
   // Entries that describe no model are not in the address. A change of language loads the page anew, so they are kept
   // beside it and typed again once the last valid design is shown.
   let entries = null; // what the controls held when one of them was last changed

@@ -38,7 +38,8 @@ def layout(page: Page) -> TabParts:
             _picture(parts)
     parts["design"] = carrier("build-design", DEFAULT_MODEL)
     page.bind("design", parts["design"])
-    parts["retype"] = gr.Button(visible="hidden", elem_id="build-retype")
+    for name in ("typed", "retype"):  # pressed by build.js
+        parts[name] = gr.Button(visible="hidden", elem_id=f"build-{name}")
     for name in CACHE:
         page.bind(name, parts[name])
     _connect(page, parts, controls)
@@ -263,12 +264,14 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     asked = [shown, page.lang, parts["preset"], *cache]
     # Gradio keeps a progress timer for every output, shown or not; for fifty of them that is work in each frame.
     quiet = {**page.UI, "show_progress_on": [parts["form"]]}
-    every = [widget.input for widget in (*controls.values(), *cache)]
+    # Of lists only Gradio knows what is chosen. For all else build.js listens, and presses a button: Gradio reads the whole
+    # state of everything that starts an event, when the page is opened and whenever the event is started.
+    lists = [widget.input for widget in (*controls.values(), *cache) if isinstance(widget, gr.Dropdown)]
     # On its way to the handler build.js keeps what was typed, since the address holds only what describes a model, and
-    # says which answer it has seen. Listeners of its own would be one more for each control, and the page open later.
+    # says which answer it has seen.
     typed = [shown, parts["form"], *asked[1:], *controls.values()]
     keep = f"(...inputs) => Build.typed(inputs, {len(asked) + 1})"
-    gr.on(every, changed, typed, changing, js=keep, trigger_mode="always_last", **quiet)
+    gr.on([*lists, parts["typed"].click], changed, typed, changing, js=keep, trigger_mode="always_last", **quiet)
     retyped = parts["retype"].click(None, None, list(controls.values()), js="Build.retype", **page.UI)
     retyped.then(changed, typed, changing, js=keep, **quiet)
     entered = [shown, page.lang, parts["family"], parts["preset"], *cache]
