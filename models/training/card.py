@@ -58,10 +58,12 @@ time on {processor}, beside other work on the same machine.
 """
 
 OPTIMIZERS = """Muon (momentum {momentum}, weight decay {weight_decay}) for the matrices of the layers, AdamW (betas
-{betas[0]} and {betas[1]}) for embeddings, norms and biases; peak learning rate {peak_lr}{table}, reached after
+{betas[0]} and {betas[1]}) for embeddings, norms and biases{routers}; peak learning rate {peak_lr}{table}, reached after
 {warmup_steps:,} steps, then a cosine down to {final_lr_fraction:.0%} of it; gradients clipped at norm {clip_norm}; seed
 {seed}. {positions}The loss curve is in `history.json`.{changes}
 """
+
+ROUTERS = ", and for the routers of its experts"
 
 TABLE = ", {times:.1f} times that for the table of tokens, whose logits are divided by as much"
 
@@ -214,6 +216,7 @@ def training_of(recipe: Recipe, history: dict) -> str:
         "warmup_steps": recipe.warmup_steps,
         "lengths": recipe.sequence_length,
         "positions": POSITIONS[recipe.first_positions],
+        "routers": ROUTERS if models.preset(recipe.preset).moe else "",
         "table": TABLE.format(times=times) if times != 1.0 else "",
     }
     if recipe.short_length is not None:

@@ -201,5 +201,7 @@ def test_a_card_says_what_sets_a_training_apart():
     glm, switch, gpt = ((ZOO / f"{name}-mini/CARD.md").read_text() for name in ("glm", "switch", "gpt2"))
     assert "from 50% of the rows one long blank is left out" in glm
     assert "0.003, 11.3 times that for the table of tokens" in switch  # √128, see models.training.trainer.table_times
+    assert "for the routers of its experts; peak" in " ".join(switch.split())
+    assert "routers" not in gpt
     assert "left out" not in gpt
     assert "times that" not in gpt
