@@ -6,7 +6,7 @@ timed, on the weights themselves, and the fastest is taken. Rows, as a weight is
 layout has to save a tenth.
 
 Rows of bf16 have two products: oneDNN's, which `F.linear` takes where oneDNN knows bf16, and PyTorch's own, which it takes
-where oneDNN is set aside; it reads a large weight twice as fast.
+where oneDNN is set aside, and which reads a large weight twice as fast.
 """
 
 import time
@@ -31,9 +31,9 @@ WORTH_SPLITTING = 250_000  # weights; below, threads cost more than they save
 
 
 class Layout(NamedTuple):
-    """A way of keeping a weight (d_out, d_in): `lay` makes a copy, `multiply(x, laid, bias)` is `F.linear` with it.
+    """A way of keeping a weight (d_out, d_in): `multiply(x, lay(weight), bias)` is `F.linear(x, weight, bias)`.
 
-    is_copy: whether it needs a second copy of the weight. without_onednn: whether a recording of `multiply` is to be
+    is_copy: whether `lay` makes a second copy. without_onednn: whether a recording of `multiply` is to be
     replayed with oneDNN set aside.
     """
 
@@ -87,13 +87,13 @@ class LaidOut:
     def __init__(self, weights: Sequence[nn.Parameter]):
         self._layouts = {id(weight): layout for weight in weights if (layout := _fastest_for(weight, weights))}
         self.tensors = [self._layouts[id(weight)].lay(weight) for weight in weights if id(weight) in self._layouts]
-        self._copies = dict(zip(self._layouts, self.tensors, strict=True))
+        self._laid = dict(zip(self._layouts, self.tensors, strict=True))
 
     def with_tensors(self, tensors: Sequence[Tensor]) -> "LaidOut":
         """The same with other tensors for its own, as a recording gives them."""
         other = object.__new__(LaidOut)
         other._layouts, other.tensors = self._layouts, tensors
-        other._copies = dict(zip(self._layouts, tensors, strict=True))
+        other._laid = dict(zip(self._layouts, tensors, strict=True))
         return other
 
     def of_twins(self, twins: Mapping[int, nn.Parameter]) -> "LaidOut":
@@ -109,18 +109,21 @@ class LaidOut:
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
         if layout := self._layouts.get(id(weight)):
-            return layout.multiply(x, self._copies[id(weight)], bias)
+            return layout.multiply(x, self._laid[id(weight)], bias)
         return _times_several(x, weight, bias)
 
 
 def _fastest_for(weight: nn.Parameter, weights: Sequence[nn.Parameter]) -> Layout | None:
-    """The layout to copy `weight` into, or None to read it as it is; timed on those of `weights` that have its shape."""
+    """The layout to read `weight` in, or None for rows; timed on those of `weights` that have its shape."""
     if weight.device.type != "cpu" or weight.numel() < WORTH_LAYING_OUT:
         return None
     kind = (tuple(weight.shape), weight.dtype, torch.get_num_threads())
     if kind not in _FASTEST:
         alike = [other for other in weights if other.shape == weight.shape and other.dtype == weight.dtype]
-        _FASTEST[kind] = _fastest(_sample(alike))
+        fastest = _fastest(_sample(alike))
+        if onednn.is_set_aside():  # by another thread: what was timed as rows may have been either product
+            return None if fastest == "rows" else LAYOUTS[fastest]
+        _FASTEST[kind] = fastest
     return None if _FASTEST[kind] == "rows" else LAYOUTS[_FASTEST[kind]]
 
 
@@ -215,7 +218,7 @@ def _blocks(weight: Tensor) -> Tensor:
 
 def _has_blocks(weight: Tensor) -> bool:
     """Whether oneDNN multiplies such numbers here."""
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.enabled:
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available() or not onednn.is_enabled():
         return False
     is_half = weight.dtype == torch.bfloat16
     return weight.dtype == torch.float32 or (is_half and torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -2,7 +2,8 @@
 
 For a small model most of a token's time is Python walking through the modules. The pass is recorded once (TorchScript
 tracing), with what changes from token to token as its arguments, and replayed at every length; the numbers are the same. A
-recording holds the weights as they were: it is made anew when they change, which `parameter.data.mul_()` alone conceals.
+recording holds some weights as they were, laid out otherwise: it is made anew when they change, which
+`parameter.data.mul_()` alone conceals.
 """
 
 import copy
@@ -169,9 +170,9 @@ def _record(model: Writer) -> Recording:
 def _one_token(model: Writer, weights: LaidOut, n_given: int) -> Callable[[Tensor, Tensor, list[Tensor]], Tensor]:
     """`read` and the head for one token that sees everything, with tensors for arguments as recordings need.
 
-    The copies of `weights` are arguments too, after the first `n_given`: not every layout can be a recording's constant.
-    A function, of which the other weights are constants: of a module the tracer would first make a scripted twin, part by
-    part, which takes longer than the recording itself. Constants have no gradient.
+    What is read instead of `weights` is among the arguments too, after the first `n_given`: not every layout can be a
+    recording's constant. A function, of which the other weights are constants: of a module the tracer would first make a
+    scripted twin, part by part, which takes longer than the recording itself. Constants have no gradient.
     """
     constants = {id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in model.parameters()}
     shared = {id(thing): thing for thing in (model.config, *model.buffers())}

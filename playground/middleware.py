@@ -177,7 +177,7 @@ class PageHead:
     """Puts `head` at the top of the page's <head>, where it runs before Gradio reads the browser's language.
 
     Gradio makes the page anew for every visitor, though all get the same: only the address that it is served under is in
-    it. So it is made once for each address. What names a page of Gradio's or a state that it has saved is left to it.
+    it. So it is made once for each address. What names a page of Gradio's or a state that it has saved is made anew.
     """
 
     MAX_PAGES = 16  # a visitor may call the server by any name
@@ -192,28 +192,35 @@ class PageHead:
         if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] == "/":
             # Gradio asks itself for this once it has started, and gives up after 3 seconds: no page need be made for it.
             return await _answer(send, 200, [(b"content-type", b"text/html; charset=utf-8")], b"")
-        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        if not _is_get(scope) or scope["path"] != "/" or self.GRADIOS & query.keys():
+        if not _is_get(scope) or scope["path"] != "/":
             return await self.app(scope, receive, send)
+        is_kept = not self.GRADIOS & parse_qs(scope.get("query_string", b"").decode("latin-1")).keys()
         address = _address(scope)
-        if address not in self.pages:
+        if is_kept and address in self.pages:
+            headers, page, compressed = self.pages[address]
+        else:
             status, headers, page = await _collect(self.app, scope, receive)
             if status != 200:
                 return await _answer(send, status, headers, page)
-            if len(self.pages) >= self.MAX_PAGES:
-                self.pages.clear()
             page = page.replace(b"<head>", b"<head>" + self.head, 1)
-            self.pages[address] = headers, page, brotli.compress(page, quality=7)
-        headers, page, compressed = self.pages[address]
+            compressed = brotli.compress(page, quality=7)
+            if is_kept:
+                if len(self.pages) >= self.MAX_PAGES:
+                    self.pages.clear()
+                self.pages[address] = headers, page, compressed
         if _takes_brotli(scope):
             return await _answer(send, 200, [*headers, *BROTLI], compressed)
         await _answer(send, 200, headers, page)
 
 
 def _address(scope: dict) -> tuple:
-    """What of a request tells under which address the page is served, behind a proxy or not."""
-    names = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server")
-    return scope.get("scheme"), scope.get("root_path"), *(_header(scope, name) for name in names)
+    """What of a request tells under which address the page is served, behind a proxy or not.
+
+    Of a header that comes several times every value counts, so that whichever is read is part of it.
+    """
+    names = {b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server"}
+    told = tuple((name, value) for name, value in scope["headers"] if name in names)
+    return scope.get("scheme"), scope.get("server"), scope.get("root_path"), told
 
 
 async def _collect(app: Callable, scope: dict, receive: Callable) -> tuple[int, list, bytes]:

@@ -135,6 +135,7 @@ const Build = (() => {
     const read = () => {
       if (!props.value) return;
       sheet = JSON.parse(props.value);
+      isUnanswered = false;
       fill();
       lineage.arrived("build");
       setTimeout(foldIfNarrow); // not before the first design: while the page is set up, Gradio opens them again
@@ -148,11 +149,16 @@ const Build = (() => {
     if (controls) new MutationObserver(fill).observe(controls, { childList: true, subtree: true });
   }
 
-  // What is typed or ticked; a list says by itself what was chosen from it.
-  addEventListener("input", ({ target }) => {
-    if (target.role === "combobox" || !target.closest("#build-controls, #build-cache")) return;
+  // What is typed or ticked; a list says by itself what was chosen from it. Enter ticks a box without an input event.
+  let isUntold = false; // whether the server has not been told yet …
+  let isUnanswered = false; // … or has not answered
+  const tell = ({ target }) => {
+    if (target.getAttribute("role") === "combobox" || !target.closest("#build-controls, #build-cache")) return;
+    isUntold = true;
     setTimeout(() => document.getElementById("build-typed").click()); // the control takes the entry in meanwhile
-  });
+  };
+  addEventListener("input", tell);
+  addEventListener("keydown", (event) => event.key === "Enter" && event.target.type === "checkbox" && tell(event));
 
   // Entries that describe no model are not in the address. A change of language loads the page anew, so they are kept
   // beside it and typed again once the last valid design is shown.
@@ -174,8 +180,17 @@ const Build = (() => {
 
   /** Keeps the controls' values, which stand in `inputs` from `start` on; in place of the sheet its number goes on. */
   function typed([state, , ...inputs], start) {
+    isUntold = false;
+    isUnanswered = true;
     entries = inputs.slice(start - 2);
     return [state, sheet.answer, ...inputs];
+  }
+
+  /** Gives `inputs` once all that was typed has been answered, or is not answered in time: what is pressed comes after it. */
+  async function settled(inputs) {
+    const patience = performance.now() + 5000;
+    while ((isUntold || isUnanswered) && performance.now() < patience) await new Promise((go) => setTimeout(go, 20));
+    return inputs;
   }
 
   /** The kept entries, one a control. */
@@ -185,5 +200,5 @@ const Build = (() => {
     return entries;
   }
 
-  return { mount, form, typed, retype };
+  return { mount, form, typed, settled, retype };
 })();

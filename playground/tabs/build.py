@@ -277,9 +277,10 @@ def _connect(page: Page, parts: dict, controls: dict) -> None:
     entered = [shown, page.lang, parts["family"], parts["preset"], *cache]
     parts["family"].input(enter, entered, changing, trigger_mode="always_last", **quiet)
     parts["preset"].input(pick, asked, changing, trigger_mode="always_last", **quiet)
-    parts["reset"].click(start, asked, changing, **quiet)
+    after = "(...inputs) => Build.settled(inputs)"  # a box may have been typed into just before
+    parts["reset"].click(start, asked, changing, js=after, **quiet)
     page.on_tab(opened, [shown, page.lang, parts["design"], *cache], changing, show_progress_on=[parts["form"]])
-    parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], **page.UI)
+    parts["use"].click(use, [shown, page.lang], [parts["used"], parts["generate"], page.model], js=after, **page.UI)
     parts["measure"].click(count, [shown, page.lang], [shown, parts["table"]], **page.CPU, api_visibility="private")
     page.open_tab(parts["generate"].click, "generate")
     parts["train"].click(None, None, None, js="() => Train.design()", **page.UI)

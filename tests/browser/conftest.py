@@ -78,7 +78,7 @@ def address(chromium):
 
 
 class Visitor:
-    """Somebody with a page of the browser, who counts requests to other hosts (they all fail: no host is found) and errors.
+    """Somebody with a page of the browser, who counts requests to other hosts (they fail: none is found) and errors.
 
     Errors of a page that is being left do not count: Gradio breaks off the requests under way and complains of that, or
     not, as the browser's hurry will have it; nobody sees it.

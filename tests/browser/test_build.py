@@ -191,6 +191,21 @@ def test_use_this_model_puts_it_in_hand(build):
     expect(visitor.page.locator("#generate-prompt")).to_be_visible()
 
 
+def test_what_is_pressed_at_once_comes_after_what_was_typed(build):
+    visitor = build("llama-mini~n_layers=11")
+    number(visitor, "n-layers").fill("3")
+    number(visitor, "d-model").fill("96")
+    visitor.page.locator("#build-use").click()
+    visitor.wait_for_address("model=llama-mini~d_model=96~n_layers=3")
+    number(visitor, "vocab-size").fill("700")
+    visitor.page.locator("#build-reset").click()
+    expect(visitor.page.locator("#build-changes")).to_contain_text("Nothing")
+    expect(number(visitor, "vocab-size")).to_have_value("4096")
+    visitor.page.wait_for_timeout(500)  # nothing that was typed before comes later
+    assert visitor.page.evaluate("lineage.state.design") == "llama-mini"
+    expect(number(visitor, "vocab-size")).to_have_value("4096")
+
+
 def test_a_giant_is_shown_at_once_but_not_taken_in_hand(build):
     visitor = build()
     choose_family(visitor, "gpt3")
@@ -302,6 +317,20 @@ def test_words_that_are_no_head_leave_it_as_it_was(build):
         expect(head).to_have_value("next token (lm)")
     assert visitor.page.evaluate("lineage.state.design") == "gpt2~n_layers=5"
     assert visitor.page.locator("#build-title .stale").count() == 0
+
+
+def test_what_is_ticked_by_key_or_pointer_counts(build):
+    visitor = build()
+    page = visitor.page
+    unfold(visitor, "Embeddings, biases, tying")
+    box = page.locator("#build-biases input").first
+    was = box.is_checked()
+    for act in (box.click, lambda: box.press("Enter"), lambda: box.press("Space")):
+        act()
+        was = not was
+        page.wait_for_function("differs => /biases=/.test(location.search) === differs", arg=not was)
+        page.wait_for_timeout(300)  # Gradio writes the boxes of an answer one after the other
+        assert box.is_checked() == was
 
 
 def test_experts_open_with_their_numbers(build):

@@ -187,10 +187,13 @@ def test_the_first_screen_is_light(visit, chromium, address):
     assert sum(sizes) < 100_000
 
 
-# Of the browser, before the page's own scripts.
-COUNT = (
-    "{ const ask = requestAnimationFrame; window.asked = 0; requestAnimationFrame = (f) => (window.asked++, ask(f)); }"
-)
+# Of the browser, before the page's own scripts: frames, and timers that come as often as frames of something moving.
+COUNT = """{
+  const ask = requestAnimationFrame, later = setTimeout;
+  window.asked = 0;
+  requestAnimationFrame = (f) => (window.asked++, ask(f));
+  setTimeout = (f, pause, ...given) => { window.asked += pause <= 100; return later(f, pause, ...given); };
+}"""
 
 
 def test_at_rest_the_page_draws_nothing(arrive):
@@ -198,7 +201,7 @@ def test_at_rest_the_page_draws_nothing(arrive):
     visitor.page.add_init_script(COUNT)
     visitor.open("lang=en")
     visitor.page.wait_for_selector(DRAWN["generate"])
-    for _ in range(20):  # springs take seconds to come to rest
+    for _ in range(20):  # springs take a while to come to rest
         visitor.page.evaluate("window.asked = 0")
         visitor.page.wait_for_timeout(500)
         if not visitor.page.evaluate("window.asked"):

@@ -1,11 +1,13 @@
 """The layouts of weights: each multiplies as rows do, and the one that is taken is the fastest."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 import models
-from models import memory_layouts, onednn
+from models import memory_layouts, onednn, recorded
 from models.config import ModelConfig
 from models.memory_layouts import LAYOUTS, LaidOut, Noting, in_force
 from models.parts.linear import project
@@ -129,8 +131,32 @@ def test_onednn_is_set_aside_until_the_last_has_left():
     assert torch.backends.mkldnn.enabled
 
 
-def test_writing_in_half_precision_leaves_onednn_as_it_was(take):
+def test_writing_in_half_precision_sets_onednn_aside_for_its_products_alone(take, monkeypatch):
     take("rows without oneDNN")
     model = models.build(GPT, seed=1).to(torch.bfloat16)
+    if not LAYOUTS["rows without oneDNN"].can_take(model.weight):
+        pytest.skip("this processor's oneDNN knows no bf16")
+    known, multiply, enabled = recording(model), F.linear, {"replay": set(), "prompt": set()}
+
+    def replayed(*given):
+        enabled["replay"].add(torch.backends.mkldnn.enabled)
+        return known.step(*given)
+
+    def multiplied(x, weight, bias=None):
+        if x.numel() == weight.shape[1]:
+            enabled["prompt"].add(torch.backends.mkldnn.enabled)
+        return multiply(x, weight, bias)
+
+    monkeypatch.setattr(recorded, "recording", lambda model: replace(known, step=replayed))
+    monkeypatch.setattr(memory_layouts.F, "linear", multiplied)
     steps = models.generate(model, torch.arange(1, 9)[None], models.Sampling(temperature=0), 8)
     assert [torch.backends.mkldnn.enabled for _ in steps] == [True] * 8
+    assert enabled == {"replay": {False}, "prompt": {False}}
+
+
+def test_what_others_set_aside_changes_no_choice():
+    """A text is the same whether or not another thread writes with a model of its own."""
+    weight = torch.zeros(300, 128, dtype=torch.bfloat16)
+    usual = {name: layout.can_take(weight) for name, layout in LAYOUTS.items()}
+    with onednn.set_aside():
+        assert {name: layout.can_take(weight) for name, layout in LAYOUTS.items()} == usual
