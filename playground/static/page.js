@@ -96,7 +96,7 @@ setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a pa
 
 // Gradio's progress timers count in every frame what is shown as seconds, one for every output; that of its own start it
 // takes off the page without ending it. Once a second is enough for a clock. Its loader swings on for seconds after it has
-// been taken off the page; while there is none, ten steps a second bring all springs to rest as well.
+// been taken off the page; while there is none, twenty steps a second bring all springs to rest as well.
 {
   const TIMER = /performance\.now\(\)\s*-.*\/\s*1e3/;
   const SPRINGS = /\.tasks\.forEach\(/;
@@ -104,7 +104,7 @@ setTimeout(() => [...lineage.awaited].forEach(lineage.arrived), 15_000); // a pa
   const ask = window.requestAnimationFrame.bind(window);
   window.requestAnimationFrame = (callback) => {
     if (TIMER.test(callback)) return setTimeout(callback, 1000);
-    if (SPRINGS.test(callback) && !document.querySelector(LOADER)) return setTimeout(callback, 100);
+    if (SPRINGS.test(callback) && !document.querySelector(LOADER)) return setTimeout(callback, 50);
     return ask(callback);
   };
 }

@@ -201,7 +201,7 @@ def test_at_rest_the_page_draws_nothing(arrive):
     visitor.page.add_init_script(COUNT)
     visitor.open("lang=en")
     visitor.page.wait_for_selector(DRAWN["generate"])
-    for _ in range(20):  # springs take a while to come to rest
+    for _ in range(40):  # springs take a while to come to rest
         visitor.page.evaluate("window.asked = 0")
         visitor.page.wait_for_timeout(500)
         if not visitor.page.evaluate("window.asked"):
