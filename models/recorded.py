@@ -1,9 +1,9 @@
 """One new token's pass, recorded: the operations of a model's `read` in a row, without the interpreter between them.
 
 For a small model most of a token's time is Python walking through the modules. The pass is recorded once (TorchScript
-tracing), with what changes from token to token as its arguments, and replayed at every length; the numbers are the same. A
-recording holds some weights as they were, laid out otherwise: it is made anew when they change, which
-`parameter.data.mul_()` alone conceals.
+tracing), with what changes from token to token as its arguments, and replayed at every length; the numbers are the same, but
+for the rounding of other products (`memory_layouts`). A recording holds some weights as they were, laid out otherwise: it is
+made anew when they change, which `parameter.data.mul_()` alone conceals.
 """
 
 import copy

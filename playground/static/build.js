@@ -190,6 +190,7 @@ const Build = (() => {
   async function settled(inputs) {
     const patience = performance.now() + 5000;
     while ((isUntold || isUnanswered) && performance.now() < patience) await new Promise((go) => setTimeout(go, 20));
+    isUntold = isUnanswered = false; // an answer that never comes is waited for once
     return inputs;
   }
 
